@@ -1,0 +1,94 @@
+"""Where everything in a store lies. Nothing else in the project builds a path inside a store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders and files of the store at `root`; creating a Layout touches nothing on disk."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
+
+    @classmethod
+    def create(cls, root: Path | str) -> "Layout":
+        """Make the folders that are missing. Raises StoreError when they cannot be made."""
+        layout = cls(Path(root))
+        try:
+            for folder in layout.folders:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The store {layout.root} cannot be made ({error.strerror}); give a folder that you can write."
+            ) from error
+        return layout
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return (
+            self.versions, self.bundles, self.labels, self.renders, self.models, self.logs, self.work, self.live,
+        )  # fmt: skip
+
+    @property
+    def current(self) -> Path:
+        """The link to the published version; anyone may open it read-only with DuckDB."""
+        return self.root / "current.duckdb"
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "versions"
+
+    @property
+    def bundles(self) -> Path:
+        return self.root / "bundles"
+
+    @property
+    def archive(self) -> Path:
+        """Bundles of runs that were put away: not published, not lost."""
+        return self.root / "archive"
+
+    @property
+    def labels(self) -> Path:
+        """Label maps, keyed by generator, segmenter, seed and grid; may be evicted, made again on demand."""
+        return self.root / "labels"
+
+    @property
+    def renders(self) -> Path:
+        """Rendered images named by content; may be evicted, made again on demand."""
+        return self.root / "renders"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def work(self) -> Path:
+        """Shards of unfinished runs, one folder a run; a job that starts again goes on from them."""
+        return self.root / "work"
+
+    @property
+    def live(self) -> Path:
+        """What runs now: progress of jobs, heartbeats of workers, slot locks, the render socket."""
+        return self.root / "live"
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue.sqlite"
+
+    @property
+    def workspace(self) -> Path:
+        return self.root / "workspace.sqlite"
+
+    @property
+    def commit_lock(self) -> Path:
+        """Held by the one committer; the kernel frees it when its holder dies."""
+        return self.root / "commit.lock"
