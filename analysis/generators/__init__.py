@@ -1,0 +1,1 @@
+"""Generators: what makes images of latents. One module per family, and a registry."""
