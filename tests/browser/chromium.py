@@ -37,7 +37,7 @@ def install() -> str:
         subprocess.run(["apt-get", "install", "--yes", "--quiet", "chromium"], check=False)
         path = find()
     if path is None:
-        sys.exit("No Chromium for the browser tests: install the package `chromium` and run `make test` again.")
+        sys.exit("No Chromium for the browser tests: install the package `chromium`, then run again.")
     return path
 
 
