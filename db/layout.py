@@ -24,15 +24,14 @@ class Layout:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The store {layout.root} cannot be made ({error.strerror}); give a folder that you can write."
+                f"The store {layout.root} cannot be made ({error.strerror}); give one that you can write."
             ) from error
         return layout
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        return (
-            self.versions, self.bundles, self.labels, self.renders, self.models, self.logs, self.work, self.live,
-        )  # fmt: skip
+        kept = (self.versions, self.bundles, self.labels, self.renders, self.models, self.logs)
+        return (*kept, self.work, self.live)
 
     @property
     def current(self) -> Path:

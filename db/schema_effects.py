@@ -1,5 +1,6 @@
 """The tables of interventions, by runs that stand on a dissection: what units cause, and what goes wrong."""
 
+from db.schema import metadata as metadata  # all tables: those of db.schema and these
 from db.schema import real, table, text, truth, whole
 
 ace_unit = table(

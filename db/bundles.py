@@ -1,0 +1,255 @@
+"""Bundles, the truth of the store: one immutable folder of Parquet, npz and JSON per run and revision.
+
+    bundles/<run_id>/<revision>/manifest.json   format, and hash and size of every other file
+                                run.json        the run's row, readable
+                                tables/*.parquet, arrays/*.npz, files/*
+
+A bundle is written aside, flushed and renamed: one that has its name is whole.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from db import disk, formats, frames
+from db.errors import StoreError
+from db.layout import Layout
+from db.schema_effects import metadata
+
+MANIFEST = "manifest.json"
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}")
+
+
+@dataclass(frozen=True)
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of one npz file, each read when it is asked for; nothing stays open."""
+
+    path: Path
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
+            if name not in arrays.files:
+                raise KeyError(name)
+            return np.asarray(arrays[name])
+
+    def __iter__(self) -> Iterator[str]:
+        with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
+            return iter(arrays.files)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read: `.run`, `.table(name)`, `.array(name)`, `.file(name)`."""
+
+    path: Path
+    manifest: dict[str, Any] = field(repr=False)
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The run's row as it was given."""
+        with reading(self.path):
+            return dict(json.loads((self.path / "run.json").read_bytes()))
+
+    @property
+    def run_id(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def revision(self) -> int:
+        return int(self.path.name)
+
+    def names(self, kind: str) -> list[str]:
+        """What it holds of a kind: tables, arrays or files."""
+        found = (Path(name) for name in self.manifest["files"])
+        return sorted(f.name if kind == "files" else f.stem for f in found if f.parts[0] == kind)
+
+    def arrow(self, name: str) -> pa.Table:
+        """A table as today's schema has it: lifted from older formats, run_id included."""
+        path = self.path / "tables" / f"{name}.parquet"
+        with reading(path):
+            rows = formats.lift(self.manifest["format_version"], name, pq.read_table(path))
+        known = [c for c in rows.column_names if c in metadata.tables[name].c]
+        return frames.conform(metadata.tables[name], rows.select(known), run_id=self.run_id)
+
+    def table(self, name: str) -> pd.DataFrame:
+        return self.arrow(name).to_pandas()
+
+    def array(self, name: str) -> Arrays:
+        """The arrays written under `name`, each read when asked for. Raises KeyError where there are none."""
+        if name not in self.names("arrays"):
+            raise KeyError(name)
+        return Arrays(self.path / "arrays" / f"{name}.npz")
+
+    def file(self, name: str) -> bytes:
+        """Raises KeyError where there is none of this name."""
+        if name not in self.names("files"):
+            raise KeyError(name)
+        with reading(self.path):
+            return (self.path / "files" / name).read_bytes()
+
+    def verify(self, kinds: Sequence[str] = ("run.json", "tables", "arrays", "files")) -> None:
+        """Raises StoreError when a file is missing or differs from what was written."""
+        for name, fact in self.manifest["files"].items():
+            path = self.path / name
+            if Path(name).parts[0] not in kinds:
+                continue
+            with reading(path):
+                if path.stat().st_size != fact["size"] or disk.sha256(path) != fact["sha256"]:
+                    raise _damaged(path)
+
+
+class reading:  # noqa: N801 - reads as a statement: `with reading(path):`
+    """Turns what a damaged or missing file raises into a StoreError that names the remedy."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError | ValueError | EOFError | BadZipFile | pa.ArrowException):
+            raise _damaged(self.path) from error
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(f"The bundle file {path} is damaged or missing; {formats.REMEDY}.")
+
+
+def write(
+    layout: Layout,
+    run: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    arrays: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write the run's next revision (or run["revision"]) and return its folder; it is not published yet.
+
+    A revision that is there already and whole is left as it is, so a repeated step does no harm.
+    """
+    home = layout.bundles / _safe(str(run["run_id"]))
+    run = dict(run, revision=int(run.get("revision") or max(_revisions(home), default=0) + 1))
+    final = home / str(run["revision"])
+    if (final / MANIFEST).exists() and _whole(final):
+        return final
+    aside = home / disk.unique(".writing")
+    with disk.writing(f"The bundle {final}"):
+        aside.mkdir(parents=True)
+        try:
+            _fill(aside, run, tables, arrays or {}, files or {})
+            _place(aside, final)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return final
+
+
+def _fill(
+    folder: Path,
+    run: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    files: Mapping[str, bytes],
+) -> None:
+    for kind in ("tables", "arrays", "files"):
+        (folder / kind).mkdir()
+    (folder / "run.json").write_text(json.dumps(run, indent=1, default=_json))
+    pq.write_table(frames.row(metadata.tables["run"], run), folder / "tables" / "run.parquet")
+    for name, frame in tables.items():
+        if name not in metadata.tables:
+            raise StoreError(f"The schema has no table {name!r}; add it to db/schema.py, described.")
+        rows = frames.conform(metadata.tables[name], frame, run_id=str(run["run_id"]))
+        pq.write_table(rows, folder / "tables" / f"{name}.parquet", compression="zstd")
+    for name, group in arrays.items():
+        np.savez(folder / "arrays" / f"{_safe(name)}.npz", allow_pickle=False, **group)
+    for name, content in files.items():
+        (folder / "files" / _safe(name)).write_bytes(content)
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
+    """Flush every file, then write the manifest that vouches for them."""
+    facts = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        disk.flush(path)
+        facts[path.relative_to(folder).as_posix()] = {
+            "size": path.stat().st_size,
+            "sha256": disk.sha256(path),
+        }
+    manifest = {"format_version": formats.FORMAT, "files": facts}
+    disk.write(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    for path in (folder / "tables", folder / "arrays", folder / "files", folder):
+        disk.flush(path)
+
+
+def _place(aside: Path, final: Path) -> None:
+    if final.exists():  # a damaged revision makes way; it is kept beside, out of sight
+        os.rename(final, final.with_name(disk.unique(".damaged")))
+    os.rename(aside, final)
+    disk.flush(final.parent)
+    disk.flush(final.parent.parent)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        read(path).verify()
+    except StoreError:
+        return False
+    return True
+
+
+def _revisions(home: Path) -> list[int]:
+    if not home.is_dir():
+        return []
+    return sorted(int(p.name) for p in home.iterdir() if p.name.isdecimal() and (p / MANIFEST).exists())
+
+
+def read(path: Path) -> Bundle:
+    """The bundle in a folder. Raises StoreError when its manifest is damaged or newer than this program."""
+    return Bundle(path, formats.read_manifest(path))
+
+
+def run_ids(layout: Layout) -> list[str]:
+    """Every run that has a bundle, published or not."""
+    if not layout.bundles.is_dir():
+        return []
+    return sorted(p.name for p in layout.bundles.iterdir() if not p.name.startswith(".") and _revisions(p))
+
+
+def revisions(layout: Layout, run_id: str) -> list[int]:
+    """The revisions that are there, oldest first."""
+    return _revisions(layout.bundles / run_id)
+
+
+def latest(layout: Layout, run_id: str) -> Bundle:
+    """The newest revision of a run. Raises StoreError when the run has no bundle."""
+    found = revisions(layout, run_id)
+    if not found:
+        raise StoreError(
+            f"There is no run {run_id!r} in {layout.root}; `ganatomy jobs list` shows what there is."
+        )
+    return read(layout.bundles / run_id / str(found[-1]))
+
+
+def _safe(name: str) -> str:
+    if not _SAFE_NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot be a file name; use letters, digits, dots, dashes and underscores."
+        )
+    return name
+
+
+def _json(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,86 @@
+"""Files that are there whole or not at all: written aside, flushed to the disk, then renamed."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from db.errors import StoreError
+
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks instead of copying them, where the file system can
+
+
+def unique(stem: str) -> str:
+    """A name nobody used before. A killed writer's leftovers must never be taken for somebody else's file."""
+    return f"{stem}-{uuid.uuid4().hex}"
+
+
+def flush(path: Path) -> None:
+    """Put a file, or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the content only, sharing blocks where possible; the copy of a read-only file can be written."""
+    with source.open("rb") as old, target.open("xb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        except OSError:
+            shutil.copyfileobj(old, new, 1 << 20)
+
+
+def point(link: Path, target: Path) -> None:
+    """Make `link` point at `target` (both in the same store), in one step for whoever reads it."""
+    aside = link.with_name(unique(link.name))
+    aside.symlink_to(os.path.relpath(target, link.parent))
+    os.replace(aside, link)
+    flush(link.parent)
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of everything in a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for name in [path] if path.is_file() else path.rglob("*"):
+        try:
+            total += name.lstat().st_size if not name.is_dir() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn the failures that a disk has into a sentence with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what} could not be written: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full; free some space (`ganatomy store usage` says what takes it) and try again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "the folder is read-only for you; change its permissions or give another --store."
+    return f"{error.strerror or error}; nothing was changed."

@@ -1,0 +1,87 @@
+"""Reading one published version: nothing that is published later shows, and nobody can change it."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import duckdb
+import pandas as pd
+import sqlalchemy as sa
+from duckdb_sqlalchemy import ConnectionWrapper
+from sqlalchemy.pool import QueuePool
+
+from db import bundles, disk, versions
+from db.layout import Layout
+from db.schema import run
+
+DAMAGE = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+
+_lock = threading.Lock()
+_engines: WeakValueDictionary[Path, sa.Engine] = WeakValueDictionary()
+_newest: dict[Path, sa.Engine] = {}  # one engine a store is kept warm; older ones live as long as a snapshot
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of the store, as it was when the link was resolved. Safe to use from several threads."""
+
+    layout: Layout
+    version: Path
+    engine: sa.Engine
+
+    def read(self, statement: sa.Executable) -> pd.DataFrame:
+        """The rows of a select. Raises StoreError when the version turns out to be damaged."""
+        try:
+            with self.engine.connect() as connection:
+                frame: pd.DataFrame = connection.execute(statement).cursor.df()
+                return frame
+        except sa.exc.DBAPIError as error:
+            if isinstance(error.orig, DAMAGE):
+                raise versions.damaged(self.layout, "its file is damaged") from error
+            raise
+
+    def bundle(self, run_id: str) -> bundles.Bundle:
+        """The bundle behind a run's rows in this version (the newest, if that revision is gone meanwhile)."""
+        found = self.read(sa.select(run.c.revision).where(run.c.run_id == run_id))
+        path = self.layout.bundles / run_id / str(int(found.revision[0])) if len(found) else None
+        return bundles.read(path) if path and path.exists() else bundles.latest(self.layout, run_id)
+
+
+def engine(layout: Layout, version: Path) -> sa.Engine:
+    """The engine that reads a version, made once a process."""
+    with _lock:
+        found = _engines.get(version)
+        if found is None:
+            found = _engines[version] = _engine(layout, version)
+        _newest[layout.root] = found
+        return found
+
+
+def _engine(layout: Layout, version: Path) -> sa.Engine:
+    path = _openable(layout, version)
+
+    def connect() -> Any:
+        return ConnectionWrapper(duckdb.connect(str(path), read_only=True))
+
+    made = sa.create_engine("duckdb://", creator=connect, poolclass=QueuePool, max_overflow=-1)
+    with made.connect():  # holds the file from now on, so that it can be read even when its name is gone
+        if path != version:
+            path.unlink(missing_ok=True)
+    return made
+
+
+def _openable(layout: Layout, version: Path) -> Path:
+    """The version, or a copy of it where somebody opened it for writing and so shut every reader out."""
+    try:
+        duckdb.connect(str(version), read_only=True).close()
+        return version
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.ConnectionException) or "lock" in str(error):
+            aside = layout.versions / f"{disk.unique('building')}.duckdb"
+            disk.copy(version, aside)
+            return aside
+        if not version.exists():
+            raise FileNotFoundError(version) from error
+        raise versions.damaged(layout, "its file is damaged") from error
