@@ -1,4 +1,4 @@
-"""A small U-Net (Ronneberger et al. 2015) that names the pixels of drawn worlds: objects, parts and materials.
+"""A small U-Net (Ronneberger et al. 2015) that names the pixels of drawn worlds.
 
 segmenter = UnetSegmenter(build(weights), vocabulary.MAPS, vocabulary.CONCEPTS)
 labels = segmenter.labels(images)                            # (N, 3, 64, 64): objects, parts, materials
@@ -8,6 +8,7 @@ segmenter.probability(images, "door").mean().backward()      # differentiable in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class Unet(nn.Module):
     def __init__(self, classes: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         self.down = nn.ModuleList(_pair(a, b) for a, b in zip((3, *widths), widths, strict=False))
-        self.up = nn.ModuleList(_pair(a + b, a) for a, b in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(_pair(a + b, a) for a, b in pairwise(widths))
         self.head = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ class Unet(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """The coarsest features, averaged over the picture: (N, 64), for distances between sets of pictures."""
+        """The coarsest features, averaged over each picture: (N, 64)."""
         x = images
         for step, pair in enumerate(self.down):
             x = pair(x if step == 0 else functional.max_pool2d(x, 2))

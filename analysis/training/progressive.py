@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analysis.generators.progan import LATENT, WIDTHS, Progan, block, first_block
+from analysis.generators.progan import LATENT, WIDTHS, block, first_block, progan
 
 R1_EVERY = 16
 R1_WEIGHT = 1.0
@@ -38,11 +38,16 @@ class Growing(nn.Module):
         picture: Tensor = self.colours[stage](x)
         return picture if alpha >= 1 or stage == 0 else blend(self.colours[stage - 1](before), picture, alpha)
 
-    def finished(self, stage: int) -> Progan:
+    def finished(self, stage: int) -> nn.Sequential:
         """The generator of one stage as it is used after training."""
-        module = Progan(WIDTHS[: stage + 1])
-        module.blocks.load_state_dict(nn.Sequential(*list(self.blocks)[: stage + 1]).state_dict())
-        module.colour.load_state_dict(self.colours[stage].state_dict())
+        blocks = {f"blocks.{k}": self.blocks[k] for k in range(stage + 1)}
+        state = {
+            f"{path}.{name}": value
+            for path, part in (blocks | {"colour": self.colours[stage]}).items()
+            for name, value in part.state_dict().items()
+        }
+        module = progan(WIDTHS[: stage + 1])
+        module.load_state_dict(state)
         return module.eval()
 
 
