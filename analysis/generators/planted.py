@@ -115,7 +115,7 @@ class Draw(nn.Module):
 
 
 def _bump(place: Tensor, spread: Tensor) -> Tensor:
-    """(N, shapes) standard normal places to (N, shapes, 8) bell curves with middles spread over 1 to 6."""
+    """(N, shapes) normal places to (N, shapes, 8) bell curves with middles spread over 1 to 6."""
     middle = 1 + 5 * torch.special.ndtr(place)
     distance = torch.arange(8, dtype=place.dtype, device=place.device) - middle[..., None]
     return torch.exp(-0.5 * (distance / spread[:, None]) ** 2)

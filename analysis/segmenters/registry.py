@@ -83,7 +83,7 @@ def add(
     title: str = "",
     licence: str = "not stated",
 ) -> ModelInfo:
-    """Registers a checkpoint of a known family in a store, as for generators; `variant` is its family's option."""
+    """Registers a checkpoint of a known family in a store, as for generators; `variant` is the family's."""
     check_name(name)
     info = ModelInfo(
         name=name,
