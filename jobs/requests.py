@@ -1,4 +1,5 @@
-"""What people may ask for: the parameters of every job kind, validated, as JSON, and how a request is recognised again.
+"""What people may ask for: the parameters of every job kind, validated, as JSON, and how a request is
+recognised again.
 
 Nothing here is code or a path: names, numbers and words only.
 """
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from analysis.errors import GanatomyError
 
-METHOD = 1  # rises when the same request would give other numbers, so that old runs are not taken for new ones
+# Rises when the same request would give other numbers, so that old runs are not taken for new ones.
+METHOD = 1
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Person = Annotated[str, StringConstraints(pattern=r"^[\w][\w .@-]{0,63}$")]
@@ -27,6 +29,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     KIND: ClassVar[str]
+    MODULE: ClassVar[str]  # the heavy process: run as `python -P -m MODULE`
     UNHASHED: ClassVar[frozenset[str]] = frozenset({"owner", "project", "device"})
 
     owner: Person = Field(default="anyone", description="who asks; jobs of different owners take turns")
@@ -50,21 +53,30 @@ class DissectRequest(Request):
     """Dissect a generator: which unit means what, with IoU over evaluation images."""
 
     KIND: ClassVar[str] = "dissect"
+    MODULE: ClassVar[str] = "jobs.dissecting"
 
     generator: Name = Field(description="a registered generator, as `ganatomy models list` names it")
-    segmenter: Name | None = Field(default=None, description="a registered segmenter; empty: the generator's own")
+    segmenter: Name | None = Field(
+        default=None, description="a registered segmenter; empty: the generator's own"
+    )
     layers: tuple[LayerName, ...] | None = Field(default=None, description="layers to read; empty: all")
-    images: int = Field(default=1000, ge=1, le=1_000_000, description="evaluation images, which give the numbers")
+    images: int = Field(
+        default=1000, ge=1, le=1_000_000, description="evaluation images, which give the numbers"
+    )
     calibration: int = Field(
         default=500, ge=1, le=1_000_000, description="calibration images, which choose thresholds and names"
     )
-    seed: int = Field(default=1, ge=0, le=2**53, description="every image follows from the seed and its number")
+    seed: int = Field(
+        default=1, ge=0, le=2**53, description="every image follows from the seed and its number"
+    )
     threshold: Literal["iqr"] | Tail = Field(
-        default="iqr", description="iqr: by information quality; a number: that fraction of each unit's values is on"
+        default="iqr",
+        description="iqr: by information quality; a number: that fraction of each unit's values is on",
     )
 
     def run_id(self, generator_sha256: str, segmenter_sha256: str) -> str:
-        """The run that this request asks for, given both weights' hashes: the same request has the same run."""
+        """The run that this request asks for, given both weights' hashes: the same request has the same
+        run."""
         return run_id(self.generator, self.KIND, self.content(), generator_sha256, segmenter_sha256)
 
     def title(self) -> str:
@@ -75,18 +87,28 @@ class DissectRequest(Request):
         parts = ["ganatomy", "dissect", self.generator]
         parts += ["--segmenter", self.segmenter] if self.segmenter else []
         parts += ["--layers", ",".join(self.layers)] if self.layers else []
-        parts += ["--images", str(self.images), "--calibration", str(self.calibration), "--seed", str(self.seed)]
+        parts += [
+            "--images",
+            str(self.images),
+            "--calibration",
+            str(self.calibration),
+            "--seed",
+            str(self.seed),
+        ]
         parts += ["--threshold", str(self.threshold)] if self.threshold != "iqr" else []
         return " ".join(parts)
 
 
 class When(BaseModel):
-    """When and how urgently a job runs. `at` is naive UTC or carries its offset; `every` is a cron expression."""
+    """When and how urgently a job runs. `at` is naive UTC or carries its offset; `every` is a cron
+    expression."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     priority: int = Field(default=5, ge=1, le=9, description="1 runs first, 9 last")
-    at: datetime | None = Field(default=None, description="not before this time (UTC unless it says otherwise)")
+    at: datetime | None = Field(
+        default=None, description="not before this time (UTC unless it says otherwise)"
+    )
     after: str | None = Field(default=None, description="a job that must be done before this one starts")
 
 

@@ -87,6 +87,7 @@ class ScheduleView:
     request: dict[str, Any]
     last_fired_at: datetime | None
     next_at: datetime | None
+    last: str | None = None  # what came of its last firing
 
 
 @dataclass(frozen=True)

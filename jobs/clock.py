@@ -1,0 +1,106 @@
+"""Schedules: cron expressions that queue a request. They are kept by DBOS, in the queue's file."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from croniter import croniter
+from dbos import DBOSClient, WorkflowSchedule
+
+from analysis.errors import GanatomyError
+from jobs import queueing
+from jobs.requests import KINDS, Request, When
+from jobs.views import ScheduleView
+
+
+def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When) -> ScheduleView:
+    """Keep a schedule, or replace the one of that name."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w .-]{0,63}", name):
+        raise GanatomyError(
+            f"A schedule's name is letters, digits, spaces, dots and dashes; {name!r} is not."
+        )
+    if len(cron.split()) != 5 or not croniter.is_valid(cron):
+        raise GanatomyError(
+            f"{cron!r} is no cron expression; give five fields, for example '0 2 * * *' for 02:00 UTC."
+        )
+    context = {
+        "name": name,
+        "kind": request.KIND,
+        "request": request.model_dump(mode="json"),
+        "priority": when.priority,
+    }
+    queue.apply_schedules(
+        [
+            {
+                "schedule_name": name,
+                "workflow_name": queueing.FIRE,
+                "schedule": cron,
+                "context": context,
+                "queue_name": queueing.CLOCK,
+                "cron_timezone": "UTC",
+            }
+        ]
+    )
+    return _view(queue, known_schedule(queue, name))
+
+
+def listed(queue: DBOSClient) -> list[ScheduleView]:
+    """Every schedule, by name."""
+    return sorted((_view(queue, row) for row in queue.list_schedules()), key=lambda view: view.name)
+
+
+def known_schedule(queue: DBOSClient, name: str) -> WorkflowSchedule:
+    """The schedule of that name, or `GanatomyError`."""
+    row = queue.get_schedule(name)
+    if row is None:
+        raise GanatomyError(
+            f"There is no schedule {name!r}; `ganatomy jobs schedule list` names those that there are."
+        )
+    return row
+
+
+def known(queue: DBOSClient, name: str) -> str:
+    """`name`, when there is a schedule of that name."""
+    return str(known_schedule(queue, name)["schedule_name"])
+
+
+def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
+    context: dict[str, Any] = row["context"] if isinstance(row["context"], dict) else {}
+    kind, values = context.get("kind", ""), context.get("request", {})
+    paused = row["status"] != "ACTIVE"
+    return ScheduleView(
+        name=row["schedule_name"],
+        kind=kind,
+        cron=row["schedule"],
+        paused=paused,
+        title=_title(kind, values),
+        owner=values.get("owner", ""),
+        request=values,
+        last_fired_at=_naive(row["last_fired_at"]),
+        last=_last(queue, row["schedule_name"]),
+        next_at=None if paused else _next(row["schedule"]),
+    )
+
+
+def _last(queue: DBOSClient, name: str) -> str | None:
+    """What came of its last firing."""
+    rows = queue.list_workflows(schedule_name=name, limit=1, sort_desc=True)
+    return rows[0].output if rows and isinstance(rows[0].output, str) else None
+
+
+def _title(kind: str, values: dict[str, Any]) -> str:
+    try:
+        return KINDS[kind].model_validate(values).title()
+    except (KeyError, ValueError):
+        return kind
+
+
+def _next(cron: str) -> datetime:
+    following: datetime = croniter(cron, datetime.now(UTC)).get_next(datetime)
+    return following.astimezone(UTC).replace(tzinfo=None)
+
+
+def _naive(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) if text else None

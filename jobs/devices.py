@@ -1,0 +1,106 @@
+"""Where heavy work runs: one process a GPU, or a CPU slot for every few cores. Run as a module it lists the
+GPUs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.layout import Layout
+from jobs import locks
+from jobs.settings import Settings, cores
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A device held by one heavy process; `lock` goes to the process and is free when it ends."""
+
+    name: str  # 'cpu-0', 'cuda-1'
+    device: str  # as torch names it inside the process
+    threads: int
+    lock: locks.Lock
+
+    def environment(self) -> dict[str, str]:
+        """What the process must find in its environment so that two of them do not thrash the machine."""
+        threads = str(self.threads)
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+        values = dict.fromkeys(names, threads)
+        gpu = self.name.removeprefix("cuda-") if self.device == "cuda" else ""
+        return {**values, "CUDA_VISIBLE_DEVICES": gpu}
+
+
+@dataclass(frozen=True)
+class Devices:
+    """This machine's slots, as a worker found them when it started."""
+
+    gpus: tuple[str, ...]  # as CUDA_VISIBLE_DEVICES names them
+    cpu_slots: int
+    threads: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The slots that jobs of device 'auto' use."""
+        return self.gpu_names or self.cpu_names
+
+    @property
+    def gpu_names(self) -> tuple[str, ...]:
+        return tuple(f"cuda-{gpu}" for gpu in self.gpus)
+
+    @property
+    def cpu_names(self) -> tuple[str, ...]:
+        return tuple(f"cpu-{number}" for number in range(self.cpu_slots))
+
+    def take(self, layout: Layout, wish: str) -> Slot | None:
+        """A free slot for a job that wishes 'auto', 'cpu' or 'cuda', or None while all are held."""
+        if wish == "cuda" or (wish == "auto" and self.gpus):
+            lock = locks.first(machine_folder(), list(self.gpu_names))
+            return Slot(lock.name, "cuda", max(1, cores() // max(1, len(self.gpus))), lock) if lock else None
+        lock = locks.first(layout.live / "slots", list(self.cpu_names))
+        return Slot(lock.name, "cpu", self.threads, lock) if lock else None
+
+
+def found(settings: Settings) -> Devices:
+    """This machine's GPUs (asked of torch in another process, only when the driver shows any) and CPU
+    slots."""
+    gpus = _gpus() if any(Path("/dev").glob("nvidia[0-9]*")) else ()
+    return Devices(gpus, settings.slots(), settings.threads())
+
+
+def machine_folder() -> Path:
+    """GPU locks are this machine's, not a store's: two stores share its GPUs."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"ganatomy-{os.getuid()}"
+
+
+def _gpus() -> tuple[str, ...]:
+    command = [sys.executable, "-P", "-m", "jobs.devices"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        return tuple(json.loads(done.stdout))
+    except ValueError:
+        return ()
+
+
+def _list() -> None:
+    import torch
+
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = shown.split(",")[:count] if shown else [str(number) for number in range(count)]
+    print(json.dumps(names))
+
+
+def wait(layout: Layout, devices: Devices, wish: str, seconds: float = 0.2) -> Slot | None:
+    """`take`, after a moment when nothing is free at once."""
+    slot = devices.take(layout, wish)
+    if slot is None:
+        time.sleep(seconds)
+    return slot
+
+
+if __name__ == "__main__":
+    _list()

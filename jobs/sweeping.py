@@ -1,0 +1,81 @@
+"""What a worker looks after between jobs: jobs whose worker died, jobs that wait for another, watched
+folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from dbos import DBOS, DBOSClient, WorkflowStatus
+
+from db.layout import Layout
+from jobs import live, locks, queueing, reading, workers
+
+
+@dataclass
+class Sweeper:
+    """One worker's sweeps. Every worker sweeps; each action can safely happen twice."""
+
+    layout: Layout
+    queue: DBOSClient
+    executor: str
+
+    def sweep(self) -> None:
+        """Look once."""
+        self.recover()
+        self.release()
+
+    def recover(self) -> None:
+        """Put back the jobs of workers of this machine that are dead: those whose slot can be locked."""
+        rows = self.queue.list_workflows(status="PENDING", load_input=False, load_output=False)
+        dead = {row.executor_id for row in rows if row.executor_id} - {self.executor}
+        for executor in sorted(name for name in dead if name.startswith(f"{workers.host()}/")):
+            lock = locks.take(self.layout.live, workers.lock_name(executor))
+            if lock is None:
+                continue
+            try:
+                structlog.get_logger().info("recovering the jobs of a dead worker", executor=executor)
+                DBOS._recover_pending_workflows([executor])
+                self._renew([row for row in rows if row.executor_id == executor])
+            finally:
+                lock.release()
+
+    def upgrade(self) -> None:
+        """Put back what this worker's own slot left unfinished under an older version of the workflows."""
+        rows = self.queue.list_workflows(status="PENDING", executor_id=self.executor, load_input=False)
+        self._renew(rows)
+
+    def _renew(self, rows: list[WorkflowStatus]) -> None:
+        for row in rows:
+            if row.app_version != queueing.VERSION and row.name == queueing.RUN_JOB:
+                self.queue.cancel_workflow(row.workflow_id)
+                self.queue.rewind_workflow(
+                    row.workflow_id, application_version=queueing.VERSION, queue_name=queueing.JOBS
+                )
+
+    def release(self) -> None:
+        """Let jobs go whose predecessor is done, and cancel those whose predecessor will never be."""
+        waiting = self.queue.list_workflows(name=queueing.RUN_JOB, status="DELAYED", load_input=False)
+        behind = {row.workflow_id: (row.attributes or {}).get("after") for row in waiting}
+        names = sorted({name for name in behind.values() if name})
+        if not names:
+            return
+        before = {
+            row.workflow_id: row for row in self.queue.list_workflows(workflow_ids=names, load_input=False)
+        }
+        for job_id, name in behind.items():
+            if name:
+                self._let_go(job_id, name, before.get(name))
+
+    def _let_go(self, job_id: str, name: str, row: WorkflowStatus | None) -> None:
+        state = reading.STATES[row.status] if row else "cancelled"
+        if state == "done":
+            self.queue.set_workflow_delay(job_id, delay_seconds=0)
+        elif state in ("failed", "cancelled"):
+            reason = (
+                f"Job {name}, which it waited for, was {state}."
+                if row
+                else f"Job {name} is not there any more."
+            )
+            live.write(live.path(self.layout, job_id, "watch"), {"error": reason})
+            self.queue.cancel_workflow(job_id)

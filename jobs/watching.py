@@ -1,0 +1,180 @@
+"""The worker's side of a heavy process: start it, watch it, stop it, and say what became of it.
+
+A process ends in one of these ways: done; its own reason (a file it leaves); killed by somebody; stopped by
+us because it made no progress, took too much memory, was cancelled, or because the worker is going down.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import psutil
+import structlog
+
+from db.layout import Layout
+from jobs import live, processes
+from jobs.devices import Devices, Slot
+from jobs.heavy import Spec
+from jobs.settings import Settings
+
+TICK = 0.1
+End = Literal["done", "failed", "again", "cancelled", "stopping"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended; `again` is a failure that a fresh process may not have."""
+
+    end: End
+    reason: str = ""
+
+
+@dataclass
+class Watch:
+    """One job under watch, with the worker's means."""
+
+    layout: Layout
+    settings: Settings
+    devices: Devices
+    stopping: threading.Event
+    cancelled: Callable[[str], bool]
+    children: set[subprocess.Popen[bytes]] = field(default_factory=set)
+
+    def run(self, spec: Spec, module: str) -> Outcome:
+        """Run a job to its end, with fresh processes while they get further; never 'again'."""
+        wasted, reached = 0, -1
+        while True:
+            slot = self._slot(spec)
+            if isinstance(slot, Outcome):
+                return slot
+            outcome = self._attempt(spec, module, slot)
+            if outcome.end != "again":
+                return outcome
+            done = live.read(live.path(self.layout, spec.job_id, "progress")).get("done", 0)
+            wasted = 0 if done > reached else wasted + 1
+            reached = max(reached, done)
+            structlog.get_logger().warning(
+                "attempt failed", job=spec.job_id, reason=outcome.reason, done=done
+            )
+            if wasted > self.settings.restarts:
+                return Outcome("failed", outcome.reason)
+
+    def _slot(self, spec: Spec) -> Slot | Outcome:
+        """A device for the job, when one is free."""
+        wish = str(spec.request.get("device", "auto"))
+        if wish == "cuda" and not self.devices.gpus:
+            return Outcome(
+                "failed", "The job asks for a GPU and this machine has none; ask for device auto or cpu."
+            )
+        watch = live.path(self.layout, spec.job_id, "watch")
+        while (slot := self.devices.take(self.layout, wish)) is None:
+            if ended := self._told(spec.job_id):
+                return ended
+            live.write(watch, {"waiting": "waiting for a free slot"})
+            time.sleep(0.2)
+        return slot
+
+    def _told(self, job_id: str) -> Outcome | None:
+        """Whether somebody wants the job, or the worker, to end."""
+        if self.stopping.is_set():
+            return Outcome("stopping")
+        return Outcome("cancelled") if self.cancelled(job_id) else None
+
+    def _attempt(self, spec: Spec, module: str, slot: Slot) -> Outcome:
+        """One heavy process from start to end."""
+        live.forget(self.layout, spec.job_id, "error")
+        spec = Spec(**{**asdict(spec), "device": slot.device, "slot": slot.name, "threads": slot.threads})
+        with (self.layout.logs / f"{spec.job_id}.log").open("ab") as log:
+            process = processes.start(
+                module,
+                ["--job", spec.job_id],
+                environment=slot.environment(),
+                keep=[slot.lock.fd],
+                output=log,
+                stdin=subprocess.PIPE,
+            )
+        slot.lock.release()  # the process holds it now, for as long as it lives
+        self.children.add(process)
+        with suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
+            pipe.write(json.dumps(asdict(spec)).encode())
+        try:
+            return self._watch(spec, slot, process)
+        finally:
+            processes.stop(process, grace=2.0)
+            self.children.discard(process)
+
+    def _watch(self, spec: Spec, slot: Slot, process: subprocess.Popen[bytes]) -> Outcome:
+        started, sampled = time.time(), 0.0
+        limit = self.settings.memory_bytes(len(self.devices.names))
+        meter = Meter(process.pid)
+        while process.poll() is None:
+            time.sleep(TICK)
+            if time.time() - sampled < 0.5:
+                continue
+            sampled = time.time()
+            usage = meter.read()
+            values = {"device": slot.name, "pid": process.pid, **usage}
+            live.write(live.path(self.layout, spec.job_id, "watch"), values)
+            if usage["memory_bytes"] > limit:
+                return Outcome("failed", _too_much(limit))
+            if ended := self._told(spec.job_id):
+                return ended
+            if self._idle(spec.job_id, started) > self.settings.stuck_seconds:
+                return Outcome(
+                    "again", f"It made no progress for {self.settings.stuck_seconds:.0f} s and was stopped."
+                )
+        return self._ended(spec.job_id, process.returncode)
+
+    def _idle(self, job_id: str, started: float) -> float:
+        """Seconds since the process said anything."""
+        updated = live.read(live.path(self.layout, job_id, "progress")).get("updated", 0.0)
+        return time.time() - max(started, updated)
+
+    def _ended(self, job_id: str, status: int) -> Outcome:
+        """What the exit status and the file left behind say."""
+        if status == 0:
+            return Outcome("done")
+        if self.stopping.is_set():
+            return Outcome("stopping")
+        left = live.read(live.path(self.layout, job_id, "error"))
+        if left:
+            return Outcome("again" if left["kind"] == "cuda" else "failed", left["reason"])
+        if status < 0:
+            return Outcome(
+                "again", f"Its process was killed (signal {-status}); perhaps the machine ran out of memory."
+            )
+        return Outcome(
+            "again", f"Its process ended with status {status} and no reason; the log may have one."
+        )
+
+
+@dataclass
+class Meter:
+    """CPU and memory of a process and its children."""
+
+    pid: int
+    _process: psutil.Process | None = None
+
+    def read(self) -> dict[str, float]:
+        """CPU in percent of one core since the last call, resident memory in bytes; zeros once it is gone."""
+        try:
+            self._process = self._process or psutil.Process(self.pid)
+            cpu = self._process.cpu_percent(None)
+            family = [self._process, *self._process.children(recursive=True)]
+            return {"cpu_percent": cpu, "memory_bytes": sum(one.memory_info().rss for one in family)}
+        except psutil.Error:
+            return {"cpu_percent": 0.0, "memory_bytes": 0}
+
+
+def _too_much(limit: int) -> str:
+    return (
+        f"It took more than {limit / 2**30:.1f} GiB of memory, the limit of a slot, and was stopped; "
+        "ask for fewer layers at a time, or raise GANATOMY_SLOT_MEMORY_GB."
+    )

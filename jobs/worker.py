@@ -1,0 +1,123 @@
+"""The worker process: `python -P -m jobs.worker --store DIR`. It claims jobs and watches their heavy
+processes.
+
+It holds an executor slot by a file lock for its life. SIGTERM or Ctrl-C stop it at once and gracefully: heavy
+processes end, their shards stay, and their jobs go on when a worker starts again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from dbos import DBOS
+
+from analysis.errors import GanatomyError
+from db.errors import StoreError
+from db.layout import Layout
+from jobs import devices, logs, processes, queueing, workers
+from jobs.client import Client
+from jobs.reading import ACTIVE
+from jobs.settings import Settings
+from jobs.sweeping import Sweeper
+from jobs.watching import Watch
+
+
+class Worker:
+    """A worker on the store at `layout`, until it is told to stop or, with `until_idle`, has nothing left to
+    do."""
+
+    def __init__(self, layout: Layout, settings: Settings, until_idle: bool = False) -> None:
+        self.layout, self.settings, self.until_idle = layout, settings, until_idle
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Work until told to stop. Does not return: the process ends here, so that no step is taken for
+        ended."""
+        queueing.ensure(self.layout)
+        self.executor, self.slot_lock = workers.claim(self.layout)
+        found = devices.found(self.settings)
+        client = Client(self.layout)
+        self.watch = Watch(
+            self.layout, self.settings, found, self.stopping, lambda job: cancelled(client, job)
+        )
+        client.queue.register_queue(
+            queueing.JOBS,
+            global_concurrency=len(found.names),
+            polling_interval_sec=self.settings.poll_seconds,
+        )
+        client.queue.register_queue(queueing.CLOCK, polling_interval_sec=self.settings.poll_seconds)
+        self._launch(client)
+        workers.announce(self.layout, self.executor, found.names)
+        structlog.get_logger().info(
+            "worker ready", executor=self.executor, slots=found.names, threads=found.threads
+        )
+        self._loop(Sweeper(self.layout, client.queue, self.executor))
+        self.shut()
+
+    def _launch(self, client: Client) -> None:
+        from jobs import workflows
+
+        workflows.use(client, self.watch)
+        Sweeper(self.layout, client.queue, self.executor).upgrade()
+        DBOS(config=queueing.configuration(self.layout, self.executor, self.settings.poll_seconds))
+        DBOS.launch()
+
+    def _loop(self, sweeper: Sweeper) -> None:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        while not self.stopping.wait(0.5):
+            try:
+                sweeper.sweep()
+            except Exception:  # a sweep that fails (a busy disk, say) is tried again; the worker goes on
+                structlog.get_logger().exception("a sweep failed")
+            if self.until_idle and not sweeper.queue.list_workflows(status=ACTIVE, load_input=False, limit=1):
+                return
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping.set()
+
+    def shut(self) -> None:
+        """End heavy processes and this one. Their jobs stay unfinished in the queue, for the next worker."""
+        self.stopping.set()
+        for child in list(self.watch.children):
+            processes.stop(child, grace=2.0)
+        deadline = time.monotonic() + 3
+        while self.watch.children and time.monotonic() < deadline:
+            time.sleep(0.05)
+        structlog.get_logger().info("worker stopped", executor=self.executor)
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def cancelled(client: Client, job_id: str) -> bool:
+    """Whether somebody cancelled the job since."""
+    rows = client.queue.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+    return not rows or rows[0].status == "CANCELLED"
+
+
+def main() -> None:
+    """Parse the command line and work."""
+    processes.bind()
+    parser = argparse.ArgumentParser(prog="jobs.worker", description="Claim jobs and run them.")
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--until-idle", action="store_true", help="end when nothing is queued or running")
+    options = parser.parse_args()
+    try:
+        layout = Layout.create(options.store)
+        logs.structured(layout.logs / "worker.log")
+        Worker(layout, Settings(), options.until_idle).run()
+    except (GanatomyError, StoreError) as error:
+        print(f"ganatomy: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
