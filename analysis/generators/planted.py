@@ -1,6 +1,6 @@
 """A generator whose truth is known: coloured shapes, drawn by units of which each one's effect is planted.
 
-Each layer has, per concept, three units that paint it (4/7, 2/7 and 1/7 of its strength) and three copies with
+Each layer has, per concept, three units that paint it (4/7, 2/7 and 1/7 of its strength), three copies with
 the same map that paint nothing; eight units that follow shapes which are never drawn; four that never fire.
 Order and gains are drawn from a seed, so nothing can be learned from a unit's number or size.
 
