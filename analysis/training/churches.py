@@ -121,6 +121,8 @@ def train(folder: Path, pause: Path | None = None, last: int = STEPS, until: flo
         real, z = batch(images, step, phase.batch)
         game.rate(rate(step))
         losses = game.step(shrunk(real, stage, alpha), z, stage, alpha, step % R1_EVERY == 0)
+        # A short memory at first, or the average would long remember its random start.
+        game.follow(phase.batch, min(10_000, max(500, 0.05 * phase.batch * step)))
         step, done = step + 1, step + 1 - start
         if step % 100 == 0:
             print(f"{step} stage {stage} critic {losses[0]:.3f} generator {losses[1]:.3f} "

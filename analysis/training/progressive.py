@@ -149,7 +149,6 @@ class Game:
         wanted = functional.softplus(-self.critic(fake, stage, alpha)).mean()
         wanted.backward()
         self.generator_adam.step()
-        self._follow(0.5 ** (real.shape[0] / 10_000))
         return float(loss.detach()), float(wanted.detach())
 
     def _r1(self, real: Tensor, stage: int, alpha: float) -> Tensor:
@@ -159,7 +158,9 @@ class Game:
         return slope.square().sum((1, 2, 3)).mean() * (R1_WEIGHT / 2 * R1_EVERY)
 
     @torch.no_grad()
-    def _follow(self, keep: float) -> None:
+    def follow(self, images: int, half_life: float) -> None:
+        """Move the averaged generator, whose memory halves every `half_life` images, on by some images."""
+        keep = 0.5 ** (images / half_life)
         for slow, fast in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             slow.lerp_(fast, 1 - keep)
 
