@@ -15,7 +15,7 @@ Grammar: `operation layer units [at cells] [by strength] [to latent]`, steps joi
 | scale       | a multiple of what they are                                | 7=2                        |
 | interpolate | what they are for another latent of the same seed          | 4,17 (with `to 12`)        |
 
-Cells are rows:columns of the layer's grid, as 8-11:3-6 or 5:2, several joined by commas; none means everywhere.
+Cells are rows:columns of the layer's grid, as 8-11:3-6 or 5:2, joined by commas; none means everywhere.
 With strength s a unit r becomes (1 - s) r + s target. The empty edit changes nothing.
 No torch here: `analysis.interventions` applies edits.
 """

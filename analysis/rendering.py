@@ -1,7 +1,7 @@
 """Pictures of an edit: before, after, and where they differ.
 
 rendering = render(generator, Edit.parse("ablate layer3 4,17,31"), latents(1, 0, 4, generator.latent_shape))
-rendering.difference[0]             # uint8 (H, W, 3): grey where nothing changed, dark red to white where much did
+    rendering.difference[0]             # uint8 (H, W, 3): dim grey where nothing changed, else red to white
 """
 
 from dataclasses import dataclass
