@@ -63,7 +63,9 @@ def ready(layout: Layout) -> bool:
 
 def _client(layout: Layout, timeout: float) -> httpx.Client:
     return httpx.Client(
-        transport=httpx.HTTPTransport(uds=str(socket(layout))), base_url="http://render", timeout=timeout
+        transport=httpx.HTTPTransport(uds=str(socket(layout)), verify=False),
+        base_url="http://render",
+        timeout=timeout,
     )
 
 

@@ -1,7 +1,7 @@
 """A job kind for tests of survival: it counts numbers in shards, and can be asked to fail in every way.
 
-Run as a module it is the heavy process. Each shard is a file; a number is counted once if and only if its shard is there
-once. `result.json` in the run's folder is the sum, written when all shards are there.
+Run as a module it is the heavy process. Each shard is a file; a number is counted once if and only if its
+shard is there once. `result.json` in the run's folder is the sum, written when all shards are there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from analysis.errors import GanatomyError
 from jobs import heavy, live, requests
 from jobs.progress import Progress
 
-Fault = Literal["", "cuda", "cuda-once", "stuck", "stuck-once", "memory", "memory-eats", "bug", "person", "kill"]
+Fault = Literal[
+    "", "cuda", "cuda-once", "stuck", "stuck-once", "memory", "memory-eats", "bug", "person", "kill"
+]
 
 
 class FaultRequest(requests.Request):
@@ -58,7 +60,9 @@ def work(spec: heavy.Spec, progress: Progress) -> None:
         time.sleep(request.seconds)
         live.write(file, {"number": number})
         progress.advance(1)
-    total = sum(json.loads((folder / f"{number}.json").read_text())["number"] for number in range(request.shards))
+    total = sum(
+        json.loads((folder / f"{number}.json").read_text())["number"] for number in range(request.shards)
+    )
     live.write(folder / "result.json", {"sum": total})
 
 
@@ -73,7 +77,7 @@ def _fail(fault: str, folder: Path) -> None:
     if fault == "memory":
         raise MemoryError("no room")
     if fault == "memory-eats":
-        hoard = [bytearray(b'x' * (1 << 20)) for _ in range(2000)]
+        hoard = [bytearray(b"x" * (1 << 20)) for _ in range(2000)]
         time.sleep(len(hoard))
     if fault == "bug":
         raise ValueError("a bug")

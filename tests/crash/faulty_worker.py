@@ -1,6 +1,8 @@
-"""A worker that knows the kind `fault`: `python -P -m faulty_worker --store DIR`, with this folder on PYTHONPATH."""
+"""A worker that knows the kind `fault`: `python -P -m faulty_worker --store DIR`, with this folder on
+PYTHONPATH."""
 
 import faults  # noqa: F401 - registers the kind
+
 from jobs import worker
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""The program `ganatomy`. Commands live in `jobs.commands`; this file only names them."""
+
+from __future__ import annotations
+
+from jobs.commands import data, jobs, models, serve
+from jobs.commands.common import App
+from jobs.commands.dissect import dissect
+from jobs.commands.doctor import doctor
+
+app = App(
+    name="ganatomy",
+    help="Find out what the units inside a GAN's generator mean, and prove it by intervention.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(serve.demo)
+app.add_typer(models.app, name="models")
+app.command()(dissect)
+app.command()(data.render)
+app.add_typer(jobs.app, name="jobs")
+app.command()(serve.worker)
+app.command()(data.sql)
+app.command()(doctor)
+app.command()(serve.dashboard)
+app.command()(serve.up)
+
+if __name__ == "__main__":
+    app()

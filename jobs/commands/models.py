@@ -1,0 +1,102 @@
+"""ganatomy models list | show | fetch | add"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from analysis.errors import GanatomyError
+from analysis.generators import registry as generators
+from analysis.segmenters import registry as segmenters
+from db.layout import Layout
+from jobs import catalogue
+from jobs.commands.common import Json, Store, client, console, show_json, show_table
+
+app = typer.Typer(help="Generators and segmenters: what is known, fetched, added.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A model's name.")]
+
+
+@app.command("list")
+def list_(store: Store = None, json: Json = False) -> None:
+    """List every known model."""
+    found = client(store).models()
+    if json:
+        show_json(found)
+        return
+    rows = [[m["name"], m["role"], m["title"], "yes" if m["fetched"] else "no"] for m in found]
+    show_table(["name", "role", "title", "here"], rows, "No models.")
+
+
+@app.command()
+def show(name: Name, store: Store = None, json: Json = False) -> None:
+    """Show what is known of a model: layers, licence, source."""
+    found = [model for model in client(store).models() if model["name"] == name]
+    if not found:
+        raise GanatomyError(f"There is no model {name!r}; `ganatomy models list` names those that there are.")
+    if json:
+        show_json(found[0] if len(found) == 1 else found)
+        return
+    for model in found:
+        for key, value in model.items():
+            console.print(f"[bold]{key}[/]: {value}", highlight=False)
+
+
+@app.command()
+def fetch(name: Name, store: Store = None) -> None:
+    """Fetch a model's weights, hash-checked; of a generator, its segmenter's too."""
+    layout = client(store).layout
+    for each in pair(layout, name):
+        fetch_one(layout, each)
+
+
+def pair(layout: Layout, name: str) -> list[str]:
+    """A generator and its own segmenter, or the model alone."""
+    if name in generators.names(layout.models):
+        own = generators.describe(name, layout.models).default_segmenter
+        return [name, own] if own else [name]
+    return [name]
+
+
+def fetch_one(layout: Layout, name: str) -> None:
+    """Fetch one model with a progress bar."""
+    registry = generators if name in generators.names(layout.models) else segmenters
+    if registry.ready(name, layout.models):
+        console.print(f"{name}: here already")
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(f"fetching {name}", total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None)
+
+        registry.fetch(name, layout.models, report)
+    console.print(f"{name}: fetched")
+
+
+@app.command()
+def add(
+    name: Name,
+    weights: Annotated[Path, typer.Argument(help="A checkpoint: safetensors, or a state dict.")],
+    family: Annotated[str, typer.Option(help="How it is built: dcgan, progan, bisenet, unet ...")],
+    key: Annotated[str | None, typer.Option(help="The state dict's key inside the checkpoint.")] = None,
+    segmenter: Annotated[str | None, typer.Option(help="The segmenter it is dissected with.")] = None,
+    role: Annotated[str, typer.Option(help="generator or segmenter")] = "generator",
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Register your own weights of a known family."""
+    models = client(store).layout.models
+    if role == "generator":
+        info = generators.add(name, family, weights, models, key, default_segmenter=segmenter)
+    elif role == "segmenter":
+        info = segmenters.add(name, family, weights, models, key)
+    else:
+        raise GanatomyError(f"{role!r} is no role; give --role generator or --role segmenter.")
+    if json:
+        show_json(catalogue.plain(info))
+    else:
+        console.print(f"Added {name}. Dissect it: ganatomy dissect {name}")
