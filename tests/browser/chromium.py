@@ -1,45 +1,65 @@
-"""Find a Chromium for the browser tests, or install one: an installed Chromium, else Playwright's own, else
-Debian's package. Run as a program it prints the path it settled on."""
+"""The Chromium that browser tests drive: one that is installed, else Playwright's own, else Debian's package.
 
-import os
+`python tests/browser/chromium.py` makes sure that there is one, or exits with 1 and a sentence.
+"""
+
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
-def find() -> str | None:
-    """The path of a Chromium that is there, or None."""
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
-    return _playwrights_own()
+def installed() -> str | None:
+    """Path of a Chromium of this machine, or of Playwright's own; None when there is neither."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return found or playwrights_own()
 
 
-def _playwrights_own() -> str | None:
+def playwrights_own() -> str | None:
+    """Path of the Chromium that Playwright fetched, if it did."""
+    from pathlib import Path
+
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        path = Path(playwright.chromium.executable_path)
-    return str(path) if path.exists() else None
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
 
 
-def install() -> str:
-    """Install one and return its path.
+def _runs(*command: str) -> bool:
+    try:
+        return subprocess.run(command, check=False).returncode == 0
+    except OSError:
+        return False
 
-    Raises SystemExit with a sentence when neither way works.
-    """
-    subprocess.run([sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"], check=False)
-    if (path := find()) is None and shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update", "--quiet"], check=False)
-        subprocess.run(["apt-get", "install", "--yes", "--quiet", "chromium"], check=False)
-        path = find()
-    if path is None:
-        sys.exit("No Chromium for the browser tests: install the package `chromium`, then run again.")
-    return path
+
+def ensure() -> str | None:
+    """The path of a Chromium, after trying to install one."""
+    if found := installed():
+        return found
+    print("No Chromium is installed; fetching Playwright's own.", flush=True)
+    if _runs(sys.executable, "-m", "playwright", "install", "--with-deps", "chromium") and (
+        found := installed()
+    ):
+        return found
+    if shutil.which("apt-get"):
+        print("That failed; installing Debian's package.", flush=True)
+        sudo = ("sudo", "-n") if shutil.which("sudo") else ()
+        _runs(*sudo, "apt-get", "update", "-qq")
+        _runs(*sudo, "apt-get", "install", "-y", "-qq", "chromium")
+    return installed()
 
 
 if __name__ == "__main__":
-    print(f"Browser tests use {find() or install()}")
+    if not ensure():
+        sys.exit("No Chromium could be found or installed; install one (Debian: apt install chromium).")

@@ -1,0 +1,164 @@
+"""Jobs: queue a dissection, watch it, cancel it, try again, read its log."""
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard.widgets import form, page, url, words, work
+from jobs.requests import DissectRequest, parse
+from jobs.views import JobView
+
+SHOWN = 20
+
+
+def choices(models: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What the form offers for generator, segmenter and layers."""
+    generators = [m for m in models if m["role"] == "generator"]
+    chosen = next(
+        (m for m in generators if m["name"] == url.get("generator")), generators[0] if generators else {}
+    )
+    return {
+        "generator": [m["name"] for m in generators],
+        "segmenter": ["", *(m["name"] for m in models if m["role"] == "segmenter")],
+        "layers": [
+            layer["name"] if isinstance(layer, dict) else str(layer) for layer in chosen.get("layers") or ()
+        ],
+    }
+
+
+def cost(request: DissectRequest) -> None:
+    """What the job is likely to take, before it starts."""
+    estimate = work.client().estimate(request)
+    parts = [words.count(estimate.images, "image")]
+    if estimate.seconds is not None:
+        parts.append(f"about {words.seconds(estimate.seconds)}")
+    if estimate.disk_bytes is not None:
+        parts.append(f"{estimate.disk_bytes / 1e6:,.0f} MB")
+    st.caption(f"{', '.join(parts)} ({estimate.basis})" if estimate.basis else ", ".join(parts))
+
+
+def ask() -> None:
+    """The form, the cost, the button."""
+    offered = choices(work.client().models())
+    if not offered["generator"]:
+        st.info("No generator is known; add one with `ganatomy models add`.", icon=":material/lightbulb:")
+        return
+    filled = form.values(DissectRequest, offered)
+    request = parse(DissectRequest.KIND, filled)
+    assert isinstance(request, DissectRequest)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Queue", type="primary", icon=":material/play_arrow:"):
+            queue(request)
+        cost(request)
+
+
+def queue(request: DissectRequest) -> None:
+    """Submit, say what came of it, and show the job."""
+    submission = work.client().submit(request)
+    st.toast(submission.message, icon=":material/info:" if submission.already else ":material/check:")
+    url.put(job=submission.job_id)
+    if submission.job_id is None and submission.run_id:
+        st.success(submission.message, icon=":material/check:")
+        results(submission.run_id)
+
+
+def results(run_id: str) -> None:
+    """The ways into a run's results."""
+    with st.container(horizontal=True):
+        for name in ("units", "layers", "ablate"):
+            st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": run_id})
+
+
+def row(job: JobView) -> None:
+    """One job in the list: state, title, when, and a button that opens it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        work.badge(job)
+        st.markdown(job.title, width="stretch")
+        st.caption(f"{job.owner} · {words.ago(job.created_at)}", width="content")
+        if st.button("Open", key=f"open:{job.id}", type="tertiary", help=f"Job {job.id}"):
+            url.put(job=job.id)
+            st.rerun()
+
+
+@st.fragment(run_every=2, key="jobs")
+def everything() -> None:
+    """The list, live; the running ones with their bars."""
+    with page.sentences():
+        jobs = work.client().jobs()
+        if not jobs:
+            st.caption("No job has been queued in this store yet.")
+            return
+        if any(not job.ended for job in jobs):
+            work.nobody()
+        for job in jobs:
+            if job.state == "running":
+                work.progress(job)
+        for job in jobs[:SHOWN]:
+            row(job)
+
+
+@st.fragment(run_every=2, key="job")
+def one(job_id: str) -> None:
+    """One job: how far it is, what it asked for, its log, and what can be done about it."""
+    with page.sentences():
+        job = work.client().job(job_id)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(job.title, anchor=False, width="content")
+            work.badge(job)
+        if not job.ended:
+            st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=work.pace(job))
+        if job.error:
+            st.error(job.error, icon=":material/error:")
+        if job.published and job.run_id:
+            results(job.run_id)
+        deeds(job)
+        facts(job)
+
+
+def deeds(job: JobView) -> None:
+    """Cancel, retry, clone, close."""
+    with st.container(horizontal=True):
+        if not job.ended and st.button("Cancel", icon=":material/stop:"):
+            work.client().cancel(job.id)
+            st.rerun()
+        if job.state in ("failed", "cancelled") and st.button(
+            "Retry", type="primary", icon=":material/replay:"
+        ):
+            st.toast(work.client().retry(job.id).message)
+            st.rerun()
+        if st.button("Clone with changes", icon=":material/content_copy:"):
+            form.fill(job.request)
+            url.put(job=None)
+            st.rerun()
+        if st.button("Close", type="tertiary"):
+            url.put(job=None)
+            st.rerun()
+
+
+def facts(job: JobView) -> None:
+    """Where it runs, the command that repeats it, its log."""
+    where = [job.worker, job.device, f"{job.memory_bytes / 1e9:.1f} GB" if job.memory_bytes else None]
+    told = [
+        part
+        for part in (f"job {job.id}", *where, f"asked by {job.owner}, {words.ago(job.created_at)}")
+        if part
+    ]
+    st.caption(" · ".join(told))
+    st.caption("The same from the command line")
+    st.code(job.command, language="bash")
+    st.caption("Log")
+    log = work.client().log(job.id)
+    st.code(log or "nothing yet", language=None, height=260 if log.count("\n") > 10 else "content")
+
+
+with page.frame("Jobs", "Queue a dissection, watch it, read its log; finished ones lead to their results."):
+    with (
+        st.expander("Queue a dissection", icon=":material/add:", expanded=not url.get("job")),
+        page.sentences(),
+    ):
+        ask()
+    if url.get("job"):
+        with st.container(border=True):
+            one(url.get("job"))
+    st.subheader("All jobs", anchor=False)
+    everything()

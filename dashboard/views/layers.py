@@ -1,0 +1,109 @@
+"""Layers: how many units are named, and how many distinct concepts there are, layer by layer."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard.widgets import page, pick, url, words
+from db import queries
+
+
+def bars(tally: pd.DataFrame, order: list[str], value: str, title: str, by: str) -> alt.Chart:
+    """One stacked bar a layer, in the generator's order."""
+    tips = ["layer", by, alt.Tooltip(f"sum({value}):Q", title=title)]
+    return (
+        alt.Chart(tally)
+        .mark_bar()
+        .encode(
+            x=alt.X("layer:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"sum({value}):Q", title=None, axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color(f"{by}:N", legend=alt.Legend(orient="top", title=None, columns=6)),
+            tooltip=tips,
+        )
+        .properties(height=300)
+    )
+
+
+def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
+    """Concepts against layers: the number of units, in ink by the best IoU."""
+    base = alt.Chart(tally).encode(
+        x=alt.X(
+            "layer:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, orient="top", labelFlush=False)
+        ),
+        y=alt.Y("concept:N", title=None, sort=alt.EncodingSortField("units", "sum", "descending")),
+    )
+    cells = base.mark_rect(cornerRadius=3).encode(
+        color=alt.Color("best_iou:Q", title="best IoU", scale=alt.Scale(scheme="teals", domainMin=0)),
+        tooltip=[
+            "layer",
+            "concept",
+            alt.Tooltip("units:Q", title="units named so"),
+            alt.Tooltip("best_iou:Q", format=".2f", title="best IoU"),
+            alt.Tooltip("best_unit:Q", title="best unit"),
+            alt.Tooltip("always_on:Q", format=".2f", title="always on"),
+            alt.Tooltip("mask_iou:Q", format=".2f", title="constant mask"),
+        ],
+    )
+    middle = float(tally["best_iou"].max()) * 0.55
+    ink = alt.condition(f"datum.best_iou > {middle}", alt.value("white"), alt.value("#1b2527"))
+    digits = base.mark_text(fontSize=12).encode(text="units:Q", color=ink)
+    return (cells + digits).properties(
+        width=max(90 * len(order), 200), height=26 * tally["concept"].nunique(), autosize="pad"
+    )
+
+
+def table(run: pick.Run, counts: pd.DataFrame) -> None:
+    """The same in digits."""
+    shown = counts.assign(
+        grid=counts["height"].astype(str) + "x" + counts["width"].astype(str),
+        share=counts["named"] / counts["units"],
+        link=[url.address("units", run=run.id, layer=name, rule=url.get("rule")) for name in counts["layer"]],
+    )
+    columns: dict[str, Any] = {
+        "layer": "Layer",
+        "module_path": "Module",
+        "grid": "Grid",
+        "units": "Units",
+        "named": "Named",
+        "share": st.column_config.ProgressColumn("Share named", format="percent", min_value=0, max_value=1),
+        "distinct_concepts": "Distinct concepts",
+        "best_iou": st.column_config.NumberColumn("Best IoU", format="%.2f", help=words.HELP["iou"]),
+        "link": st.column_config.LinkColumn("Units", display_text="open"),
+    }
+    st.dataframe(
+        shown, hide_index=True, column_order=list(columns), column_config=columns, alt="Layers in digits"
+    )
+
+
+def charts(tally: pd.DataFrame, counts: pd.DataFrame, by: str) -> None:
+    """Named units and distinct concepts side by side, then concept by concept."""
+    order = list(counts["layer"])
+    units, concepts = st.columns(2, gap="large")
+    for place, title, value in ((units, "Named units", "units"), (concepts, "Distinct concepts", "one")):
+        place.subheader(title, anchor=False)
+        chart = bars(tally.assign(one=1), order, value, title, by)
+        place.altair_chart(chart, alt=f"{title} per layer, by {by}")
+    st.subheader("Concept by concept", anchor=False)
+    st.caption(
+        "The number of units that each concept names in each layer; the darker, the better the best of them."
+    )
+    st.altair_chart(heat(tally, order), width="content", alt="Units per concept and layer")
+
+
+with page.frame("Layers", "Where in the generator there are named units, and for what.") as snapshot:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if run := pick.run(snapshot):
+            rule = pick.rule()
+            by = url.choice(st.segmented_control, "Colour by", "by", ["category", "concept"], required=True)
+    if run:
+        counts = queries.layer_counts(snapshot, run.id, rule)
+        counts = counts.fillna({"named": 0, "distinct_concepts": 0})
+        tally = queries.concept_counts(snapshot, run.id, rule)
+        if tally.empty:
+            hint = "No unit is named under this rule; try the other rule, or more images."
+            st.info(hint, icon=":material/search_off:")
+        else:
+            charts(tally, counts, by)
+        table(run, counts)

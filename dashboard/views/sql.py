@@ -1,0 +1,73 @@
+"""SQL: ask the store anything, read-only and in a sandbox. The question is in the address."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.widgets import page, url
+from db import console, schema, views
+
+EXAMPLES = {
+    "Ten best units": "SELECT run_id, layer, unit, concept, iou, always_on, mask_iou\n"
+    "FROM unit_label ORDER BY iou DESC LIMIT 10",
+    "Named units per layer": "SELECT run_id, layer, units, named, distinct_concepts, detectors\n"
+    "FROM layer_summary ORDER BY run_id, position",
+    "Units that beat the mask": "SELECT layer, concept, count(*) AS units, max(iou - mask_iou) AS margin\n"
+    "FROM unit_concept WHERE detector GROUP BY ALL ORDER BY units DESC",
+    "Concepts by frequency": "SELECT run_id, concept, category, frequency, images, mask_iou\n"
+    "FROM concept ORDER BY frequency DESC",
+    "What is in a table": "SUMMARIZE unit_concept",
+}
+ROWS, SECONDS = 10_000, 20
+
+
+@st.cache_data(show_spinner="Asking the store", max_entries=64)
+def ask(version: str, statement: str) -> console.ConsoleResult:
+    """The answer to a statement; it cannot change while the store's version does not."""
+    return console.run(page.layout(), statement, rows=ROWS, seconds=SECONDS)
+
+
+def editor() -> str:
+    """Examples and the statement itself."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for name, example in EXAMPLES.items():
+            if st.button(name, key=f"example:{name}", type="tertiary"):
+                url.put(q=example)
+    statement = url.text(st.text_area, "Statement", "q", default=EXAMPLES["Ten best units"], height=150)
+    st.button(
+        "Run", type="primary", icon=":material/play_arrow:", help="Ctrl+Enter in the editor does the same."
+    )
+    return statement
+
+
+def answer(version: str, statement: str) -> None:
+    """The result table with its size, and the same as CSV."""
+    result = ask(version, statement)
+    frame = result.frame
+    cut = f", the first {len(frame):,} only: add LIMIT or WHERE" if result.truncated else ""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(f"{len(frame):,} rows{cut}, {result.elapsed:.2f} s")
+        csv = frame.to_csv(index=False)
+        st.download_button("CSV", csv, "answer.csv", "text/csv", icon=":material/download:")
+    st.dataframe(frame, hide_index=True, alt="Result of the statement")
+
+
+def described() -> None:
+    """The schema: every table and view, each column with its description."""
+    tables = {**schema.metadata.tables, **views.metadata.tables}
+    name = url.choice(st.selectbox, "Tables and views", "table", sorted(tables), default="unit_concept")
+    table = tables[name]
+    st.caption(table.comment or "")
+    columns = pd.DataFrame({"column": c.name, "what it says": c.comment} for c in table.columns)
+    st.table(columns.set_index("column"))
+
+
+with page.frame(
+    "SQL", "Ask the store anything: read-only, in a sandbox, answers as a table or CSV."
+) as snapshot:
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        described()
+    with left:
+        question = editor()
+        with page.sentences():
+            answer(str(snapshot.version), question)

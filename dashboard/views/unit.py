@@ -1,0 +1,112 @@
+"""Unit: one unit beside its concepts; its threshold can be moved, and score, outlines and images follow."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.widgets import card, evidence, page, pick, pictures, slider, url, words
+from dashboard.widgets.rows import Row, only, rows
+from db import queries
+from db.store import Snapshot
+
+SHOWN = {
+    "concept": "Concept",
+    "category": "Category",
+    "iou": "IoU",
+    "iou_low": "low",
+    "iou_high": "high",
+    "always_on": "Always on",
+    "mask_iou": "Constant mask",
+    "null_iou": "Null",
+    "q_value": "q",
+    "precision": "Precision",
+    "recall": "Recall",
+    "ceiling_iou": "Ceiling",
+    "threshold": "Threshold",
+}
+
+
+def heading(layer: Row, unit: int, row: Row) -> None:
+    """Which unit this is, its neighbours, the way back."""
+    count = int(layer["units"])
+    name = row["concept"] or "no name"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{layer['layer']} · {name}", anchor=False, width="content")
+        card.badge(row)
+    with st.container(horizontal=True):
+        back = url.everything(unit=None, t=None, concept=url.get("of") or None, of=None)
+        st.page_link("views/units.py", label="Gallery", icon=":material/arrow_back:", query_params=back)
+        for label, other in (("Previous", unit - 1), ("Next", unit + 1)):
+            if 0 <= other < count:
+                there = url.everything(unit=other, concept=None, t=None)
+                st.page_link("views/unit.py", label=label, query_params=there)
+        off = {"run": url.get("run"), "layer": url.get("layer"), "units": str(unit)}
+        st.page_link("views/ablate.py", label="Ablate it", icon=":material/content_cut:", query_params=off)
+
+
+def others(scores: pd.DataFrame) -> None:
+    """The concepts that the unit agrees with best, each as one bar, and all of them as a table."""
+    best = scores.dropna(subset=["iou"]).head(6)
+    full = evidence.scale(best["iou"])
+    for row in rows(best):
+        named = " (its name)" if row["label"] else ""
+        st.markdown(f"**{row['concept']}**{named}")
+        evidence.chart(row, full)
+    digits = {
+        name: st.column_config.NumberColumn(title, format="%.3f", help=words.HELP.get(name))
+        for name, title in SHOWN.items()
+        if name not in ("concept", "category")
+    }
+    with st.expander("All concepts in digits", icon=":material/table_rows:"):
+        st.dataframe(
+            scores,
+            hide_index=True,
+            column_order=list(SHOWN),
+            column_config={**SHOWN, **digits},
+            alt="All concepts",
+        )
+
+
+def images(run: pick.Run, layer: str, unit: int, threshold: float | None) -> None:
+    """The unit's top images, the mask at the threshold outlined."""
+    shown = pictures.gallery(run.bundle, layer).unit(unit)
+    if not shown:
+        st.caption("No image of this unit was kept.")
+        return
+    with st.grid(columns=4, min_column_width=130):
+        for each in shown:
+            picture = pictures.outlined(each, threshold, run.grid, 256)
+            alt = f"Latent {each.latent} with the unit's mask outlined"
+            st.image(pictures.png(picture), caption=f"latent {each.latent}", width="stretch", alt=alt)
+
+
+def one(snapshot: Snapshot, run: pick.Run, layer: Row, rule: queries.Rule) -> None:
+    """The whole page of one unit."""
+    name, unit = str(layer["layer"]), url.number("unit", 0) or 0
+    units = queries.units(snapshot, run.id, name, rule)
+    row = only(units, unit=unit)
+    if row is None:
+        st.error(f"{name} has units 0 to {len(units) - 1}; there is no unit {unit}.", icon=":material/error:")
+        return
+    heading(layer, unit, row)
+    scores = queries.unit_concepts(snapshot, run.id, name, unit)
+    if scores.empty:
+        st.info("This unit was beside no concept: none was frequent enough.", icon=":material/help:")
+        return
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        threshold = slider.unit(run, name, unit, scores)
+        images(run, name, unit, threshold)
+    with right:
+        st.subheader("Agrees with", anchor=False)
+        others(scores)
+
+
+ABOUT = "One unit beside everything that it might stand for."
+
+with page.frame(f"Unit {url.number('unit', 0)}", ABOUT) as snapshot:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run = pick.run(snapshot)
+        layer = pick.layer(snapshot, run.id, keep=("unit",)) if run else None
+        rule = pick.rule()
+    if run and layer is not None:
+        one(snapshot, run, layer, rule)

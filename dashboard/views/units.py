@@ -1,0 +1,87 @@
+"""Units: a gallery of a layer: name, score beside what it has to beat, top images with the scored mask."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.widgets import card, evidence, page, pick, slider, url, words
+from dashboard.widgets.rows import rows
+from db import queries
+
+EACH = 24  # cards a page
+SORTS = {
+    "IoU": ("iou", False),
+    "IoU over always-on": ("over_always_on", False),
+    "IoU over constant mask": ("over_mask", False),
+    "Peak activation": ("activation_peak", False),
+    "Unit number": ("unit", True),
+}
+
+
+def filters(units: pd.DataFrame) -> pd.DataFrame:
+    """Concept, sort, unit number, named only; what is left of the layer's units, in order."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        named = units.loc[units["passes"], "concept"].value_counts()
+        concept = url.choice(
+            st.selectbox,
+            "Concept",
+            "concept",
+            ["", *named.index],
+            reset=("page",),
+            width=190,
+            format_func=lambda name: f"{name} ({named[name]})" if name else "All concepts",
+        )
+        order = url.choice(st.selectbox, "Sort", "sort", list(SORTS), width=200, reset=("page",))
+        number = url.text(
+            st.text_input, "Unit number", "find", width=130, reset=("page",), placeholder="e.g. 4, 17-20"
+        )
+        only = url.choice(
+            st.segmented_control, "Show", "show", ["all", "named"], required=True, reset=("page",)
+        )
+    units = units.assign(
+        over_always_on=units["iou"] - units["always_on"], over_mask=units["iou"] - units["mask_iou"]
+    )
+    if concept:
+        units = units[(units["concept"] == concept) & units["passes"]]
+    if number:
+        units = units[units["unit"].isin(words.numbers(number))]
+    if only == "named":
+        units = units[units["passes"]]
+    column, ascending = SORTS[order]
+    return units.sort_values([column, "unit"], ascending=[ascending, True], na_position="last")
+
+
+def cards(run: pick.Run, layer: str, units: pd.DataFrame) -> None:
+    """One page of cards, and the pages."""
+    pages = max(1, -(-len(units) // EACH))
+    at = min(url.number("page", 1) or 1, pages)
+    full = evidence.scale(units["iou"])
+    with st.grid(min_column_width=330):
+        for unit in rows(units.iloc[(at - 1) * EACH : at * EACH]):
+            card.unit(run, unit, full, url.everything(concept=None, of=url.get("concept")))
+    if pages > 1:
+        key = f"pages:{at}"
+        st.pagination(pages, default=at, key=key, on_change=lambda: url.put(page=st.session_state[key]))
+
+
+def gallery(run: pick.Run, layer: str, rule: queries.Rule, tail: float | None) -> None:
+    """The layer's units: filtered, counted, drawn."""
+    units = slider.follow(run, layer, queries.units(run.snapshot, run.id, layer, rule), rule, tail)
+    chosen = filters(units)
+    named = chosen[chosen["passes"]]
+    st.caption(
+        f"{words.count(len(chosen), 'unit')} of {len(units):,}, {len(named):,} named, "
+        f"{words.count(named['concept'].nunique(), 'distinct concept')}"
+    )
+    if chosen.empty:
+        st.info("No unit is left; take a filter away.", icon=":material/filter_alt_off:")
+    cards(run, layer, chosen)
+
+
+with page.frame("Units", "What each unit of a layer agrees with, and how well that is known.") as snapshot:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run = pick.run(snapshot)
+        layer = pick.layer(snapshot, run.id) if run else None
+        if layer is not None:
+            rule, tail = pick.rule(), slider.tail()
+    if run and layer is not None:
+        gallery(run, str(layer["layer"]), rule, tail)

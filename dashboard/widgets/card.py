@@ -1,0 +1,34 @@
+"""The card of one unit, as galleries show it."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard.widgets import evidence, pick, pictures
+from dashboard.widgets.rows import Row
+
+IMAGES = 4
+
+
+def unit(run: pick.Run, row: Row, full: float, link: Mapping[str, str]) -> None:
+    """Name, score beside what it has to beat, top images. `link`: parameters of the page behind the title."""
+    layer, number = str(row["layer"]), int(row["unit"])
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.page_link(
+                "views/unit.py",
+                label=f"**{row['concept'] or 'no name'}** · {layer} unit {number}",
+                query_params={**link, "run": run.id, "layer": layer, "unit": str(number)},
+            )
+            badge(row)
+        evidence.chart(row, full)
+        picture = pictures.unit_strip(run.bundle, layer, number, row["threshold"], run.grid, IMAGES)
+        st.image(picture, width="stretch", alt=f"Top images of {layer} unit {number}, its mask outlined")
+
+
+def badge(row: Row) -> None:
+    """Whether the unit is named, and whether it beats the best constant mask."""
+    if row.get("passes", row.get("named")):
+        st.badge(
+            "beats the mask" if row["detector"] else "named", color="green" if row["detector"] else "gray"
+        )

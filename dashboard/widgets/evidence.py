@@ -1,0 +1,72 @@
+"""A score beside what it has to beat: a small bar with ticks, plain HTML so that it takes the theme's ink."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.widgets.words import score
+
+BAR = "#2b9a92"
+# What the score stands beside: the column, the word, the tick's colour (seen on light and on dark).
+BESIDE = (
+    ("always_on", "always on", "#8b979b"),
+    ("mask_iou", "mask", "#e0782f"),
+    ("null_iou", "null", "#8086e0"),
+)
+
+
+def _present(value: Any) -> bool:
+    return value is not None and not pd.isna(value)
+
+
+def _box(left: float, width: str, top: int, height: int, style: str) -> str:
+    place = f"left:{left:.2f}%;width:{width};top:{top}px;height:{height}px"
+    return f'<div style="position:absolute;{place};{style}"></div>'
+
+
+def _at(value: Any, full: float) -> float:
+    return 100 * min(max(float(value) / full, 0.0), 1.0)
+
+
+def bar(row: Mapping[str, Any], full: float = 1.0) -> str:
+    """The bar alone, from 0 to `full`: IoU filled, its interval a whisker, what it has to beat ticks."""
+    parts = [_box(0, "100%", 7, 8, "background:currentColor;opacity:.13;border-radius:4px")]
+    if _present(row.get("iou")):
+        parts.append(_box(0, f"{_at(row['iou'], full):.2f}%", 7, 8, f"background:{BAR};border-radius:4px"))
+    if _present(row.get("iou_low")) and _present(row.get("iou_high")):
+        low, high = _at(row["iou_low"], full), _at(row["iou_high"], full)
+        parts.append(_box(low, f"{high - low:.2f}%", 10, 2, "background:currentColor;opacity:.75"))
+    for column, _, colour in BESIDE:
+        if _present(row.get(column)):
+            left = min(_at(row[column], full), 99.2)
+            parts.append(_box(left, "3px", 2, 18, f"background:{colour};border-radius:1px"))
+    label = ", ".join([f"IoU {score(row.get('iou'))}", *(f"{w} {score(row.get(c))}" for c, w, _ in BESIDE)])
+    box = 'style="position:relative;height:22px"'
+    return f'<div role="img" aria-label="{escape(label)}" {box}>{"".join(parts)}</div>'
+
+
+def figures(row: Mapping[str, Any]) -> str:
+    """The same in digits, each with its tick's colour beside."""
+    low, high = row.get("iou_low"), row.get("iou_high")
+    interval = f' <span style="opacity:.8">({score(low)} to {score(high)})</span>' if _present(low) else ""
+    parts = [f"<span>IoU <b>{score(row.get('iou'))}</b>{interval}</span>"]
+    for column, word, colour in BESIDE:
+        if _present(row.get(column)):
+            ink = f"display:inline-block;width:3px;height:.8em;background:{colour};margin-right:.3em"
+            swatch = f'<span style="{ink}"></span>'
+            parts.append(f"<span>{swatch}{word} {score(row[column])}</span>")
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0 .9em;font-size:.85rem">{"".join(parts)}</div>'
+
+
+def chart(row: Mapping[str, Any], full: float = 1.0) -> None:
+    """Bar and digits of one unit beside one concept."""
+    st.html(bar(row, full) + figures(row))
+
+
+def scale(values: "pd.Series[float]") -> float:
+    """One end of the bar for all cards of a page: the largest value, rounded up to a tenth."""
+    largest = float(values.max()) if len(values) and not values.isna().all() else 1.0
+    return min(1.0, max(0.1, -(-largest * 10 // 1) / 10))

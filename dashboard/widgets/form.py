@@ -1,0 +1,56 @@
+"""A form made from a request's own fields: their widgets, limits and descriptions; held in the address."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
+
+from dashboard.widgets import url
+from jobs.requests import Request
+
+MORE = ("seed", "threshold", "owner", "project", "device")  # rarely changed; folded away
+
+
+def values(kind: type[Request], options: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Draw the fields of `kind`; what they hold, without the empty ones. `options`: choices by field."""
+    fields = kind.model_fields
+    with st.grid(min_column_width=220):
+        filled = {name: _field(name, fields[name], options) for name in fields if name not in MORE}
+    with st.expander("More", icon=":material/tune:"), st.grid(min_column_width=220):
+        filled |= {name: _field(name, fields[name], options) for name in fields if name in MORE}
+    return {name: value for name, value in filled.items() if value not in (None, "", [])}
+
+
+def _field(name: str, field: FieldInfo, options: Mapping[str, Sequence[str]]) -> Any:
+    label, help_text = name.capitalize(), field.description
+    if name in options and _repeats(field):
+        return url.several(st.multiselect, label, name, options[name], help=help_text, placeholder="All")
+    if name in options:
+        said = "the generator's own"
+        return url.choice(
+            st.selectbox, label, name, options[name], help=help_text, format_func=lambda text: text or said
+        )
+    if field.annotation is int:
+        low, high = _limits(field)
+        return url.whole(st.number_input, label, name, low, high, int(field.default), help=help_text)
+    if get_origin(field.annotation) is Literal:
+        return url.choice(st.selectbox, label, name, get_args(field.annotation), help=help_text)
+    return url.text(st.text_input, label, name, default=str(field.default or ""), help=help_text)
+
+
+def _repeats(field: FieldInfo) -> bool:
+    return any(get_origin(part) is tuple for part in (field.annotation, *get_args(field.annotation)))
+
+
+def _limits(field: FieldInfo) -> tuple[int, int]:
+    low = next((int(m.ge) for m in field.metadata if isinstance(m, Ge)), 0)  # type: ignore[call-overload]
+    high = next((int(m.le) for m in field.metadata if isinstance(m, Le)), 2**53 - 1)  # type: ignore[call-overload]
+    return low, min(high, 2**53 - 1)  # the largest whole number that a browser holds
+
+
+def fill(request: Mapping[str, Any]) -> None:
+    """Put an earlier request's values into the address, so that the form shows them."""
+    for name, value in request.items():
+        url.put(**{name: ",".join(value) if isinstance(value, list | tuple) else value})

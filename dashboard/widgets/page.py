@@ -1,0 +1,61 @@
+"""The frame of every page: its title, the store as it is now, errors as one sentence, the refresh notice."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.errors import GanatomyError
+from db import store
+from db.errors import StoreError
+from db.layout import Layout
+from db.store import Snapshot
+
+
+def layout() -> Layout:
+    """The store that this dashboard shows: GANATOMY_STORE, else ./store."""
+    return Layout(Path(os.environ.get("GANATOMY_STORE") or "store"))
+
+
+@contextmanager
+def frame(title: str, about: str) -> Iterator[Snapshot]:
+    """A page: `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here."""
+    st.title(title, anchor=False)
+    st.caption(about)
+    with sentences():
+        snapshot = store.open(layout())
+        notice(str(snapshot.version))
+        yield snapshot
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What goes wrong is said in one sentence, with its remedy; the rest of the page stays away."""
+    try:
+        yield
+    except (StoreError, GanatomyError) as error:
+        st.error(str(error), icon=":material/error:")
+
+
+@st.fragment(run_every=5, key="notice")
+def notice(version: str) -> None:
+    """Says when the store has newer results than the page shows; a click draws the page again, in place."""
+    current = layout().current
+    if not current.exists() or str(current.resolve()) == version:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="new-results"):
+        st.markdown(":material/fiber_new: New results have been published.", width="stretch")
+        if st.button("Refresh", key="refresh", type="primary", icon=":material/refresh:"):
+            st.rerun()
+
+
+def nothing_yet() -> None:
+    """What to do in an empty store."""
+    st.info(
+        "There is no run in this store yet; queue a dissection on the Jobs page, or run "
+        "`ganatomy dissect faces --wait`.",
+        icon=":material/lightbulb:",
+    )
+    st.page_link("views/jobs.py", label="Queue a dissection", icon=":material/play_arrow:")

@@ -1,0 +1,106 @@
+"""Pictures of units: the images that activate them most, the scored mask outlined, as PNG bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from analysis import masks
+from db import bundles
+
+GAP = 4  # pixels between the pictures of a strip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of a unit: latent number, image (H, W, 3) uint8, activation map (h, w) float32."""
+
+    latent: int
+    image: np.ndarray
+    map: np.ndarray
+
+
+class Gallery:
+    """The top images of one layer's units, read from the run's bundle when they are asked for."""
+
+    def __init__(self, bundle: bundles.Bundle, layer: str) -> None:
+        self.bundle, self.layer = bundle, layer
+
+    @cached_property
+    def _images(self) -> tuple[dict[int, int], np.ndarray]:
+        arrays = self.bundle.array("images")
+        return {int(latent): row for row, latent in enumerate(arrays["latent"])}, arrays["pixels"]
+
+    @cached_property
+    def _activations(self) -> dict[str, np.ndarray]:
+        return dict(self.bundle.array(f"activations-{self.layer}"))
+
+    def unit(self, unit: int, most: int = 8) -> list[Shown]:
+        """The unit's pictures, highest peak first."""
+        a = self._activations
+        rows = np.flatnonzero(a["unit"] == unit)
+        rows = rows[np.argsort(a["rank"][rows])][:most]
+        where, pixels = self._images
+        latents = [(row, int(a["latent"][row])) for row in rows]
+        return [Shown(n, pixels[where[n]], a["maps"][row]) for row, n in latents if n in where]
+
+
+@st.cache_resource(max_entries=12, show_spinner="Reading pictures")
+def gallery(bundle: str, layer: str) -> Gallery:
+    """The layer's gallery, kept while it is looked at; a bundle never changes."""
+    return Gallery(bundles.read(Path(bundle)), layer)
+
+
+def outlined(shown: Shown, threshold: float | None, grid: tuple[int, int], width: int) -> Image.Image:
+    """The image about `width` wide with the mask at `threshold` outlined; None outlines nothing.
+
+    The mask is the one that was scored, on the run's grid; it is enlarged without smoothing.
+    """
+    height, across = grid
+    factor = max(1, round(width / across))
+    size = (across * factor, height * factor)
+    image = np.asarray(Image.fromarray(shown.image).resize(size, Image.Resampling.BICUBIC))
+    if threshold is None or not np.isfinite(threshold):
+        return Image.fromarray(image)
+    mask = masks.mask(shown.map, threshold, height, across)
+    return Image.fromarray(masks.outline(image, mask, thickness=max(1, round(factor * across / 110))))
+
+
+def strip(pictures: Sequence[Image.Image], columns: int) -> bytes:
+    """Pictures of one size side by side, `columns` in a row, as PNG with clear gaps."""
+    if not pictures:
+        return png(Image.new("RGBA", (columns * 64, 64)))
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    canvas = Image.new("RGBA", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP))
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, columns)
+        canvas.paste(picture, (column * (width + GAP), row * (height + GAP)))
+    return png(canvas)
+
+
+def png(image: Image.Image) -> bytes:
+    """The image as PNG."""
+    buffer = BytesIO()
+    image.save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def unit_strip(
+    bundle: str,
+    layer: str,
+    unit: int,
+    threshold: float | None,
+    grid: tuple[int, int],
+    images: int,
+    width: int = 128,
+) -> bytes:
+    """The strip of a unit's card."""
+    shown = gallery(bundle, layer).unit(unit, images)
+    return strip([outlined(each, threshold, grid, width) for each in shown], images)

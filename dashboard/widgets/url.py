@@ -1,0 +1,123 @@
+"""Page state in the URL: the address says what is on the page, so a link shows a colleague the same thing.
+
+Every choice is read from `st.query_params`, handed to its widget through the session, and written back when
+the person changes it. Choices are written in full (no default is left out), so that a link still means the
+same after new results have come in.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import streamlit as st
+
+T = TypeVar("T")
+
+
+def get(name: str, default: str = "") -> str:
+    """The value of one parameter of the address."""
+    return st.query_params.get(name, default)
+
+
+def number(name: str, default: int | None = None) -> int | None:
+    """A whole number from the address; what is not one counts as absent."""
+    text = get(name)
+    return int(text) if text.isascii() and text.isdigit() else default
+
+
+def put(**values: object) -> None:
+    """Write parameters; None takes one out."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif get(name) != str(value):
+            st.query_params[name] = str(value)
+
+
+def everything(**changes: object) -> dict[str, str]:
+    """This page's parameters with some changed, for a link that keeps one's place; None takes one out."""
+    values = {**st.query_params.to_dict(), **changes}
+    return {name: str(value) for name, value in values.items() if value not in (None, "")}
+
+
+def query() -> str:
+    """This page's parameters as they stand in the address."""
+    return urlencode(st.query_params.to_dict())
+
+
+def address(page: str, **values: object) -> str:
+    """A link to a page of this dashboard, such as `/units?run=...`."""
+    chosen = {name: str(value) for name, value in values.items() if value is not None}
+    return f"/{page}" + (f"?{urlencode(chosen)}" if chosen else "")
+
+
+def _key(name: str) -> str:
+    return f"url:{st.context.url or ''}".split("?")[0] + f":{name}"
+
+
+def _bind(name: str, value: object, reset: Sequence[str]) -> dict[str, Any]:
+    """Key and callback of a widget whose value is the parameter `name`; changing it forgets `reset`."""
+    key = _key(name)
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+    def changed() -> None:
+        put(**dict.fromkeys(reset), **{name: st.session_state[key]})
+
+    return {"key": key, "on_change": changed}
+
+
+def choice(
+    widget: Callable[..., Any],
+    label: str,
+    name: str,
+    options: Sequence[T],
+    default: T | None = None,
+    reset: Sequence[str] = (),
+    **more: Any,
+) -> T:
+    """One of `options` (select box, segmented control, slider of steps) held in the address under `name`."""
+    by_text = {str(option): option for option in options}
+    value = by_text.get(get(name), options[0] if default is None else default)
+    put(**{name: value})
+    chosen = widget(label, options=options, **_bind(name, value, reset), **more)
+    return value if chosen is None else chosen
+
+
+def several(
+    widget: Callable[..., Any], label: str, name: str, options: Sequence[str], **more: Any
+) -> list[str]:
+    """Any number of `options`, held in the address as a comma-separated list."""
+    value = [option for option in options if option in get(name).split(",")]
+    key = _key(name)
+    st.session_state[key] = value
+
+    def changed() -> None:
+        put(**{name: ",".join(st.session_state[key]) or None})
+
+    return list(widget(label, options=options, key=key, on_change=changed, **more))
+
+
+def text(widget: Callable[..., Any], label: str, name: str, default: str = "", **more: Any) -> str:
+    """A typed text held in the address; an empty one leaves it."""
+    reset = more.pop("reset", ())
+    value = get(name, default)
+    key = _key(name)
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+    def changed() -> None:
+        cleared = "" if default else None
+        put(**dict.fromkeys(reset), **{name: st.session_state[key] or cleared})
+
+    return str(widget(label, key=key, on_change=changed, **more))
+
+
+def whole(
+    widget: Callable[..., Any], label: str, name: str, low: int, high: int, default: int, **more: Any
+) -> int:
+    """A whole number between `low` and `high` (slider, number input) held in the address."""
+    reset = more.pop("reset", ())
+    value = min(max(number(name, default) or 0, low), high)
+    put(**{name: value})
+    return int(widget(label, min_value=low, max_value=high, **_bind(name, value, reset), **more))

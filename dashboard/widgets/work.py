@@ -1,0 +1,96 @@
+"""Jobs as pages see them: the client, progress that moves by itself, whether anybody works."""
+
+import os
+
+import streamlit as st
+
+from dashboard.widgets import page, words
+from jobs.client import Client
+from jobs.views import JobView
+
+COLOURS = {
+    "waiting": "gray",
+    "queued": "gray",
+    "running": "blue",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "orange",
+}
+
+
+@st.cache_resource
+def _client(root: str) -> Client:
+    return Client.at(root)
+
+
+def client() -> Client:
+    """The client of this dashboard's store, one for all sessions."""
+    return _client(str(page.layout().root))
+
+
+def active() -> list[JobView]:
+    """Jobs that have not ended, running ones first."""
+    jobs = [job for job in client().jobs() if not job.ended]
+    return sorted(jobs, key=lambda job: (job.state != "running", job.created_at))
+
+
+def badge(job: JobView) -> None:
+    """The job's state."""
+    st.badge(job.state, color=COLOURS.get(job.state, "gray"))  # type: ignore[arg-type]
+
+
+def pace(job: JobView) -> str:
+    """Stage, images done, speed, time left, in one line."""
+    parts = [job.stage] if job.stage else []
+    if job.total:
+        parts.append(f"{job.done:,} of {job.total:,} images")
+    if job.images_per_s:
+        parts.append(f"{job.images_per_s:.1f} images/s")
+    if job.seconds_left is not None:
+        parts.append(f"{words.seconds(job.seconds_left)} left")
+    if job.published:
+        parts.append(f"published {words.count(job.published, 'time')}")
+    return " · ".join(parts) or "waits for its turn"
+
+
+def progress(job: JobView) -> None:
+    """A job that has not ended: title, state, bar."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{job.title}**", width="content")
+        badge(job)
+    share = min(job.done / job.total, 1.0) if job.total else 0.0
+    st.progress(share, text=pace(job))
+
+
+@st.fragment(run_every=2, key="running")
+def running() -> None:
+    """What runs or waits, live; nothing when all is quiet. A job that ends draws the whole page again."""
+    jobs = active()
+    before = st.session_state.get("running-jobs", set())
+    now = {job.id for job in jobs}
+    st.session_state["running-jobs"] = now
+    if before - now:
+        st.rerun()
+    if not jobs:
+        return
+    with st.container(border=True):
+        for job in jobs[:3]:
+            progress(job)
+        if len(jobs) > 3:
+            st.caption(f"and {words.count(len(jobs) - 3, 'more job')}")
+        nobody()
+        st.page_link("views/jobs.py", label="Watch on the Jobs page", icon=":material/schedule:")
+
+
+def nobody() -> None:
+    """Says so when no worker is there to take the jobs that wait."""
+    if not client().workers():
+        st.warning(
+            "No worker is alive, so queued jobs wait; start one with `ganatomy worker`.",
+            icon=":material/bedtime:",
+        )
+
+
+def person() -> str:
+    """Who is asked for by default: the name that the operator or the login gives."""
+    return os.environ.get("GANATOMY_OWNER") or "anyone"

@@ -1,0 +1,169 @@
+"""The questions that pages ask, by name: each takes a snapshot and returns a data frame.
+
+A unit is *named* under a `Rule`: the paper's cut on IoU, or the calibrated one.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import sqlalchemy as sa
+
+from db.schema import concept, generator, layer, run, segmenter, unit_concept, unit_image
+from db.store import Snapshot
+from db.views import NAMED_IOU, unit_label
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a unit counts as named.
+
+    `paper`: IoU over `cut` (Bau et al. 2019). `calibrated`: the agreement is more than place (q at most
+    `level` against other images' masks), and the unit beats the best constant mask.
+    """
+
+    name: Literal["paper", "calibrated"] = "paper"
+    cut: float = NAMED_IOU
+    level: float = 0.05
+
+    def passes(self, rows: Any = unit_label) -> sa.ColumnElement[bool]:
+        """True where a row of unit_label or unit_concept is named; False where evidence was not computed."""
+        c = rows.c
+        if self.name == "paper":
+            return sa.func.coalesce(c.iou > self.cut, sa.false())
+        return sa.func.coalesce((c.q_value <= self.level) & (c.iou > c.mask_iou), sa.false())
+
+
+def runs(snapshot: Snapshot) -> pd.DataFrame:
+    """Every run, newest first, with its units, named units and distinct concepts under the paper's rule."""
+    named = Rule().passes()
+    tally = (
+        sa.select(
+            unit_label.c.run_id,
+            sa.func.count().label("units"),
+            sa.func.count().filter(named).label("named"),
+            sa.func.count(sa.distinct(unit_label.c.concept)).filter(named).label("distinct_concepts"),
+        )
+        .group_by(unit_label.c.run_id)
+        .subquery()
+    )
+    joined = run.outerjoin(tally, run.c.run_id == tally.c.run_id)
+    newest = sa.select(run, tally.c.units, tally.c.named, tally.c.distinct_concepts).select_from(joined)
+    frame = snapshot.read(newest.order_by(run.c.started_at.desc(), run.c.run_id))
+    counts = ["units", "named", "distinct_concepts"]
+    return frame.assign(**frame[counts].fillna(0).astype(int))
+
+
+def models(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
+    """The run's generator and segmenter: role, title, licence."""
+    parts = [
+        sa.select(
+            sa.literal(role).label("role"), table.c.name, table.c.title, table.c.family, table.c.licence
+        ).where(table.c.run_id == run_id)
+        for role, table in (("generator", generator), ("segmenter", segmenter))
+    ]
+    return snapshot.read(sa.union_all(*parts))
+
+
+def layers(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
+    """The run's layers in the generator's order."""
+    return snapshot.read(sa.select(layer).where(layer.c.run_id == run_id).order_by(layer.c.position))
+
+
+def concepts(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
+    """The run's concepts, most frequent first."""
+    chosen = sa.select(concept).where(concept.c.run_id == run_id)
+    return snapshot.read(chosen.order_by(concept.c.frequency.desc(), concept.c.concept))
+
+
+def units(snapshot: Snapshot, run_id: str, layer_name: str, rule: Rule | None = None) -> pd.DataFrame:
+    """The layer's units, best IoU first: rows of unit_label, and `passes` under the rule."""
+    u = unit_label.c
+    chosen = sa.select(unit_label, (rule or Rule()).passes().label("passes"))
+    chosen = chosen.where(u.run_id == run_id, u.layer == layer_name)
+    return snapshot.read(chosen.order_by(u.iou.desc().nulls_last(), u.unit))
+
+
+def layer_scores(snapshot: Snapshot, run_id: str, layer_name: str, concept_name: str) -> pd.DataFrame:
+    """How each unit of the layer agrees with one concept, whatever its own name is; best first."""
+    c = unit_concept.c
+    chosen = sa.select(unit_concept).where(
+        c.run_id == run_id, c.layer == layer_name, c.concept == concept_name
+    )
+    return snapshot.read(chosen.order_by(c.iou.desc().nulls_last(), c.unit))
+
+
+def unit_concepts(snapshot: Snapshot, run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
+    """One unit beside every concept, best IoU first."""
+    c = unit_concept.c
+    chosen = sa.select(unit_concept).where(c.run_id == run_id, c.layer == layer_name, c.unit == unit)
+    return snapshot.read(chosen.order_by(c.iou.desc().nulls_last(), c.concept))
+
+
+def top_images(snapshot: Snapshot, run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
+    """The images that activate the unit most, in order."""
+    c = unit_image.c
+    chosen = sa.select(unit_image).where(c.run_id == run_id, c.layer == layer_name, c.unit == unit)
+    return snapshot.read(chosen.order_by(c.rank))
+
+
+def best_units(
+    snapshot: Snapshot, run_id: str, layer_name: str, concept_name: str, n: int | None = None
+) -> pd.DataFrame:
+    """The layer's units that agree best with a concept. Ranked on calibration images, so that what is then
+    measured or seen on others was not chosen by them."""
+    c = unit_concept.c
+    chosen = sa.select(c.unit, c.calibration_iou, c.iou, c.always_on, c.mask_iou).where(
+        c.run_id == run_id, c.layer == layer_name, c.concept == concept_name, c.calibration_iou.is_not(None)
+    )
+    return snapshot.read(chosen.order_by(c.calibration_iou.desc(), c.unit).limit(n))
+
+
+def showpieces(snapshot: Snapshot, run_id: str, most: int = 6) -> pd.DataFrame:
+    """The best unit of each concept, over all layers, furthest above its concept's always-on score first."""
+    u = unit_label.c
+    place = sa.func.row_number().over(partition_by=u.concept, order_by=(u.iou - u.always_on).desc())
+    best = sa.select(unit_label, place.label("place")).where(u.run_id == run_id, u.named).subquery()
+    chosen = sa.select(best).where(best.c.place == 1)
+    return snapshot.read(chosen.order_by((best.c.iou - best.c.always_on).desc()).limit(most))
+
+
+def layer_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
+    """For each layer, in the generator's order: units, named units and distinct concepts under the rule."""
+    passes = rule.passes()
+    tally = (
+        sa.select(
+            unit_label.c.layer,
+            sa.func.count().filter(passes).label("named"),
+            sa.func.count(sa.distinct(unit_label.c.concept)).filter(passes).label("distinct_concepts"),
+            sa.func.max(unit_label.c.iou).label("best_iou"),
+        )
+        .where(unit_label.c.run_id == run_id)
+        .group_by(unit_label.c.layer)
+        .subquery()
+    )
+    c = layer.c
+    facts = (c.layer, c.position, c.module_path, c.units, c.height, c.width)
+    chosen = sa.select(*facts, tally.c.named, tally.c.distinct_concepts, tally.c.best_iou)
+    joined = layer.outerjoin(tally, c.layer == tally.c.layer)
+    return snapshot.read(chosen.select_from(joined).where(c.run_id == run_id).order_by(c.position))
+
+
+def concept_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
+    """For each layer and concept: how many units it names under the rule, and the best of them."""
+    u = unit_label.c
+    chosen = (
+        sa.select(
+            u.layer,
+            u.concept,
+            u.category,
+            sa.func.count().label("units"),
+            sa.func.max(u.iou).label("best_iou"),
+            sa.func.arg_max(u.unit, u.iou).label("best_unit"),
+            sa.func.max(u.always_on).label("always_on"),
+            sa.func.max(u.mask_iou).label("mask_iou"),
+        )
+        .where(u.run_id == run_id, rule.passes())
+        .group_by(u.layer, u.concept, u.category)
+    )
+    return snapshot.read(chosen.order_by(u.layer, sa.desc("units"), u.concept))
