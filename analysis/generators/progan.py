@@ -60,7 +60,7 @@ def block(before: int, after: int) -> nn.Sequential:
 
 
 def progan(widths: Sequence[int] = WIDTHS, latent: int = LATENT, size: int = 64) -> nn.Sequential:
-    """Latents (N, latent) to images (N, 3, size, size) in [-1, 1]: a plain chain, one block a width from 4x4 on.
+    """Latents (N, latent) to images (N, 3, size, size): a plain chain, one block a width from 4x4 on.
 
     A generator that was stopped before it had grown to `size` has fewer blocks; its picture is enlarged, so
     that all checkpoints of a training are seen at one size.

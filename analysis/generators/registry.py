@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis.catalogue import Catalogue, ModelInfo, check_name
 from analysis.generators.layer import Layer
+from analysis.generators.shipped import SHIPPED
 from analysis.weights import Added, Fetched, Planted
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["ModelInfo", "add", "describe", "fetch", "load", "names", "ready", "w
 FAMILIES = {
     "dcgan": "analysis.generators.dcgan",
     "planted": "analysis.generators.planted",
+    "planted-scenes": "analysis.generators.planted_scenes",
+    "progan": "analysis.generators.progan",
 }
 
 FACES = ModelInfo(
@@ -67,7 +70,7 @@ PLANTED = ModelInfo(
     hidden=True,
 )
 
-_CATALOGUE = Catalogue("generator", FAMILIES, [FACES, PLANTED])
+_CATALOGUE = Catalogue("generator", FAMILIES, [*SHIPPED, FACES, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.catalogue import Catalogue, ModelInfo, check_name
+from analysis.segmenters.shipped import SHIPPED
 from analysis.segmenters.vocabularies import FACES, FACES_MERGED, SHAPES
 from analysis.weights import Added, Fetched, Planted
 
@@ -18,6 +19,8 @@ __all__ = ["ModelInfo", "add", "describe", "fetch", "load", "names", "ready", "w
 FAMILIES = {
     "bisenet": "analysis.segmenters.bisenet",
     "planted": "analysis.segmenters.planted",
+    "scene-colours": "analysis.segmenters.scene_colours",
+    "unet": "analysis.segmenters.unet",
 }
 
 FACE_PARTS = ModelInfo(
@@ -57,7 +60,7 @@ PLANTED = ModelInfo(
     hidden=True,
 )
 
-_CATALOGUE = Catalogue("segmenter", FAMILIES, [FACE_PARTS, FACE_PARTS_18, PLANTED])
+_CATALOGUE = Catalogue("segmenter", FAMILIES, [*SHIPPED, FACE_PARTS, FACE_PARTS_18, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
 

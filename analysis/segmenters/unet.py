@@ -1,22 +1,51 @@
 """A small U-Net (Ronneberger et al. 2015) that names the pixels of drawn worlds.
 
-segmenter = UnetSegmenter(build(weights), vocabulary.MAPS, vocabulary.CONCEPTS)
+segmenter = build(weights, "church-parts", "churches", "cpu")
 labels = segmenter.labels(images)                            # (N, 3, 64, 64): objects, parts, materials
 segmenter.probability(images, "door").mean().backward()      # differentiable in the images
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from analysis.checkpoints import State, load_state, weights_sha256
 from analysis.concepts import Concept, concept_index
+from analysis.errors import GanatomyError
+from analysis.worlds import vocabulary
 
+SIDE = 64
 WIDTHS = (16, 32, 48, 64)  # channels at 64, 32, 16 and 8 pixels
+
+
+class World(NamedTuple):
+    """What a drawn world's label maps hold: names by map, and the concepts in the same order."""
+
+    maps: tuple[tuple[str, ...], ...]
+    concepts: tuple[Concept, ...]
+
+
+WORLDS = {"churches": World(vocabulary.MAPS, vocabulary.CONCEPTS)}
+
+
+def build(state: State, name: str, variant: str, device: str) -> UnetSegmenter:
+    """The segmenter of a checkpoint; the variant says which drawn world it was trained on.
+
+    Raises:
+        GanatomyError: the weights are not such a U-Net's, or the world is unknown.
+    """
+    if variant not in WORLDS:
+        raise GanatomyError(f"There is no drawn world '{variant}'; choose {', '.join(WORLDS)}.")
+    world = WORLDS[variant]
+    network = Unet(sum(1 + len(names) for names in world.maps))
+    weights = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    return UnetSegmenter(load_state(network, weights, "a U-Net of this world"), world, name, device)
 
 
 def _pair(before: int, after: int) -> nn.Sequential:
@@ -57,34 +86,27 @@ class Unet(nn.Module):
 class UnetSegmenter:
     """The segmenter protocol over a U-Net: one softmax a label map, the first class of each being nothing."""
 
-    def __init__(
-        self,
-        module: Unet,
-        maps: Sequence[Sequence[str]],
-        concepts: Sequence[Concept],
-        size: int = 64,
-        name: str = "unet",
-        weights_sha256: str = "",
-        device: str = "cpu",
-    ) -> None:
-        self.module = module.eval().requires_grad_(False).to(device)
-        self.maps = tuple(tuple(names) for names in maps)
-        self.concepts: tuple[Concept, ...] = tuple(concepts)
-        self.size, self.name, self.family = size, name, "unet"
-        self.weights_sha256, self.device = weights_sha256, torch.device(device)
+    family = "unet"
+
+    def __init__(self, network: Unet, world: World, name: str, device: str) -> None:
+        self.name, self.concepts, self.maps = name, world.concepts, world.maps
+        self.device = torch.device(device)
+        self.weights_sha256 = weights_sha256(network.state_dict())
+        self.network = network.eval().requires_grad_(False).to(self.device)
 
     def logits(self, images: Tensor) -> tuple[Tensor, ...]:
-        """One tensor a map, (N, 1 + its concepts, size, size); images of another size are resized."""
+        """One tensor a map, (N, 1 + its concepts, 64, 64); images of another size are resized."""
         images = images.to(self.device)
-        if images.shape[-2:] != (self.size, self.size):
+        if images.shape[-2:] != (SIDE, SIDE):
             images = functional.interpolate(
-                images, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=True
+                images, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
             )
-        return self.module(images).split([1 + len(names) for names in self.maps], 1)
+        scores: tuple[Tensor, ...] = self.network(images).split([1 + len(names) for names in self.maps], 1)
+        return scores
 
     @torch.no_grad()
     def labels(self, images: Tensor) -> Tensor:
-        """Labels (N, maps, size, size), int64: 0 is nothing, i + 1 is concepts[i]."""
+        """Labels (N, maps, 64, 64), int64: 0 is nothing, i + 1 is concepts[i]."""
         first, labels = 0, []
         for names, scores in zip(self.maps, self.logits(images), strict=True):
             best = scores.argmax(1)
@@ -93,7 +115,7 @@ class UnetSegmenter:
         return torch.stack(labels, 1)
 
     def probability(self, images: Tensor, concept: Concept | str) -> Tensor:
-        """How probable the concept is at each pixel, (N, size, size), differentiable in the images.
+        """How probable the concept is at each pixel, (N, 64, 64), differentiable in the images.
 
         Raises:
             GanatomyError: no concept of the vocabulary has that name.
@@ -104,12 +126,3 @@ class UnetSegmenter:
                 return scores.softmax(1)[:, index + 1]
             index -= len(names)
         raise AssertionError("the maps hold every concept")
-
-
-def build(state: Mapping[str, Tensor]) -> Unet:
-    """The U-Net whose weights these are: its widths are read from their shapes."""
-    count = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("down."))
-    widths = [state[f"down.{k}.0.weight"].shape[0] for k in range(count)]
-    module = Unet(state["head.weight"].shape[0], widths)
-    module.load_state_dict({k: v if "num_batches" in k else v.float() for k, v in state.items()})
-    return module.eval()
