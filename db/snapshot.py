@@ -60,28 +60,33 @@ def engine(layout: Layout, version: Path) -> sa.Engine:
 
 
 def _engine(layout: Layout, version: Path) -> sa.Engine:
-    path = _openable(layout, version)
+    first = _opened(layout, version)
 
     def connect() -> Any:
-        return ConnectionWrapper(duckdb.connect(str(path), read_only=True))
+        return ConnectionWrapper(first.cursor())
 
-    made = sa.create_engine("duckdb://", creator=connect, poolclass=QueuePool, max_overflow=-1)
-    with made.connect():  # holds the file from now on, so that it can be read even when its name is gone
-        if path != version:
-            path.unlink(missing_ok=True)
-    return made
+    return sa.create_engine("duckdb://", creator=connect, poolclass=QueuePool, max_overflow=-1)
 
 
-def _openable(layout: Layout, version: Path) -> Path:
-    """The version, or a copy of it where somebody opened it for writing and so shut every reader out."""
+def _opened(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
+    """Holds the file from now on, so that it can be read even when its name is gone.
+
+    Where somebody opened it for writing, and so shut every reader out, it is a copy that is read.
+    """
     try:
-        duckdb.connect(str(version), read_only=True).close()
-        return version
+        return duckdb.connect(str(version), read_only=True)
     except duckdb.Error as error:
-        if isinstance(error, duckdb.ConnectionException) or "lock" in str(error):
-            aside = layout.versions / f"{disk.unique('building')}.duckdb"
-            disk.copy(version, aside)
-            return aside
+        if isinstance(error, duckdb.ConnectionException) or "set lock" in str(error):
+            return _copied(layout, version)
         if not version.exists():
             raise FileNotFoundError(version) from error
         raise versions.damaged(layout, "its file is damaged") from error
+
+
+def _copied(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
+    aside = layout.versions / f"{disk.unique('building')}.duckdb"
+    try:
+        disk.copy(version, aside)
+        return duckdb.connect(str(aside), read_only=True)
+    finally:
+        aside.unlink(missing_ok=True)
