@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from duckdb_sqlalchemy import Dialect
 from sqlalchemy.schema import CreateTable, CreateView
 
-from db import views
+from db import views, workspace_schema
 from db.schema_effects import metadata
 
 STORE_INFO = sa.Table(
@@ -24,7 +24,8 @@ STORE_INFO = sa.Table(
 @cache
 def statements() -> tuple[str, ...]:
     """Every statement, in order."""
-    made = [s for table in metadata.sorted_tables for s in (_compiled(CreateTable(table)), *_comments(table))]
+    tables = (*metadata.sorted_tables, *workspace_schema.joined.sorted_tables)
+    made = [s for table in tables for s in (_compiled(CreateTable(table)), *_comments(table))]
     for name, select in views.definitions.items():
         made += [_compiled(CreateView(select, name)), *_comments(views.metadata.tables[name], "VIEW")]
     return tuple(made)

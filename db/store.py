@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
-from db import bundles, ddl, snapshot, versions
+from db import bundles, ddl, snapshot, versions, workspace, workspace_schema
 from db.bundles import Bundle
 from db.errors import StoreError
+from db.frames import conform
 from db.layout import Layout
 from db.schema_effects import metadata
 from db.snapshot import Snapshot as Snapshot
@@ -121,6 +123,7 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
                 connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
         for bundle in plan.insert:
             _insert(connection, bundle)
+        _join_workspace(layout, connection)
         connection.execute("UPDATE store_info SET published_at = ?", [_now()])
     except snapshot.DAMAGE as error:
         if plan.source is None:
@@ -130,9 +133,28 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
 
 def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
     for name in bundle.names("tables"):
-        connection.register("incoming", bundle.arrow(name))
-        connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
-        connection.unregister("incoming")
+        _load(connection, name, bundle.arrow(name))
+
+
+def _join_workspace(layout: Layout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy what people wrote. A workspace that cannot be read keeps no result back: its last copy stays."""
+    if not layout.workspace.exists():
+        return
+    try:
+        space = workspace.open(layout)
+        rows = {name: conform(t, space.rows(name)) for name, t in workspace_schema.joined.tables.items()}
+    except StoreError as error:
+        log.warning("The workspace is not joined: %s", error)
+        return
+    for name, table in rows.items():
+        connection.execute(f'DELETE FROM "{name}"')
+        _load(connection, name, table)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("incoming", rows)
+    connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
+    connection.unregister("incoming")
 
 
 def _run_tables() -> list[str]:

@@ -25,10 +25,17 @@ _NEW_COLUMNS = {
 def _described(name: str, comment: str, select: sa.Select[Any]) -> sa.Table:
     """The view as a table: a column keeps the description of the column that it hands on."""
     columns = [
-        sa.Column(c.name, c.type, comment=getattr(c, "comment", None) or _NEW_COLUMNS[c.name])
+        sa.Column(c.name, _type(c), comment=getattr(c, "comment", None) or _NEW_COLUMNS[c.name])
         for c in select.selected_columns
     ]
     return sa.Table(name, metadata, *columns, comment=comment)
+
+
+def _type(column: sa.ColumnElement[Any]) -> sa.types.TypeEngine[Any]:
+    """Counts are integers and means are reals, where SQLAlchemy leaves it open."""
+    if isinstance(column.type, sa.Text | sa.Boolean | sa.Double):
+        return column.type
+    return sa.BigInteger() if isinstance(column.type, sa.Integer) else sa.Double()
 
 
 def _unit_label() -> sa.Select[Any]:

@@ -1,0 +1,137 @@
+"""What people write, and who wrote it when: notes, tags, marks, saved queries and views, models.
+
+    space = workspace.open(layout)
+    space.add("note", author="ada", run_id=run, layer="layer3", unit=17, text="hair, left side only")
+    space.rows("note", run_id=run)
+
+Kept in SQLite, which many programs may write at once; copied into DuckDB at each commit.
+"""
+
+import datetime
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from filelock import FileLock
+
+from db import workspace_schema
+from db.errors import StoreError
+from db.layout import Layout
+
+_BUSY_S = 30.0
+_NAMED = ("saved_query", "saved_view", "model")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The workspace of one store. Every method raises StoreError when the file is damaged or read-only."""
+
+    path: Path
+    engine: sa.Engine
+
+    def add(self, table: str, author: str, **values: Any) -> int:
+        """Write a row and return its number. A saved query, view or model of the same name is replaced."""
+        kind = _kind(table, values)
+        now = _now()
+        with _speaking(self.path), self.engine.begin() as connection:
+            if table in _NAMED:
+                connection.execute(sa.delete(kind).where(kind.c.name == values["name"]))
+            row = {**values, "author": author, "created_at": now, "updated_at": now}
+            added = connection.execute(sa.insert(kind).values(row))
+            return int(added.lastrowid)
+
+    def change(self, table: str, number: int, **values: Any) -> None:
+        """Raises StoreError when there is no such row."""
+        kind = _kind(table, values)
+        with _speaking(self.path), self.engine.begin() as connection:
+            changed = sa.update(kind).where(kind.c.id == number).values(**values, updated_at=_now())
+            if connection.execute(changed).rowcount == 0:
+                raise StoreError(f"There is no {table} {number} any more; somebody removed it.")
+
+    def remove(self, table: str, number: int) -> None:
+        """What is gone already is no error."""
+        kind = _kind(table, {})
+        with _speaking(self.path), self.engine.begin() as connection:
+            connection.execute(sa.delete(kind).where(kind.c.id == number))
+
+    def rows(self, table: str, **where: Any) -> pd.DataFrame:
+        """The rows whose columns have the given values (None: NULL), oldest first."""
+        kind = _kind(table, where)
+        found = sa.select(kind).order_by(kind.c.id)
+        for name, value in where.items():
+            found = found.where(kind.c[name] == value)
+        with _speaking(self.path), self.engine.connect() as connection:
+            result = connection.execute(found)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with the file; empty when it is sound."""
+        try:
+            with self.engine.connect() as connection:
+                found = str(connection.exec_driver_sql("PRAGMA integrity_check").scalar())
+        except sa.exc.DatabaseError as error:
+            return str(error.orig)
+        return "" if found == "ok" else found
+
+
+def open(layout: Layout) -> Workspace:
+    """The store's workspace, made or brought up to date where needed."""
+    engine = sa.create_engine(f"sqlite:///{layout.workspace}", connect_args={"timeout": _BUSY_S})
+    with _speaking(layout.workspace):
+        found = _revision(engine)
+        if found != workspace_schema.REVISION:
+            _upgrade(layout, engine, workspace_schema.REVISION)
+    return Workspace(layout.workspace, engine)
+
+
+def _revision(engine: sa.Engine) -> str | None:
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+
+def _upgrade(layout: Layout, engine: sa.Engine, target: str) -> None:
+    from alembic import command  # slow to import, and seldom needed
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    with FileLock(layout.root / "workspace.lock", timeout=_BUSY_S), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, target)
+        except CommandError as error:
+            raise StoreError(
+                f"The workspace {layout.workspace} was written by a newer Ganatomy; update this one."
+            ) from error
+
+
+def _kind(table: str, values: dict[str, Any]) -> sa.Table:
+    kind = workspace_schema.metadata.tables[table]
+    unknown = sorted(set(values) - set(kind.c.keys()))
+    if unknown:
+        raise StoreError(f"A {table} has no {unknown[0]!r}; it has {', '.join(kind.c.keys())}.")
+    return kind
+
+
+@contextmanager
+def _speaking(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError, OSError) as error:
+        why = getattr(error, "orig", error)
+        raise StoreError(
+            f"The workspace {path} cannot be used ({why}); check its permissions and the disk's free space, "
+            "or bring it back with `ganatomy store restore`."
+        ) from error
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
