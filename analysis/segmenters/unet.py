@@ -45,7 +45,8 @@ def build(state: State, name: str, variant: str, device: str) -> UnetSegmenter:
     world = WORLDS[variant]
     network = Unet(sum(1 + len(names) for names in world.maps))
     weights = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    return UnetSegmenter(load_state(network, weights, "a U-Net of this world"), world, name, device)
+    load_state(network, weights, "a U-Net of this world")
+    return UnetSegmenter(network, world, name, device)
 
 
 def _pair(before: int, after: int) -> nn.Sequential:

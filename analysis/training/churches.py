@@ -38,7 +38,7 @@ class Phase:
     batch: int
 
 
-SCHEDULE = (Phase(1, 800, 0, 32), Phase(2, 1700, 400, 32), Phase(3, 2500, 800, 16), Phase(4, 12000, 1000, 16))
+SCHEDULE = (Phase(1, 800, 0, 32), Phase(2, 1700, 400, 32), Phase(3, 2000, 600, 16), Phase(4, 8000, 800, 16))
 STEPS = sum(phase.steps for phase in SCHEDULE)
 
 

@@ -22,7 +22,7 @@ from analysis.segmenters.unet import Unet
 from analysis.training.pictures import Pictures, pictures
 from analysis.worlds.vocabulary import MAPS
 
-SEED, COUNT, BATCH, STEPS, SAVE = 2, 6000, 32, 1600, 100
+SEED, COUNT, BATCH, STEPS, SAVE = 2, 6000, 32, 1200, 100
 RATE = 3e-3
 
 
