@@ -51,7 +51,7 @@ def showpieces(run: pick.Run) -> None:
         return
     st.subheader("From the newest run", anchor=False)
     st.caption("The best unit of each concept: its score, and the images that activate it most.")
-    full = evidence.scale(best["iou"])
+    full = evidence.scale(rows(best))
     with st.grid(min_column_width=330):
         for row in rows(best):
             card.unit(run, row, full, {})

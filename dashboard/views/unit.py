@@ -30,7 +30,7 @@ def heading(layer: Row, unit: int, row: Row) -> None:
     count = int(layer["units"])
     name = row["concept"] or "no name"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{layer['layer']} · {name}", anchor=False, width="content")
+        st.subheader(name, anchor=False, width="content")
         card.badge(row)
     with st.container(horizontal=True):
         back = url.everything(unit=None, t=None, concept=url.get("of") or None, of=None)
@@ -45,9 +45,9 @@ def heading(layer: Row, unit: int, row: Row) -> None:
 
 def others(scores: pd.DataFrame) -> None:
     """The concepts that the unit agrees with best, each as one bar, and all of them as a table."""
-    best = scores.dropna(subset=["iou"]).head(6)
-    full = evidence.scale(best["iou"])
-    for row in rows(best):
+    best = rows(scores.dropna(subset=["iou"]).head(6))
+    full = evidence.scale(best)
+    for row in best:
         named = " (its name)" if row["label"] else ""
         st.markdown(f"**{row['concept']}**{named}")
         evidence.chart(row, full)
@@ -103,7 +103,7 @@ def one(snapshot: Snapshot, run: pick.Run, layer: Row, rule: queries.Rule) -> No
 
 ABOUT = "One unit beside everything that it might stand for."
 
-with page.frame(f"Unit {url.number('unit', 0)}", ABOUT) as snapshot:
+with page.frame(f"{url.get('layer')} unit {url.number('unit', 0)}", ABOUT) as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = pick.run(snapshot)
         layer = pick.layer(snapshot, run.id, keep=("unit",)) if run else None

@@ -19,24 +19,22 @@ SORTS = {
 
 def filters(units: pd.DataFrame) -> pd.DataFrame:
     """Concept, sort, unit number, named only; what is left of the layer's units, in order."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        named = units.loc[units["passes"], "concept"].value_counts()
-        concept = url.choice(
-            st.selectbox,
-            "Concept",
-            "concept",
-            ["", *named.index],
-            reset=("page",),
-            width=190,
-            format_func=lambda name: f"{name} ({named[name]})" if name else "All concepts",
-        )
-        order = url.choice(st.selectbox, "Sort", "sort", list(SORTS), width=200, reset=("page",))
-        number = url.text(
-            st.text_input, "Unit number", "find", width=130, reset=("page",), placeholder="e.g. 4, 17-20"
-        )
-        only = url.choice(
-            st.segmented_control, "Show", "show", ["all", "named"], required=True, reset=("page",)
-        )
+    named = units.loc[units["passes"], "concept"].value_counts()
+    offered = sorted(units["concept"].dropna().unique(), key=lambda name: (-named.get(name, 0), name))
+    concept = url.choice(
+        st.selectbox,
+        "Concept",
+        "concept",
+        ["", *offered],
+        reset=("page",),
+        width=190,
+        format_func=lambda name: f"{name} ({named.get(name, 0)})" if name else "All concepts",
+    )
+    order = url.choice(st.selectbox, "Sort", "sort", list(SORTS), width=200, reset=("page",))
+    number = url.text(
+        st.text_input, "Unit number", "find", width=130, reset=("page",), placeholder="e.g. 4, 17-20"
+    )
+    only = url.choice(st.segmented_control, "Show", "show", ["all", "named"], required=True, reset=("page",))
     units = units.assign(
         over_always_on=units["iou"] - units["always_on"], over_mask=units["iou"] - units["mask_iou"]
     )
@@ -54,19 +52,22 @@ def cards(run: pick.Run, layer: str, units: pd.DataFrame) -> None:
     """One page of cards, and the pages."""
     pages = max(1, -(-len(units) // EACH))
     at = min(url.number("page", 1) or 1, pages)
-    full = evidence.scale(units["iou"])
+    shown = rows(units.iloc[(at - 1) * EACH : at * EACH])
+    full = evidence.scale(shown)
     with st.grid(min_column_width=330):
-        for unit in rows(units.iloc[(at - 1) * EACH : at * EACH]):
+        for unit in shown:
             card.unit(run, unit, full, url.everything(concept=None, of=url.get("concept")))
     if pages > 1:
         key = f"pages:{at}"
         st.pagination(pages, default=at, key=key, on_change=lambda: url.put(page=st.session_state[key]))
 
 
-def gallery(run: pick.Run, layer: str, rule: queries.Rule, tail: float | None) -> None:
+def gallery(run: pick.Run, layer: str, rule: queries.Rule) -> None:
     """The layer's units: filtered, counted, drawn."""
-    units = slider.follow(run, layer, queries.units(run.snapshot, run.id, layer, rule), rule, tail)
-    chosen = filters(units)
+    units = queries.units(run.snapshot, run.id, layer, rule)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        units = slider.follow(run, layer, units, rule, slider.tail())
+        chosen = filters(units)
     named = chosen[chosen["passes"]]
     st.caption(
         f"{words.count(len(chosen), 'unit')} of {len(units):,}, {len(named):,} named, "
@@ -82,6 +83,6 @@ with page.frame("Units", "What each unit of a layer agrees with, and how well th
         run = pick.run(snapshot)
         layer = pick.layer(snapshot, run.id) if run else None
         if layer is not None:
-            rule, tail = pick.rule(), slider.tail()
+            rule = pick.rule()
     if run and layer is not None:
-        gallery(run, str(layer["layer"]), rule, tail)
+        gallery(run, str(layer["layer"]), rule)

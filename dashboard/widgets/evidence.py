@@ -1,6 +1,6 @@
 """A score beside what it has to beat: a small bar with ticks, plain HTML so that it takes the theme's ink."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -66,7 +66,8 @@ def chart(row: Mapping[str, Any], full: float = 1.0) -> None:
     st.html(bar(row, full) + figures(row))
 
 
-def scale(values: "pd.Series[float]") -> float:
-    """One end of the bar for all cards of a page: the largest value, rounded up to a tenth."""
-    largest = float(values.max()) if len(values) and not values.isna().all() else 1.0
-    return min(1.0, max(0.1, -(-largest * 10 // 1) / 10))
+def scale(shown: Iterable[Mapping[str, Any]]) -> float:
+    """The end of the bars of rows that are seen together: their largest value or tick, rounded up to a tenth."""
+    columns = ("iou", "iou_high", *(column for column, _, _ in BESIDE))
+    values = [float(row[name]) for row in shown for name in columns if _present(row.get(name))]
+    return min(1.0, max(0.1, -(-max(values, default=1.0) * 10 // 1) / 10))
