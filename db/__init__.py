@@ -4,3 +4,20 @@
 >>> store = open_store("store")
 >>> store.frame("unit_label")
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from db.reading import Reader as Reader
+    from db.reading import open_store as open_store
+
+__all__ = ["Reader", "open_store"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when asked for, so that the parts of `db` stay quick to import."""
+    if name in __all__:
+        from db import reading
+
+        return getattr(reading, name)
+    raise AttributeError(f"module 'db' has no attribute {name!r}")

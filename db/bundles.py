@@ -11,122 +11,27 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db import disk, formats, frames
+from db.bundle import Arrays as Arrays
+from db.bundle import Bundle as Bundle
+from db.bundle import read as read
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema_effects import metadata
 
 MANIFEST = "manifest.json"
+REMOVED = ".removed-"  # what a folder is called on its way out
+_LEFT_S = 86400.0  # what was being written or removed this long ago was left by a killed program
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}")
-
-
-@dataclass(frozen=True)
-class Arrays(Mapping[str, np.ndarray]):
-    """The arrays of one npz file, each read when it is asked for; nothing stays open."""
-
-    path: Path
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
-            if name not in arrays.files:
-                raise KeyError(name)
-            return np.asarray(arrays[name])
-
-    def __iter__(self) -> Iterator[str]:
-        with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
-            return iter(arrays.files)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle that was read: `.run`, `.table(name)`, `.array(name)`, `.file(name)`."""
-
-    path: Path
-    manifest: dict[str, Any] = field(repr=False)
-
-    @property
-    def run(self) -> dict[str, Any]:
-        """The run's row as it was given."""
-        with reading(self.path):
-            return dict(json.loads((self.path / "run.json").read_bytes()))
-
-    @property
-    def run_id(self) -> str:
-        return self.path.parent.name
-
-    @property
-    def revision(self) -> int:
-        return int(self.path.name)
-
-    def names(self, kind: str) -> list[str]:
-        """What it holds of a kind: tables, arrays or files."""
-        found = (Path(name) for name in self.manifest["files"])
-        return sorted(f.name if kind == "files" else f.stem for f in found if f.parts[0] == kind)
-
-    def arrow(self, name: str) -> pa.Table:
-        """A table as today's schema has it: lifted from older formats, run_id included."""
-        path = self.path / "tables" / f"{name}.parquet"
-        with reading(path):
-            rows = formats.lift(self.manifest["format_version"], name, pq.read_table(path))
-        known = [c for c in rows.column_names if c in metadata.tables[name].c]
-        return frames.conform(metadata.tables[name], rows.select(known), run_id=self.run_id)
-
-    def table(self, name: str) -> pd.DataFrame:
-        return self.arrow(name).to_pandas()
-
-    def array(self, name: str) -> Arrays:
-        """The arrays written under `name`, each read when asked for. Raises KeyError where there are none."""
-        if name not in self.names("arrays"):
-            raise KeyError(name)
-        return Arrays(self.path / "arrays" / f"{name}.npz")
-
-    def file(self, name: str) -> bytes:
-        """Raises KeyError where there is none of this name."""
-        if name not in self.names("files"):
-            raise KeyError(name)
-        with reading(self.path):
-            return (self.path / "files" / name).read_bytes()
-
-    def verify(self, kinds: Sequence[str] = ("run.json", "tables", "arrays", "files")) -> None:
-        """Raises StoreError when a file is missing or differs from what was written."""
-        for name, fact in self.manifest["files"].items():
-            path = self.path / name
-            if Path(name).parts[0] not in kinds:
-                continue
-            with reading(path):
-                if path.stat().st_size != fact["size"] or disk.sha256(path) != fact["sha256"]:
-                    raise _damaged(path)
-
-
-class reading:  # noqa: N801 - reads as a statement: `with reading(path):`
-    """Turns what a damaged or missing file raises into a StoreError that names the remedy."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | ValueError | EOFError | BadZipFile | pa.ArrowException):
-            raise _damaged(self.path) from error
-
-
-def _damaged(path: Path) -> StoreError:
-    return StoreError(f"The bundle file {path} is damaged or missing; {formats.REMEDY}.")
 
 
 def write(
@@ -140,7 +45,7 @@ def write(
 
     A revision that is there already and whole is left as it is, so a repeated step does no harm.
     """
-    home = layout.bundles / _safe(str(run["run_id"]))
+    home = layout.bundles / safe(str(run["run_id"]))
     run = dict(run, revision=int(run.get("revision") or max(_revisions(home), default=0) + 1))
     final = home / str(run["revision"])
     if (final / MANIFEST).exists() and _whole(final):
@@ -173,9 +78,9 @@ def _fill(
         rows = frames.conform(metadata.tables[name], frame, run_id=str(run["run_id"]))
         pq.write_table(rows, folder / "tables" / f"{name}.parquet", compression="zstd")
     for name, group in arrays.items():
-        np.savez(folder / "arrays" / f"{_safe(name)}.npz", allow_pickle=False, **group)
+        np.savez(folder / "arrays" / f"{safe(name)}.npz", allow_pickle=False, **group)
     for name, content in files.items():
-        (folder / "files" / _safe(name)).write_bytes(content)
+        (folder / "files" / safe(name)).write_bytes(content)
     _seal(folder)
 
 
@@ -216,9 +121,29 @@ def _revisions(home: Path) -> list[int]:
     return sorted(int(p.name) for p in home.iterdir() if p.name.isdecimal() and (p / MANIFEST).exists())
 
 
-def read(path: Path) -> Bundle:
-    """The bundle in a folder. Raises StoreError when its manifest is damaged or newer than this program."""
-    return Bundle(path, formats.read_manifest(path))
+def take(layout: Layout, source: Path) -> bool:
+    """Copy a sound bundle (.../run_id/revision) from elsewhere; False when one as new is here."""
+    run_id, revision = safe(source.parent.name), int(source.name)
+    if revision <= max(revisions(layout, run_id), default=0):
+        return False
+    aside = layout.bundles / run_id / disk.unique(".writing")
+    with disk.writing(f"The bundle {run_id}"):
+        try:
+            shutil.copytree(source, aside)
+            for path in (p for p in aside.rglob("*") if p.is_file()):
+                disk.flush(path)
+            _place(aside, layout.bundles / run_id / source.name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def sweep(layout: Layout) -> None:
+    """Remove what killed programs left; what is young may still be in use."""
+    for pattern in (f"{REMOVED}*", "*/.writing-*", "*/.damaged-*"):
+        for folder in layout.bundles.glob(pattern):
+            if time.time() - folder.lstat().st_mtime > _LEFT_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_ids(layout: Layout) -> list[str]:
@@ -243,7 +168,8 @@ def latest(layout: Layout, run_id: str) -> Bundle:
     return read(layout.bundles / run_id / str(found[-1]))
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
+    """The name, if it can be a file's. Raises StoreError."""
     if not _SAFE_NAME.fullmatch(name):
         raise StoreError(
             f"{name!r} cannot be a file name; use letters, digits, dots, dashes and underscores."
