@@ -19,8 +19,8 @@ def provenance(started_at: datetime.datetime | None = None) -> dict[str, Any]:
     `started_at` is aware or naive UTC; with it duration_s is given too.
     """
     now = utc_now()
-    known = {"versions": versions(), "host": socket.gethostname(), "git_revision": git_revision()}
-    known |= {"owner": owner(), "finished_at": now}
+    known: dict[str, Any] = {"versions": versions(), "host": socket.gethostname(), "owner": owner()}
+    known |= {"git_revision": git_revision(), "finished_at": now}
     if started_at is None:
         return known
     start = started_at.astimezone(datetime.UTC).replace(tzinfo=None) if started_at.tzinfo else started_at

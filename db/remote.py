@@ -1,7 +1,7 @@
 """Bundles on any fsspec address (s3://, gs://, sftp://, a shared folder): the first step past one host.
 
-Hosts push their bundles to the address; the one committer pulls what it does not have and publishes. The DuckDB
-file stays local: it is a cache that anyone can make again from the bundles.
+Hosts push their bundles to the address; the one committer pulls what it does not have and publishes. The
+DuckDB file stays local: it is a cache that anyone can make again from the bundles.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from db.layout import Layout
 
 
 def push(layout: Layout, address: str, **options: Any) -> list[str]:
-    """Copy every bundle that the address does not have; the manifest goes last, so a bundle there is whole."""
+    """Copy every bundle that the address does not have; one there is whole, as the manifest goes last."""
     system, base = _system(address, options)
     there = set(_listed(system, base))
     pushed = []

@@ -132,7 +132,7 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
-    for name in bundle.names("tables"):
+    for name in (n for n in bundle.names("tables") if n in metadata.tables):
         _load(connection, name, bundle.arrow(name))
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -54,8 +55,11 @@ def _check_version(layout: Layout, health: Health) -> None:
     runs = snapshot.read(sa.select(run.c.run_id, run.c.revision))
     health.runs = len(runs)
     for table in (*ddl.metadata.sorted_tables, *views.metadata.sorted_tables):
-        every = [sa.func.count(), *(sa.func.max(sa.cast(c, sa.Text)) for c in table.c)]
-        health.rows += int(snapshot.read(sa.select(*every).select_from(table)).iloc[0, 0])
+        every: list[sa.ColumnElement[Any]] = [
+            sa.func.count(),
+            *(sa.func.max(sa.cast(c, sa.Text)) for c in table.c),
+        ]
+        health.rows += int(snapshot.read(sa.select(*every).select_from(table)).to_numpy()[0, 0])
     present = {r: bundles.revisions(layout, r)[-1] for r in bundles.run_ids(layout)}
     if dict(zip(runs.run_id, runs.revision, strict=True)) != present:
         health.problems.append("Some bundles are not published yet; run `ganatomy store publish`.")
@@ -70,7 +74,7 @@ def _check_workspace(layout: Layout, health: Health) -> None:
 
 
 def usage(layout: Layout) -> dict[str, int]:
-    """Bytes by kind, from the disk: bundles, archive, versions, labels, renders, models, logs, work, queue, ..."""
+    """Bytes by kind: bundles, archive, versions, labels, renders, models, logs, work, queue, workspace."""
     kinds = {folder.name: folder for folder in (*layout.folders, layout.archive)}
     kinds |= {"queue": layout.queue, "workspace": layout.workspace}
     return {name: disk.size(path) for name, path in kinds.items() if path.exists()}
