@@ -77,11 +77,12 @@ class Unet(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """The coarsest features, averaged over each picture: (N, 64)."""
-        x = images
+        """Every level's features, fine to coarse, averaged over each picture: (N, 160)."""
+        x, means = images, []
         for step, pair in enumerate(self.down):
             x = pair(x if step == 0 else functional.max_pool2d(x, 2))
-        return x.mean((2, 3))
+            means.append(x.mean((2, 3)))
+        return torch.cat(means, 1)
 
 
 class UnetSegmenter:

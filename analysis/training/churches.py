@@ -108,9 +108,15 @@ def resume(game: Game, folder: Path) -> int:
     return step
 
 
-def train(folder: Path, pause: Path | None = None, last: int = STEPS, until: float = float("inf")) -> int:
+def train(
+    folder: Path,
+    pause: Path | None = None,
+    last: int = STEPS,
+    until: float = float("inf"),
+    count: int = COUNT,
+) -> int:
     """Train from the folder's state to step `last` or the time `until` (s since 1970); the step reached."""
-    images, _ = pictures(folder, SEED, COUNT)
+    images, _ = pictures(folder, SEED, count)
     game = Game(SEED)
     step, began, done = (start := resume(game, folder)), time.time(), 0
     while step < last and time.time() < until:
