@@ -42,7 +42,7 @@ class Sources:
             z = latents(self.seed, 0, MEAN_SAMPLE, self.generator.latent_shape)
             maps = self.generator.features(z, [layer])[1].popitem()[1]
             self.means = {**self.means, layer: maps.mean((0, 2, 3))}
-        return self.means[layer].to(self.generator.device)
+        return self.means[layer]
 
     def map_of(self, layer: str, latent: int) -> Tensor:
         """The layer's map for one latent, (1, units, h, w)."""

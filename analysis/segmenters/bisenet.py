@@ -58,7 +58,7 @@ class FaceSegmenter:
     def labels(self, images: Tensor) -> Tensor:
         """The most probable concept of each pixel, (N, 1, H, W) int64, 0 for none."""
         with torch.inference_mode():
-            parts = [self._probabilities(part).argmax(1, keepdim=True) for part in images.split(BATCH)]
+            parts = [self.probabilities(part).argmax(1, keepdim=True) for part in images.split(BATCH)]
         return (
             torch.cat(parts).clone()
             if parts
@@ -67,9 +67,9 @@ class FaceSegmenter:
 
     def probability(self, images: Tensor, concept: Concept | str) -> Tensor:
         """How probable the concept is at each pixel, (N, H, W), differentiable in the images."""
-        return self._probabilities(images)[:, 1 + concept_index(self.concepts, concept)]
+        return self.probabilities(images)[:, 1 + concept_index(self.concepts, concept)]
 
-    def _probabilities(self, images: Tensor) -> Tensor:
+    def probabilities(self, images: Tensor) -> Tensor:
         """(N, 1 + concepts, H, W), summing to one; row 0 is no concept."""
         size = images.shape[2:]
         large = F.interpolate(images.to(self.device), (SIDE, SIDE), mode="bilinear", align_corners=False)
