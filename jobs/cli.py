@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.commands import data, jobs, models, serve
+from jobs.commands import data, jobs, models, serve, store
 from jobs.commands.common import App
 from jobs.commands.dissect import dissect
 from jobs.commands.doctor import doctor
@@ -21,6 +21,9 @@ app.command()(data.render)
 app.add_typer(jobs.app, name="jobs")
 app.command()(serve.worker)
 app.command()(data.sql)
+app.add_typer(store.app, name="store")
+app.command()(store.export)
+app.command("import")(store.import_)
 app.command()(doctor)
 app.command()(serve.dashboard)
 app.command()(serve.up)
