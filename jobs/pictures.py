@@ -22,6 +22,7 @@ from PIL import Image
 from analysis.edits import Edit
 from analysis.generators import registry
 from analysis.generators.generator import Generator
+from analysis.interventions import Sources
 from analysis.rendering import render
 from analysis.sampling import latents as sample
 from db.layout import Layout
@@ -59,6 +60,7 @@ class Pictures:
         self.layout = layout
         self.shelf = Shelf(layout.models, most)
         self._making = threading.Lock()
+        self._last: Sources | None = None
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def answer(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> dict[str, Any]:
@@ -98,9 +100,15 @@ class Pictures:
         began = time.perf_counter()
         generator = self.shelf.get(name)
         rows = [sample(seed, number, number + 1, generator.latent_shape) for number in latents]
-        made = render(generator, edit, torch.cat(rows).to(generator.device))
+        made = render(generator, edit, torch.cat(rows).to(generator.device), self._sources(generator, seed))
         names = {part: [self._save(image) for image in getattr(made, part)] for part in PARTS}
         return {**names, "ms": (time.perf_counter() - began) * 1000}
+
+    def _sources(self, generator: Generator, seed: int) -> Sources:
+        """What some edits need beside the map, kept for the generator and seed last asked for."""
+        if self._last is None or (self._last.generator, self._last.seed) != (generator, seed):
+            self._last = Sources(generator, seed)
+        return self._last
 
     def _save(self, image: np.ndarray) -> str:
         """Keep one picture (H, W, 3 uint8) under the hash of its pixels; its name."""

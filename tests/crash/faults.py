@@ -19,7 +19,7 @@ from jobs import heavy, live, requests
 from jobs.progress import Progress
 
 Fault = Literal[
-    "", "cuda", "cuda-once", "stuck", "stuck-once", "memory", "memory-eats", "bug", "person", "kill"
+    "", "cuda", "cuda-once", "stuck", "stuck-once", "memory", "memory-eats", "bug", "person", "kill", "once"
 ]
 
 
@@ -59,6 +59,8 @@ def work(spec: heavy.Spec, progress: Progress) -> None:
             _fail(request.fault, folder)
         time.sleep(request.seconds)
         live.write(file, {"number": number})
+        with (folder / "counted.log").open("a") as log:
+            log.write(f"{number}\n")
         progress.advance(1)
     total = sum(
         json.loads((folder / f"{number}.json").read_text())["number"] for number in range(request.shards)
@@ -79,7 +81,7 @@ def _fail(fault: str, folder: Path) -> None:
     if fault == "memory-eats":
         hoard = [bytearray(b"x" * (1 << 20)) for _ in range(2000)]
         time.sleep(len(hoard))
-    if fault == "bug":
+    if fault == "bug" or (fault == "once" and first):
         raise ValueError("a bug")
     if fault == "person":
         raise GanatomyError("There is no such layer; choose another.")

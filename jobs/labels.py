@@ -1,0 +1,58 @@
+"""Label maps kept between runs: segmenting is the slow part, and a second run over the same images need not do it.
+
+Maps lie in the store's `labels` folder by what they depend on (generator, segmenter with its vocabulary, seed, grid), a
+file per block of images. A map that is gone or damaged is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.layout import Layout
+
+
+@dataclass(frozen=True)
+class LabelStore:
+    """The label maps of one generator, segmenter and seed."""
+
+    folder: Path
+
+    @classmethod
+    def of(
+        cls, layout: Layout, generator: str, segmenter: str, concepts: Sequence[str], seed: int, image: Sequence[int]
+    ) -> LabelStore:
+        """The store for these weights (by hash), concepts, seed and image shape."""
+        parts = [generator, segmenter, *concepts, str(seed), *map(str, image)]
+        key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+        folder = layout.labels / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder)
+
+    def get(self, start: int, stop: int) -> NDArray[np.unsignedinteger] | None:
+        """Label maps (stop - start, maps, h, w) of images start to stop, or None when they are not kept."""
+        try:
+            with np.load(self._file(start, stop), allow_pickle=False) as file:
+                labels: NDArray[np.unsignedinteger] = file["labels"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return labels if len(labels) == stop - start else None
+
+    def put(self, start: int, stop: int, labels: NDArray[np.integer]) -> None:
+        """Keep label maps, whole or not at all, in as few bytes as their values need."""
+        largest = int(labels.max(initial=0))
+        small = labels.astype(np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.uint32)
+        temporary = self.folder / f".{start}-{stop}.{os.getpid()}.tmp"
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, labels=small)
+        os.replace(temporary, self._file(start, stop))
+
+    def _file(self, start: int, stop: int) -> Path:
+        return self.folder / f"{start:09d}-{stop:09d}.npz"

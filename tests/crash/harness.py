@@ -1,0 +1,104 @@
+"""A store, its workers, and what tests ask of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from faults import FaultRequest
+
+from jobs import live
+from jobs.client import Client
+from jobs.requests import When
+from jobs.views import JobView, Submission
+
+HERE = Path(__file__).parent
+QUICK = {
+    "PYTHONPATH": str(HERE),
+    "OMP_NUM_THREADS": "1",
+    "GANATOMY_STUCK_SECONDS": "3",
+    "GANATOMY_SLOT_MEMORY_GB": "1",
+    "GANATOMY_POLL_SECONDS": "0.05",
+    "GANATOMY_CPU_SLOTS": "1",
+    "GANATOMY_RESTARTS": "1",
+}
+
+
+class Arena:
+    """One store for one test."""
+
+    def __init__(self, root: Path) -> None:
+        self.client = Client.at(root)
+        self.root = root
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """A worker that knows the kind `fault`, ready."""
+        known = {worker.pid for worker in self.client.workers()}
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "faulty_worker", "--store", str(self.root)],
+            env={**os.environ, **QUICK, **environment},
+            process_group=0,
+        )
+        self.started.append(worker)
+        self.until(lambda: {w.pid for w in self.client.workers()} - known, 60, "a worker")
+        return worker
+
+    def ask(self, when: When | None = None, **values: Any) -> Submission:
+        """Queue a job that counts."""
+        return self.client.submit(FaultRequest(**values), when)
+
+    def until(self, condition: Callable[[], Any], seconds: float = 40, what: str = "it") -> Any:
+        """Wait for a condition; its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+            time.sleep(0.02)
+        return value
+
+    def ended(self, submission: Submission, seconds: float = 40) -> JobView:
+        """The job, once it has ended."""
+        assert submission.job_id is not None
+        job_id = submission.job_id
+        self.until(lambda: self.client.job(job_id).ended, seconds, f"the end of {self.client.job(job_id)}")
+        return self.client.job(job_id)
+
+    def counting(self, submission: Submission, done: int = 1) -> int:
+        """The heavy process's number, once it has counted a little."""
+        assert submission.job_id is not None
+        job_id = submission.job_id
+        self.until(lambda: self.client.job(job_id).done >= done and self.heavy(job_id), what="counting")
+        return self.heavy(job_id)
+
+    def heavy(self, job_id: str) -> int:
+        """The heavy process's number as the worker says it, 0 when there is none."""
+        return int(live.read(live.path(self.client.layout, job_id, "watch")).get("pid", 0))
+
+    def sum(self, submission: Submission) -> int | None:
+        """What the job counted."""
+        return live.read(self.client.layout.work / submission.run_id / "result.json").get("sum")
+
+    def counted(self, submission: Submission) -> list[int]:
+        """Every number in the order of counting; a number twice was counted twice."""
+        log = self.client.layout.work / submission.run_id / "counted.log"
+        return [int(line) for line in log.read_text().split()]
+
+    def heavies(self) -> list[psutil.Process]:
+        """Heavy processes of this store's jobs that are still there."""
+        names = {job.id for job in self.client.jobs()}
+        return [p for p in psutil.process_iter(["cmdline"]) if names & set(p.info["cmdline"] or [])]
+
+    def close(self) -> None:
+        """End every worker; no heavy process may be left."""
+        for worker in self.started:
+            if worker.poll() is None:
+                worker.terminate()
+        for worker in self.started:
+            worker.wait(20)
+        self.until(lambda: not self.heavies(), 10, "the end of every heavy process")

@@ -1,0 +1,37 @@
+"""Fifty random kills: none lost, none counted twice, the same counts as undisturbed."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from harness import Arena
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_fifty_random_kills(arena: Arena) -> None:
+    chance = random.Random(5)
+    asked = [arena.ask(shards=250, number=number, seconds=0.1) for number in range(3)]
+    worker, kills = arena.start(GANATOMY_RESTARTS="5"), {"heavy": 0, "worker": 0, "group": 0}
+    while sum(kills.values()) < 50:
+        time.sleep(chance.uniform(0.1, 2.0))
+        what = chance.choice(["heavy", "heavy", "worker", "group"])
+        if what == "heavy":
+            found = arena.heavies()
+            if not found:
+                continue
+            chance.choice(found).kill()
+        elif what == "worker":
+            worker.kill()
+        else:
+            os.killpg(worker.pid, signal.SIGKILL)
+        kills[what] += 1
+        if worker.poll() is not None or what != "heavy":
+            worker.wait()
+            worker = arena.start(GANATOMY_RESTARTS="5")
+    print(kills)
+    assert [arena.ended(one, 300).state for one in asked] == ["done"] * 3
+    assert [arena.sum(one) for one in asked] == [sum(range(250))] * 3
+    assert [sorted(set(arena.counted(one))) for one in asked] == [list(range(250))] * 3

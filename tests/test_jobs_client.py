@@ -1,0 +1,153 @@
+"""The client without a worker: what is queued, recognised, scheduled, refused."""
+
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import GanatomyError
+from jobs.client import Client
+from jobs.requests import DissectRequest, When
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    return Client.at(tmp_path / "store")
+
+
+def planted(**values: object) -> DissectRequest:
+    return DissectRequest.model_validate({"generator": "planted", "images": 64, "calibration": 64, **values})
+
+
+def test_a_job_is_queued_with_its_defaults_filled_in(client: Client) -> None:
+    submission = client.submit(planted(owner="ada"))
+    job = client.job(str(submission.job_id))
+    assert (job.state, job.kind, job.owner, job.run_id) == ("queued", "dissect", "ada", submission.run_id)
+    assert job.request["segmenter"] == "planted"
+    assert job.request["layers"] == ["layer1", "layer2"]
+    assert job.command.startswith("ganatomy dissect planted")
+    assert [one.id for one in client.jobs()] == [job.id]
+
+
+def test_the_same_request_is_recognised(client: Client) -> None:
+    first = client.submit(planted())
+    second = client.submit(planted(owner="bob", segmenter="planted", layers=["units2.1", "layer1"]))
+    assert (second.already, second.job_id, second.run_id) == (True, first.job_id, first.run_id)
+    assert client.submit(planted(seed=2)).already is False
+
+
+def test_the_queue_is_its_owners(client: Client) -> None:
+    client.submit(planted())
+    assert stat.S_IMODE(client.layout.queue.stat().st_mode) == 0o600
+
+
+def test_a_queued_job_is_cancelled_and_retried(client: Client) -> None:
+    job_id = str(client.submit(planted()).job_id)
+    assert client.cancel(job_id).state == "cancelled"
+    with pytest.raises(GanatomyError, match="nothing to cancel"):
+        client.cancel(job_id)
+    assert client.retry(job_id).job_id == job_id
+    assert client.job(job_id).state == "queued"
+    with pytest.raises(GanatomyError, match="can be retried"):
+        client.retry(job_id)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"generator": "nobody"}, "nobody"),
+        ({"layers": ["layer9"]}, "layer9"),
+        ({"segmenter": "nobody"}, "nobody"),
+        ({"generator": "faces"}, "fetch"),
+    ],
+)
+def test_what_cannot_run_is_not_queued(client: Client, values: dict[str, object], word: str) -> None:
+    with pytest.raises(GanatomyError, match=word):
+        client.submit(planted(**values))
+    assert client.jobs() == []
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "nobody", "a/b", ""])
+def test_a_job_that_is_not_there_is_refused(client: Client, name: str) -> None:
+    for ask in (client.job, client.cancel, client.retry):
+        with pytest.raises(GanatomyError):
+            ask(name)
+
+
+def test_a_job_for_later_waits(client: Client) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    job = client.job(str(client.submit(planted(), When(at=later)).job_id))
+    assert job.state == "waiting"
+    assert job.not_before is not None
+    assert abs((job.not_before - later.replace(tzinfo=None)).total_seconds()) < 2
+
+
+def test_the_stages_of_a_pipeline_wait_for_each_other(client: Client) -> None:
+    stages = client.pipeline([planted(seed=1), planted(seed=2), planted(seed=3)])
+    jobs = [client.job(str(stage.job_id)) for stage in stages]
+    assert [job.state for job in jobs] == ["queued", "waiting", "waiting"]
+    assert jobs[1].stage == f"after {jobs[0].id}"
+    assert jobs[2].stage == f"after {jobs[1].id}"
+    assert jobs[1].not_before is None
+
+
+def test_owners_take_turns_and_priorities_are_kept(client: Client) -> None:
+    for seed in range(4):
+        client.submit(planted(seed=seed, owner="ada"))
+    bob = client.submit(planted(seed=9, owner="bob")).job_id
+    urgent = client.submit(planted(seed=10, owner="ada"), When(priority=1)).job_id
+    rows = sorted(client._active(), key=lambda row: (row.priority or 0, row.created_at or 0))
+    assert [row.workflow_id for row in rows].index(str(urgent)) == 0
+    assert [row.workflow_id for row in rows].index(str(bob)) == 2
+
+
+def test_schedules_are_kept_paused_and_forgotten(client: Client) -> None:
+    view = client.schedule("nightly", planted(), "0 2 * * *")
+    assert view.next_at is not None
+    assert (view.next_at.hour, view.next_at.minute, view.paused) == (2, 0, False)
+    client.pause("nightly")
+    assert client.schedules()[0].paused
+    assert client.schedules()[0].next_at is None
+    client.resume("nightly")
+    client.schedule("nightly", planted(seed=3), "30 3 * * *")
+    assert [one.cron for one in client.schedules()] == ["30 3 * * *"]
+    client.unschedule("nightly")
+    assert client.schedules() == []
+    with pytest.raises(GanatomyError, match="no schedule"):
+        client.pause("nightly")
+    with pytest.raises(GanatomyError, match="cron"):
+        client.schedule("nightly", planted(), "every night")
+    with pytest.raises(GanatomyError, match="name"):
+        client.schedule("../x", planted(), "0 2 * * *")
+
+
+def test_models_are_plain_values(client: Client) -> None:
+    found = {model["name"]: model for model in client.models()}
+    assert found["faces"]["fetched"] is False
+    assert [layer["name"] for layer in found["faces"]["layers"]] == ["layer1", "layer2", "layer3", "layer4"]
+    assert {model["role"] for model in client.models("segmenter")} == {"segmenter"}
+
+
+def test_the_client_needs_no_torch(tmp_path: Path) -> None:
+    program = "import sys, jobs.client, jobs.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", program], check=False).returncode == 0
+
+
+def test_a_log_is_cut_at_its_tail(client: Client) -> None:
+    job_id = str(client.submit(planted()).job_id)
+    assert client.log(job_id) == ""
+    (client.layout.logs / f"{job_id}.log").write_text("a" * 100 + "end")
+    assert client.log(job_id, tail=3) == "end"
+    with pytest.raises(GanatomyError):
+        client.log("../workspace")
+
+
+def test_a_store_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    from db.errors import StoreError
+
+    with pytest.raises(StoreError, match="cannot be made"):
+        Client.at(tmp_path / "file" / "store")
