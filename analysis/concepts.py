@@ -23,5 +23,5 @@ def concept_index(concepts: Iterable[Concept], concept: "Concept | str") -> int:
     wanted = concept if isinstance(concept, str) else concept.name
     names = [known.name for known in concepts]
     if wanted not in names:
-        raise GanatomyError(f"there is no concept '{wanted}'; choose one of {', '.join(names)}")
+        raise GanatomyError(f"There is no concept '{wanted}'; choose one of {', '.join(names)}.")
     return names.index(wanted)

@@ -104,7 +104,7 @@ def test_face_vocabularies_cover_every_class_once() -> None:
 
 
 def test_an_unknown_concept_names_those_that_exist() -> None:
-    with pytest.raises(GanatomyError, match="there is no concept 'horn'; choose one of skin, brow"):
+    with pytest.raises(GanatomyError, match="There is no concept 'horn'; choose one of skin, brow"):
         concept_index(FACES_MERGED.concepts, "horn")
 
 

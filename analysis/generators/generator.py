@@ -114,12 +114,12 @@ class Generator:
         with _Calls(self.module, paths) as calls:
             try:
                 images = self.images(z)
-            except RuntimeError as error:
+            except (RuntimeError, ValueError, TypeError, IndexError) as error:
                 raise GanatomyError(
                     f"Generator '{self.name}' does not accept latents of shape {self.latent_shape} "
                     f"({str(error).splitlines()[0][:160]}); give the latent_shape that it was trained with."
                 ) from error
-        if not torch.equal(images, self.images(z)):
+        if not torch.allclose(images, self.images(z), rtol=1e-3, atol=1e-3, equal_nan=True):
             raise GanatomyError(
                 f"Generator '{self.name}' gives another image each time for one latent; fix its noise inputs."
             )

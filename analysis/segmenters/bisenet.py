@@ -18,7 +18,7 @@ from analysis.segmenters.vocabularies import FACES, FACES_MERGED, Vocabulary
 
 SIDE = 512
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as in the network's training
-BATCH = 4  # 512x512 activations of one image take about 0.2 GB
+BATCH, BATCH_GPU = 4, 32  # 512x512 activations of one image take about 0.2 GB
 TRAINING_ONLY = ("conv_out16.", "conv_out32.")
 
 
@@ -57,8 +57,9 @@ class FaceSegmenter:
 
     def labels(self, images: Tensor) -> Tensor:
         """The most probable concept of each pixel, (N, 1, H, W) int64, 0 for none."""
+        batch = BATCH if self.device.type == "cpu" else BATCH_GPU
         with torch.inference_mode():
-            parts = [self.probabilities(part).argmax(1, keepdim=True) for part in images.split(BATCH)]
+            parts = [self.probabilities(part).argmax(1, keepdim=True) for part in images.split(batch)]
         return (
             torch.cat(parts).clone()
             if parts
