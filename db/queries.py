@@ -122,10 +122,14 @@ def best_units(
 def showpieces(snapshot: Snapshot, run_id: str, most: int = 6) -> pd.DataFrame:
     """The best unit of each concept, over all layers, furthest above its concept's always-on score first."""
     u = unit_label.c
-    place = sa.func.row_number().over(partition_by=u.concept, order_by=(u.iou - u.always_on).desc())
-    best = sa.select(unit_label, place.label("place")).where(u.run_id == run_id, u.named).subquery()
-    chosen = sa.select(best).where(best.c.place == 1)
-    return snapshot.read(chosen.order_by((best.c.iou - best.c.always_on).desc()).limit(most))
+    above = u.iou - sa.func.coalesce(u.always_on, 0.0)
+    place = sa.func.row_number().over(partition_by=u.concept, order_by=above.desc())
+    best = sa.select(unit_label, above.label("above"), place.label("place")).where(
+        u.run_id == run_id, u.named
+    )
+    ranked = best.subquery()
+    chosen = sa.select(ranked).where(ranked.c.place == 1).order_by(ranked.c.above.desc())
+    return snapshot.read(chosen.limit(most))
 
 
 def layer_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:

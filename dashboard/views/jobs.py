@@ -47,7 +47,7 @@ def ask() -> None:
     request = parse(DissectRequest.KIND, filled)
     assert isinstance(request, DissectRequest)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Queue", type="primary", icon=":material/play_arrow:"):
+        if st.button("Queue", icon=":material/play_arrow:"):
             queue(request)
         cost(request)
 
@@ -122,7 +122,7 @@ def deeds(job: JobView) -> None:
             work.client().cancel(job.id)
             st.rerun()
         if job.state in ("failed", "cancelled") and st.button(
-            "Retry", type="primary", icon=":material/replay:"
+            "Retry", icon=":material/replay:"
         ):
             st.toast(work.client().retry(job.id).message)
             st.rerun()

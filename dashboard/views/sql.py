@@ -34,7 +34,7 @@ def editor() -> str:
                 url.put(q=example)
     statement = url.text(st.text_area, "Statement", "q", default=EXAMPLES["Ten best units"], height=150)
     st.button(
-        "Run", type="primary", icon=":material/play_arrow:", help="Ctrl+Enter in the editor does the same."
+        "Run", icon=":material/play_arrow:", help="Ctrl+Enter in the editor does the same."
     )
     return statement
 

@@ -67,7 +67,7 @@ def chart(row: Mapping[str, Any], full: float = 1.0) -> None:
 
 
 def scale(shown: Iterable[Mapping[str, Any]]) -> float:
-    """The end of the bars of rows that are seen together: their largest value or tick, rounded up to a tenth."""
+    """Where the bars of rows that are seen together end: their largest value or tick, up to a tenth."""
     columns = ("iou", "iou_high", *(column for column, _, _ in BESIDE))
     values = [float(row[name]) for row in shown for name in columns if _present(row.get(name))]
     return min(1.0, max(0.1, -(-max(values, default=1.0) * 10 // 1) / 10))

@@ -47,7 +47,7 @@ def notice(version: str) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="new-results"):
         st.markdown(":material/fiber_new: New results have been published.", width="stretch")
-        if st.button("Refresh", key="refresh", type="primary", icon=":material/refresh:"):
+        if st.button("Refresh", key="refresh", icon=":material/refresh:"):
             st.rerun()
 
 

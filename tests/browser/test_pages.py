@@ -1,0 +1,152 @@
+"""Every page in a real browser: what it shows, that its address means the same again, that links lead on."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from visiting import Visitor
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("/", "/units", "/unit?layer=layer1&unit=3", "/layers", "/ablate", "/jobs", "/sql")
+
+
+def test_home_shows_the_runs_and_leads_to_units(visitor: Visitor) -> None:
+    page = visitor.open("/")
+    expect(page.get_by_text("Evaluation images", exact=True)).to_be_visible()
+    expect(page.get_by_text("seen by planted")).to_have_count(2)
+    page.get_by_role("link", name="Units", exact=True).last.click()
+    expect(page.get_by_role("heading", name="Units")).to_be_visible()
+    assert str(visitor.parameter("run")).startswith("planted-")
+
+
+def test_units_shows_names_scores_and_pictures(visitor: Visitor) -> None:
+    page = visitor.open("/units?layer=layer1")
+    expect(page.get_by_text(re.compile(r"36 units of 36, \d+ named"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("IoU .*, always on ")).first).to_be_visible()
+    picture = page.get_by_role("img", name=re.compile("Top images of layer1 unit")).first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 400
+
+
+def test_units_filters_and_their_address_means_the_same_again(visitor: Visitor) -> None:
+    page = visitor.open("/units?layer=layer1")
+    page.get_by_label("Unit number").fill("3, 5-7")
+    page.get_by_label("Unit number").press("Enter")
+    expect(page.get_by_text("4 units of 36")).to_be_visible()
+    page.get_by_role("radio", name="Calibrated").click()
+    visitor.expect_parameter("rule", "calibrated")
+    visitor.settle()
+    address, seen = page.url, page.locator("main, [data-testid=stMain]").inner_text()
+    again = visitor.open(address.removeprefix(visitor.url))
+    expect(again.get_by_text("4 units of 36")).to_be_visible()
+    assert again.locator("main, [data-testid=stMain]").inner_text() == seen
+
+
+def test_units_follow_the_threshold_without_a_job(visitor: Visitor) -> None:
+    page = visitor.open("/units?layer=layer1&find=0&tail=scored")
+    score, picture = (page.get_by_role("img", name=re.compile(n)).first for n in ("^IoU ", "Top images"))
+    before = score.get_attribute("aria-label"), picture.get_attribute("src")
+    page = visitor.open("/units?layer=layer1&find=0&tail=1+%25")
+    score, picture = (page.get_by_role("img", name=re.compile(n)).first for n in ("^IoU ", "Top images"))
+    after = score.get_attribute("aria-label"), picture.get_attribute("src")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_a_card_leads_to_its_unit_and_back_to_the_same_place(visitor: Visitor) -> None:
+    page = visitor.open("/units?layer=layer2&sort=Unit+number&page=2")
+    page.get_by_role("link", name=re.compile("layer2 unit 25")).click()
+    expect(page.get_by_role("heading", name="layer2 unit 25")).to_be_visible()
+    visitor.settle()
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.get_by_role("link", name=re.compile("layer2 unit 25"))).to_be_visible()
+    assert (visitor.parameter("sort"), visitor.parameter("page")) == ("Unit number", "2")
+
+
+def test_a_unit_follows_its_slider(visitor: Visitor) -> None:
+    page = visitor.open("/unit?layer=layer1&unit=0")
+    expect(page.get_by_text("The scored threshold, chosen on calibration images")).to_be_visible()
+    before = page.get_by_role("img", name=re.compile("^IoU ")).first.get_attribute("aria-label")
+    page.get_by_role("slider", name="Threshold").press("ArrowRight")
+    page.get_by_role("slider", name="Threshold").press("ArrowRight")
+    expect(page.get_by_text("Not the scored threshold")).to_be_visible()
+    visitor.settle()
+    assert page.get_by_role("img", name=re.compile("^IoU ")).first.get_attribute("aria-label") != before
+    page.get_by_role("button", name="Back to the scored one").click()
+    expect(page.get_by_text("The scored threshold, chosen on calibration images")).to_be_visible()
+
+
+def test_layers_counts_units_and_concepts(visitor: Visitor) -> None:
+    page = visitor.open("/layers?by=concept")
+    for heading in ("Named units", "Distinct concepts", "Concept by concept"):
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.locator("[data-testid=stVegaLiteChart] canvas")).to_have_count(3)
+
+
+def test_ablate_shows_four_images_before_and_after(visitor: Visitor) -> None:
+    page = visitor.open("/ablate?layer=layer1&by=number&units=0-3")
+    expect(page.get_by_role("img", name=re.compile("Latent .*: before, after"))).to_have_count(4)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as PNG").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_ablate_takes_the_best_units_of_a_concept(visitor: Visitor) -> None:
+    page = visitor.open("/ablate?layer=layer1&by=concept&n=2")
+    expect(page.get_by_text("Units, with their IoU with")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Latent .*: before, after"))).to_have_count(4)
+
+
+def test_sql_answers_and_gives_csv(visitor: Visitor) -> None:
+    page = visitor.open("/sql")
+    page.get_by_label("Statement").fill("SELECT layer, count(*) AS n FROM unit GROUP BY layer ORDER BY layer")
+    page.get_by_label("Statement").press("Control+Enter")
+    expect(page.get_by_text("2 rows")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
+    assert rows == [["layer", "n"], ["layer1", "72"], ["layer2", "72"]]
+    assert "GROUP BY layer" in str(visitor.parameter("q"))
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT nothing FROM nowhere", "DROP TABLE unit", "SELECT 1; SELECT 2"]
+)
+def test_sql_says_in_a_sentence_what_is_wrong(visitor: Visitor, statement: str) -> None:
+    page = visitor.open(f"/sql?q={statement.replace(' ', '+')}")
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert len(page.get_by_role("alert").inner_text().strip().splitlines()) <= 2
+
+
+def test_the_keyboard_reaches_the_pages(visitor: Visitor) -> None:
+    page = visitor.open("/")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").endswith("Layers"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Layers")).to_be_visible()
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_nothing_stands_in_the_way_of_assistive_technology(visitor: Visitor, address: str) -> None:
+    page = visitor.open(address)
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (violation["id"], [node["html"][:160] for node in violation["nodes"]])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_pages_fit_a_phone(visitor: Visitor, address: str) -> None:
+    visitor.page.set_viewport_size({"width": 420, "height": 900})
+    page = visitor.open(address)
+    width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert width <= 420

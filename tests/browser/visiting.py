@@ -1,0 +1,113 @@
+"""What browser tests do: serve a store with a real dashboard process, and visit it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+PATIENCE = 30_000  # ms; two cores are shared by everything
+expect.set_options(timeout=PATIENCE)
+
+
+def environment(store: Path) -> dict[str, str]:
+    return {**os.environ, "GANATOMY_STORE": str(store), "OMP_NUM_THREADS": "1"}
+
+
+def ganatomy(store: Path, *arguments: str) -> None:
+    """Run the program to its end."""
+    command = [sys.executable, "-P", "-m", "jobs.cli", *arguments]
+    subprocess.run(command, env=environment(store), check=True, capture_output=True, timeout=240)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Dashboard:
+    """A served dashboard and the store that it shows."""
+
+    url: str
+    store: Path
+
+
+def serve(store: Path) -> Iterator[Dashboard]:
+    """A dashboard process on a free port, ended afterwards."""
+    port = free_port()
+    command = [sys.executable, "-P", "-m", "jobs.serving", "--store", str(store), "--port", str(port)]
+    process = subprocess.Popen(command, env=environment(store), cwd=store.parent, stderr=subprocess.STDOUT)
+    try:
+        await_health(f"http://localhost:{port}", process)
+        yield Dashboard(f"http://localhost:{port}", store)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "the dashboard process ended"
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError("the dashboard did not start within a minute")
+
+
+@dataclass
+class Visitor:
+    """A person with a browser window: opens pages of a dashboard, and remembers what went wrong in it."""
+
+    page: Page
+    url: str
+    trouble: list[str] = field(default_factory=list)
+
+    def watch(self) -> "Visitor":
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.set_default_timeout(PATIENCE)
+        return self
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # Streamlit looks for its own health address below each page first; that 404 is its way of asking.
+        if message.type == "error" and "_stcore" not in str(message.location):
+            self.trouble.append(message.text)
+
+    def open(self, address: str) -> Page:
+        """Open an address of the dashboard and wait until it is drawn."""
+        self.page.goto(self.url + address)
+        return self.settle()
+
+    def settle(self) -> Page:
+        """Wait until the page's script has run."""
+        self.page.wait_for_selector("h1, [data-testid=stException]")
+        self.page.wait_for_selector("[data-test-script-state=notRunning]", state="attached")
+        return self.page
+
+    def parameter(self, name: str) -> str | None:
+        """A parameter of the address as the browser shows it."""
+        script = "name => new URL(location).searchParams.get(name)"
+        value = self.page.evaluate(script, name)
+        return None if value is None else str(value)
+
+    def expect_parameter(self, name: str, value: str) -> None:
+        """Wait until the address says so."""
+        script = "([name, value]) => new URL(location).searchParams.get(name) === value"
+        self.page.wait_for_function(script, arg=[name, value])
+
+    def must_be_well(self) -> None:
+        """No exception box, no error in the console."""
+        assert self.page.locator("[data-testid=stException]").all_inner_texts() == []
+        assert self.trouble == []
