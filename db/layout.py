@@ -80,6 +80,11 @@ class Layout:
         return self.root / "live"
 
     @property
+    def watches(self) -> Path:
+        """Folders whose new checkpoints are dissected, as JSON; set on the command line only."""
+        return self.root / "watches.json"
+
+    @property
     def queue(self) -> Path:
         return self.root / "queue.sqlite"
 

@@ -30,7 +30,7 @@ def _alike(runs: pd.DataFrame, request: Request) -> tuple[pd.DataFrame, str]:
     """The earlier runs to go by: of the same generator, else of the same kind."""
     if runs.empty or "images_per_s" not in runs:
         return pd.DataFrame(), ""
-    runs = runs[(runs.kind == request.KIND) & (runs.images_per_s > 0)]
+    runs = runs[(runs.kind == request.RUN) & (runs.images_per_s > 0)]
     if isinstance(request, DissectRequest):
         same = runs[runs.generator == request.generator]
         if not same.empty:

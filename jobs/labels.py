@@ -1,7 +1,8 @@
-"""Label maps kept between runs: segmenting is the slow part, and a second run over the same images need not do it.
+"""Label maps kept between runs: segmenting is the slow part, and a second run over the same images need not
+do it.
 
-Maps lie in the store's `labels` folder by what they depend on (generator, segmenter with its vocabulary, seed, grid), a
-file per block of images. A map that is gone or damaged is made again.
+Maps lie in the store's `labels` folder by what they depend on (generator, segmenter with its vocabulary,
+seed, grid), a file per block of images. A map that is gone or damaged is made again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ class LabelStore:
 
     @classmethod
     def of(
-        cls, layout: Layout, generator: str, segmenter: str, concepts: Sequence[str], seed: int, image: Sequence[int]
+        cls,
+        layout: Layout,
+        generator: str,
+        segmenter: str,
+        concepts: Sequence[str],
+        seed: int,
+        image: Sequence[int],
     ) -> LabelStore:
         """The store for these weights (by hash), concepts, seed and image shape."""
         parts = [generator, segmenter, *concepts, str(seed), *map(str, image)]

@@ -29,6 +29,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     KIND: ClassVar[str]
+    RUN: ClassVar[str]  # what table `run` calls it
     MODULE: ClassVar[str]  # the heavy process: run as `python -P -m MODULE`
     UNHASHED: ClassVar[frozenset[str]] = frozenset({"owner", "project", "device"})
 
@@ -53,6 +54,7 @@ class DissectRequest(Request):
     """Dissect a generator: which unit means what, with IoU over evaluation images."""
 
     KIND: ClassVar[str] = "dissect"
+    RUN: ClassVar[str] = "dissection"
     MODULE: ClassVar[str] = "jobs.dissecting"
 
     generator: Name = Field(description="a registered generator, as `ganatomy models list` names it")

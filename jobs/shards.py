@@ -1,8 +1,9 @@
 """The shards of an unfinished run: one file per block of images, in the run's folder under `work`.
 
-A shard is written aside and renamed, so a file that has its name is whole. Names carry a hash of what the counts depend
-on, so shards of other edges or thresholds are never taken. Many shards become one now and then; while both are there,
-the larger wins, so a kill between writing it and removing its parts counts nothing twice.
+A shard is written aside and renamed, so a file that has its name is whole. Names carry a hash of what the
+counts depend on, so shards of other edges or thresholds are never taken. Many shards become one now and then;
+while both are there, the larger wins, so a kill between writing it and removing its parts counts nothing
+twice.
 """
 
 from __future__ import annotations

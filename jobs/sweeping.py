@@ -10,6 +10,7 @@ from dbos import DBOS, DBOSClient, WorkflowStatus
 
 from db.layout import Layout
 from jobs import live, locks, queueing, reading, workers
+from jobs.folders import Lookout
 
 
 @dataclass
@@ -19,11 +20,13 @@ class Sweeper:
     layout: Layout
     queue: DBOSClient
     executor: str
+    lookout: Lookout
 
     def sweep(self) -> None:
         """Look once."""
         self.recover()
         self.release()
+        self.lookout.look()
 
     def recover(self) -> None:
         """Put back the jobs of workers of this machine that are dead: those whose slot can be locked."""

@@ -25,6 +25,7 @@ from jobs.heavy import Spec
 from jobs.settings import Settings
 
 TICK = 0.1
+LOADING = 120.0  # seconds that a process may take to its first report: it imports torch and reads weights
 End = Literal["done", "failed", "again", "cancelled", "stopping"]
 
 
@@ -126,16 +127,17 @@ class Watch:
                 return Outcome("failed", _too_much(limit))
             if ended := self._told(spec.job_id):
                 return ended
-            if self._idle(spec.job_id, started) > self.settings.stuck_seconds:
+            if self._stuck(spec.job_id, started):
                 return Outcome(
                     "again", f"It made no progress for {self.settings.stuck_seconds:.0f} s and was stopped."
                 )
         return self._ended(spec.job_id, process.returncode)
 
-    def _idle(self, job_id: str, started: float) -> float:
-        """Seconds since the process said anything."""
-        updated = live.read(live.path(self.layout, job_id, "progress")).get("updated", 0.0)
-        return time.time() - max(started, updated)
+    def _stuck(self, job_id: str, started: float) -> bool:
+        """True when the process has said nothing for longer than it may."""
+        said = float(live.read(live.path(self.layout, job_id, "progress")).get("updated", 0.0))
+        limit = self.settings.stuck_seconds
+        return time.time() - max(said, started) > (limit if said > started else max(limit, LOADING))
 
     def _ended(self, job_id: str, status: int) -> Outcome:
         """What the exit status and the file left behind say."""

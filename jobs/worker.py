@@ -22,8 +22,9 @@ from dbos import DBOS
 from analysis.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
-from jobs import devices, logs, processes, queueing, workers
+from jobs import devices, logs, metrics, processes, queueing, workers
 from jobs.client import Client
+from jobs.folders import Lookout
 from jobs.reading import ACTIVE
 from jobs.settings import Settings
 from jobs.sweeping import Sweeper
@@ -54,19 +55,21 @@ class Worker:
             polling_interval_sec=self.settings.poll_seconds,
         )
         client.queue.register_queue(queueing.CLOCK, polling_interval_sec=self.settings.poll_seconds)
+        sweeper = Sweeper(self.layout, client.queue, self.executor, Lookout(client))
+        sweeper.upgrade()
         self._launch(client)
+        metrics.serve(client, self.settings.metrics_port)
         workers.announce(self.layout, self.executor, found.names)
         structlog.get_logger().info(
             "worker ready", executor=self.executor, slots=found.names, threads=found.threads
         )
-        self._loop(Sweeper(self.layout, client.queue, self.executor))
+        self._loop(sweeper)
         self.shut()
 
     def _launch(self, client: Client) -> None:
         from jobs import workflows
 
         workflows.use(client, self.watch)
-        Sweeper(self.layout, client.queue, self.executor).upgrade()
         DBOS(config=queueing.configuration(self.layout, self.executor, self.settings.poll_seconds))
         DBOS.launch()
 

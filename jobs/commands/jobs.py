@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from analysis.errors import GanatomyError
-from jobs.commands import schedule
+from jobs.commands import schedule, watch
 from jobs.commands.common import Json, Store, client, console, seconds, show_json, show_table
 from jobs.commands.dissect import Wait, answer, ask, follow
 from jobs.requests import When, parse
 
 app = typer.Typer(help="Jobs: list, watch, cancel, retry, schedule.", no_args_is_help=True)
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(watch.app, name="watch")
 Job = Annotated[str, typer.Argument(help="A job's name, as `jobs list` shows it.")]
 
 

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 QUICK = {
     "PYTHONPATH": str(HERE),
     "OMP_NUM_THREADS": "1",
-    "GANATOMY_STUCK_SECONDS": "3",
+    "GANATOMY_STUCK_SECONDS": "5",
     "GANATOMY_SLOT_MEMORY_GB": "1",
     "GANATOMY_POLL_SECONDS": "0.05",
     "GANATOMY_CPU_SLOTS": "1",
@@ -54,7 +54,7 @@ class Arena:
         """Queue a job that counts."""
         return self.client.submit(FaultRequest(**values), when)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 40, what: str = "it") -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 90, what: str = "it") -> Any:
         """Wait for a condition; its value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -62,7 +62,7 @@ class Arena:
             time.sleep(0.02)
         return value
 
-    def ended(self, submission: Submission, seconds: float = 40) -> JobView:
+    def ended(self, submission: Submission, seconds: float = 90) -> JobView:
         """The job, once it has ended."""
         assert submission.job_id is not None
         job_id = submission.job_id

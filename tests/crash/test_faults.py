@@ -17,7 +17,7 @@ def test_a_job_runs_to_its_end(running: Arena) -> None:
     ("fault", "reason"),
     [
         ("cuda", "The GPU failed (RuntimeError: CUDA error: an illegal memory access"),
-        ("stuck", "It made no progress for 3 s"),
+        ("stuck", "It made no progress for 5 s"),
         ("memory", "Out of memory (MemoryError: no room)"),
         ("memory-eats", "It took more than 1.0 GiB of memory"),
         ("bug", "An error in the program stopped it (ValueError: a bug)"),

@@ -1,0 +1,206 @@
+"""The heavy process of a dissection: `python -P -m jobs.dissecting`, started by a worker.
+
+Generator and segmenter are loaded once. Each block of 64 images becomes a shard, kept at once, so that a
+process killed at any point is followed by one that counts only what is missing. Results are published early
+and again: first from 64 + 64 images, then as evaluation goes on, each time whole, and at last as final.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import structlog
+
+from analysis.counts import Counts
+from analysis.dissection import Dissection
+from analysis.edges import Edges
+from analysis.errors import GanatomyError
+from analysis.generators import registry as generators
+from analysis.generators.generator import Generator
+from analysis.passes import Source, count_from, pilot_from
+from analysis.plan import BLOCK, Plan, blocks
+from analysis.segmenters import registry as segmenters
+from analysis.thresholds import Thresholds, choose
+from db import bundles, store
+from jobs import catalogue, heavy
+from jobs.labels import LabelStore
+from jobs.progress import Progress
+from jobs.reported import Reported
+from jobs.requests import DissectRequest
+from jobs.rows import StopWatch, run_row
+from jobs.shards import LostShardError, Shards
+
+PAUSE = 60.0  # seconds at least between two publications
+GROWTH = 1.5  # and so many times as many evaluation images
+
+
+@dataclass
+class Work:
+    """One dissection under way."""
+
+    spec: heavy.Spec
+    progress: Progress
+    request: DissectRequest
+    plan: Plan
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the run's shards are."""
+        folder = self.spec.layout.work / self.spec.run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def watch(self) -> StopWatch:
+        """The time of this run, attempts before this one included."""
+        return StopWatch(self.folder / "time.json")
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator, loaded once."""
+        return generators.load(self.request.generator, self.spec.layout.models, self.spec.device)
+
+    @cached_property
+    def segmenter(self) -> Reported:
+        """The segmenter, loaded once, saying how far it is."""
+        name = str(self.request.segmenter)
+        loaded = segmenters.load(name, self.spec.layout.models, self.spec.device)
+        return Reported(loaded, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where blocks come from: made, and segmented unless their label maps are kept."""
+        concepts = [f"{concept.name}/{concept.category}" for concept in self.segmenter.concepts]
+        labels = LabelStore.of(
+            self.spec.layout,
+            self.generator.weights_sha256,
+            self.segmenter.weights_sha256,
+            concepts,
+            self.plan.seed,
+            self.generator.image_shape,
+        )
+        return Source(self.generator, self.segmenter, self.plan, labels)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Bin edges, kept with the shards that are counted over them."""
+        file = self.folder / "edges.npz"
+        try:
+            return Edges.load(file)
+        except GanatomyError:
+            edges = pilot_from(self.source)
+            edges.save(file.with_suffix(".tmp"))
+            file.with_suffix(".tmp").replace(file)
+            return edges
+
+    def shards(self, thresholds: Thresholds | None) -> Shards[Counts]:
+        """The calibration's shards, or with thresholds the evaluation's."""
+        if thresholds is None:
+            return Shards(self.folder, "calibration", self.edges.hash, Counts.load)
+        return Shards(self.folder, "evaluation", thresholds.hash, Counts.load)
+
+    def count(self, span: tuple[int, int], thresholds: Thresholds | None = None) -> Counts:
+        """The counts of a span: what is missing is counted, a block at a time."""
+        shards = self.shards(thresholds)
+        for first, last in blocks(*span):
+            kept = shards.has(first, last)
+            if not kept:
+                shards.put(first, last, count_from(self.source, (first, last), self.edges, thresholds))
+            self._done(first, last, kept)
+            if thresholds is not None:
+                self._publish_now_and_then(span[0], last, thresholds, shards)
+        try:
+            return shards.total(*span)
+        except LostShardError as lost:
+            structlog.get_logger().warning("a shard is counted again", reason=str(lost))
+            return self.count(span, thresholds)
+
+    def _done(self, first: int, last: int, kept: bool) -> None:
+        """A block is there. It counts as progress once, though evaluation may count it twice."""
+        self.segmenter.block_done(0 if (first, last) in self.seen else last - first, kept)
+        self.seen.add((first, last))
+        self.watch.keep()
+
+    def _publish_now_and_then(
+        self, start: int, stop: int, thresholds: Thresholds, shards: Shards[Counts]
+    ) -> None:
+        when, images = self.published
+        complete = stop == self.plan.evaluation[1]
+        if (
+            complete
+            or time.monotonic() - when < PAUSE
+            or stop - start < GROWTH * images
+            or not self._calibrated
+        ):
+            return
+        self.publish(shards.total(start, stop), "provisional")
+
+    _calibrated: bool = False
+    calibration: Counts | None = None
+
+    def run(self) -> None:
+        """Everything, from the pilot to the final publication."""
+        self.progress.begin("pilot")
+        log = structlog.get_logger()
+        log.info("loaded", generator=self.generator.name, segmenter=self.segmenter.name, plan=str(self.plan))
+        _ = self.edges
+        self._first()
+        self.progress.begin("calibration")
+        self.calibration = self.count(self.plan.calibration)
+        thresholds = choose(self.calibration, self.plan.threshold)
+        self._calibrated = True
+        self.progress.begin("evaluation")
+        evaluation = self.count(self.plan.evaluation, thresholds)
+        self.publish(evaluation, "final")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _first(self) -> None:
+        """The first numbers, from the first block of each part; passed over when that is all there is."""
+        (a, b), (c, d) = self.plan.calibration, self.plan.evaluation
+        if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
+            return
+        self.progress.begin("first look")
+        self.calibration = self.count((a, min(b, a + BLOCK)))
+        thresholds = choose(self.calibration, self.plan.threshold)
+        self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
+
+    def publish(self, evaluation: Counts, state: str) -> None:
+        """Write the results so far as a bundle, and make them what the store shows."""
+        assert self.calibration is not None
+        stage, began = self.progress.stage, time.monotonic()
+        self.progress.begin(f"publishing ({state})")
+        dissection = self.measure(evaluation)
+        facts = (self.generator, self.segmenter, self.calibration, evaluation)
+        row = run_row(self.spec, self.request, self.plan, state, self.watch.keep(), *facts)
+        bundles.write(self.spec.layout, row, dissection.tables(), dissection.arrays())
+        store.publish(self.spec.layout, [self.spec.run_id])
+        self.published = (time.monotonic(), evaluation.images)
+        self.progress.publish()
+        took = round(time.monotonic() - began, 2)
+        structlog.get_logger().info("published", state=state, images=evaluation.images, seconds=took)
+        self.progress.begin(stage)
+
+    def measure(self, evaluation: Counts) -> Dissection:
+        """The numbers that counts give."""
+        raise NotImplementedError
+
+
+def work(spec: heavy.Spec, progress: Progress) -> None:
+    """Dissect as asked. What is there already is not done again."""
+    request = DissectRequest.model_validate(spec.request)
+    if catalogue.finished(spec.layout, spec.run_id):
+        store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
+        return
+    plan = Plan.make(request.images, request.calibration, request.seed, request.layers, request.threshold)
+    progress.total = request.images + request.calibration
+    Work(spec, progress, request, plan).run()
+
+
+if __name__ == "__main__":
+    heavy.main(work)

@@ -1,0 +1,99 @@
+"""The run's row: everything needed to repeat a run, and how long it took."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analysis.counts import Counts
+from analysis.generators.generator import Generator
+from analysis.plan import Plan
+from jobs import heavy, live, provenance
+from jobs.reported import Reported
+from jobs.requests import DissectRequest
+
+
+def now() -> datetime:
+    """Naive UTC, as everywhere in the store."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@dataclass(frozen=True)
+class Times:
+    """When a run began, and the seconds of work in it, over all attempts."""
+
+    started_at: datetime
+    seconds: float
+
+
+@dataclass
+class StopWatch:
+    """Keeps a run's time in a file, so that the next attempt goes on from it."""
+
+    file: Path
+    _began: float = field(default_factory=time.monotonic)
+    _before: Times | None = None
+
+    def keep(self) -> Times:
+        """The run's time so far, kept."""
+        if self._before is None:
+            found = live.read(self.file)
+            started = found.get("started_at")
+            self._before = Times(
+                datetime.fromisoformat(started) if started else now(), found.get("seconds", 0.0)
+            )
+        times = Times(self._before.started_at, self._before.seconds + time.monotonic() - self._began)
+        live.write(self.file, {"started_at": times.started_at.isoformat(), "seconds": times.seconds})
+        return times
+
+
+def run_row(
+    spec: heavy.Spec,
+    request: DissectRequest,
+    plan: Plan,
+    state: str,
+    times: Times,
+    generator: Generator,
+    segmenter: Reported,
+    calibration: Counts,
+    evaluation: Counts,
+) -> dict[str, Any]:
+    """The row of table `run` for a publication of these counts."""
+    images = calibration.images + evaluation.images
+    height, width = evaluation.grid
+    return {
+        "run_id": spec.run_id,
+        "kind": "dissection",
+        "parent_run_id": None,
+        "state": state,
+        "generator": generator.name,
+        "segmenter": segmenter.name,
+        "seed": plan.seed,
+        "images": evaluation.images,
+        "calibration": calibration.images,
+        "calibration_start": calibration.ranges[0][0],
+        "calibration_stop": calibration.ranges[-1][1],
+        "evaluation_start": evaluation.ranges[0][0],
+        "evaluation_stop": evaluation.ranges[-1][1],
+        "threshold_rule": str(plan.threshold),
+        "layers": ",".join(request.layers or ()),
+        "grid_height": height,
+        "grid_width": width,
+        "generator_sha256": generator.weights_sha256,
+        "segmenter_sha256": segmenter.weights_sha256,
+        "settings": json.dumps(request.model_dump(mode="json"), sort_keys=True),
+        "versions": json.dumps(provenance.versions()),
+        "device": spec.slot,
+        "host": provenance.host(),
+        "git_revision": provenance.revision(),
+        "owner": request.owner,
+        "project": request.project,
+        "started_at": times.started_at,
+        "finished_at": now(),
+        "duration_s": times.seconds,
+        "images_per_s": images / times.seconds if times.seconds else None,
+    }
