@@ -1,0 +1,20 @@
+"""Where each pixel row or column reads a featuremap: bilinear, align_corners=False, as torch computes it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Axis = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+F32 = np.float32
+
+
+def axis(cells: int, pixels: int) -> Axis:
+    """For each pixel: the two cells it lies between, and the weight of the second."""
+    if cells == pixels:
+        same = np.arange(cells)
+        return same, same, np.zeros(cells, F32)
+    place = F32(cells) / F32(pixels) * (np.arange(pixels, dtype=F32) + F32(0.5)) - F32(0.5)
+    place = np.maximum(place, F32(0)).astype(F32)
+    first = np.minimum(place.astype(np.int64), cells - 1)
+    second = np.minimum(first + 1, cells - 1)
+    weight = np.clip(place - first.astype(F32), F32(0), F32(1)).astype(F32)
+    return first, second, weight

@@ -1,0 +1,155 @@
+"""Counting one block of up to 64 images, for some units of a layer. numba, one thread, no Python objects.
+
+A tile of at most 240 pixels of all 64 images is held at a time, images innermost, so that interpolation runs
+over 64 lanes, the bins of a tile stay in the first-level cache, and memory does not depend on the image's
+size. For each unit and tile:
+
+1. interpolate (bilinear, align_corners=False), find bins by table;
+2. add each pixel's vector of 16-bit lanes (one for all pixels, one per concept on the pixel and, with a null,
+   one per concept counting the partners that show it there) to the row of its bin: the joint histogram;
+3. count each image's pixels at or over every cut in use: the masks' areas;
+4. for each image's concept, over its pixels, compare the bins of images i-4 ... i+4 with the pair's cut: the
+   overlaps |M_j and s_i| behind intervals, nulls and permutations.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analysis.counting.lanes import PAD, WINDOW, add_lanes, window_tally
+from analysis.edges import STEPS
+
+IMAGES = 64
+TILE = 240  # under 256: bytes hold what a tile can count of one image
+COPIES = 4  # each adds 240 x 16 x 8 at most: 16-bit lanes hold a tile
+TOP = np.float32(STEPS)
+ZERO, ONE = np.float32(0), np.float32(1)
+
+Array = NDArray[Any]
+
+
+@njit(nogil=True, cache=True)
+def _gather(r: Array, unit: int, row: int, out: Array) -> None:
+    for image in range(r.shape[0]):
+        for x in range(r.shape[3]):
+            out[x, image] = r[image, unit, row, x]
+
+
+@njit(nogil=True, cache=True)
+def _lerp(a: Array, b: Array, weight: np.float32, out: Array) -> None:
+    if weight == ZERO:  # as torch: a neighbour without weight does not leak its NaN
+        out[:] = a
+        return
+    other = ONE - weight
+    for k in range(a.size):
+        out[k] = other * a[k] + weight * b[k]
+
+
+@njit(nogil=True, cache=True)
+def _step(value: np.float32, low: np.float32, scale: np.float32) -> np.uint16:
+    z = (value - low) * scale
+    z = z if z > ZERO else ZERO  # NaN too
+    z = z if z < TOP else TOP
+    return np.uint16(np.int32(z) + np.int32(value > low))
+
+
+@njit(nogil=True, cache=True)
+def _bins(
+    a: Array,
+    b: Array,
+    weight: np.float32,
+    low: np.float32,
+    scale: np.float32,
+    table: Array,
+    step: Array,
+    out: Array,
+) -> None:
+    if weight == ZERO:
+        for k in range(IMAGES):
+            step[k] = _step(a[k], low, scale)
+    else:
+        other = ONE - weight
+        for k in range(IMAGES):
+            step[k] = _step(other * a[k] + weight * b[k], low, scale)
+    for k in range(IMAGES):
+        out[PAD + k] = table[step[k]]
+
+
+@njit(nogil=True, cache=True)
+def _wrap(row: Array, images: int) -> None:
+    for k in range(PAD):
+        row[PAD + images + k] = row[PAD + k % images]
+        row[PAD - 1 - k] = row[PAD + images - 1 - k % images]
+
+
+@njit(nogil=True, cache=True)
+def fill_bins(r, unit, first, last, axes, low, scale, table, bins):  # type: ignore[no-untyped-def]
+    """Bins of pixels first up to last of one unit in all images, into bins (tile, STRIDE), with wrapped
+    ends.""" (y0, y1, wy), (x0, x1, wx) = axes
+    images, width, cells = r.shape[0], len(x0), r.shape[3]
+    one, two = np.zeros((cells, IMAGES), np.float32), np.zeros((cells, IMAGES), np.float32)
+    rows, step = np.zeros((cells, IMAGES), np.float32), np.zeros(IMAGES, np.uint16)
+    held_one, held_two, held_y = -1, -1, -1
+    for pixel in range(first, last):
+        y, x = pixel // width, pixel % width
+        if y != held_y:
+            held_y = y
+            if y0[y] != held_one:
+                held_one = y0[y]
+                _gather(r, unit, held_one, one)
+            if y1[y] != held_two and wy[y] != ZERO:
+                held_two = y1[y]
+                _gather(r, unit, held_two, two)
+            _lerp(one.reshape(-1), two.reshape(-1), wy[y], rows.reshape(-1))
+        row = bins[pixel - first]
+        _bins(rows[x0[x]], rows[x1[x]], wx[x], low, scale, table, step, row)
+        _wrap(row, images)
+
+
+@njit(nogil=True, cache=True)
+def add_joint(bins, features, pixels, images, joint):  # type: ignore[no-untyped-def]
+    """Adds every pixel's lanes (tile, 64, L) uint16 to the row of its bin, joint (bins, L) int64.
+
+    Four images in turn have copies of their own: rows that repeat, as bin 0 does, do not wait for each other.
+    """
+    lanes, rows = features.shape[2], joint.shape[0]
+    held = np.zeros(COPIES * rows * lanes, np.uint16)
+    flat = features.reshape(-1)
+    for pixel in range(pixels):
+        row, start = bins[pixel], pixel * IMAGES * lanes
+        for image in range(images):
+            at = ((image % COPIES) * rows + row[PAD + image]) * lanes
+            add_lanes(held, at, flat, start + image * lanes, lanes)
+    for copy in range(COPIES):
+        for b in range(rows):
+            for lane in range(lanes):
+                joint[b, lane] += held[(copy * rows + b) * lanes + lane]
+
+
+@njit(nogil=True, cache=True)
+def add_areas(bins, pixels, cuts, areas):  # type: ignore[no-untyped-def]
+    """Adds each image's pixels with bin >= cut to areas (cuts, 64) int32."""
+    held = np.zeros((len(cuts), IMAGES), np.uint8)  # a tile has under 256 pixels
+    for pixel in range(pixels):
+        row = bins[pixel]
+        for k in range(len(cuts)):
+            cut, total = cuts[k], held[k]
+            for image in range(IMAGES):
+                total[image] += np.uint8(row[PAD + image] >= cut)
+    for k in range(len(cuts)):
+        for image in range(IMAGES):
+            areas[k, image] += held[k, image]
+
+
+@njit(nogil=True, cache=True)
+def add_overlaps(bins, listed, starts, cuts, tails, overlaps):  # type: ignore[no-untyped-def]
+    """Adds to overlaps (concepts, 64, 16) int32 what the window's images share with each image's concepts."""
+    flat, rows = overlaps.reshape(-1), bins.reshape(-1)
+    for image in range(starts.shape[0]):
+        for concept in range(starts.shape[1] - 1):
+            first, last = starts[image, concept], starts[image, concept + 1]
+            if first < last:
+                at = (concept * IMAGES + image) * WINDOW
+                window_tally(rows, listed, first, last, image, cuts[concept], tails[0], tails[1], flat, at)

@@ -1,0 +1,113 @@
+"""From a block's overlaps to sums that add over blocks. numba and whole numbers only.
+
+Per unit and concept, at the pair's own threshold, with X[i, j] = |M_i and s_j| (pixels):
+
+a, b              sum over images of the intersection X[i, i] and of the union
+aa, ab, bb        their products
+q, qq             over images i and j = i + 1 ... i + 4: X[i, i] + X[j, j] - X[i, j] - X[j, i], and its square
+pi, pu, pn        over presence-matched partners: intersection, union, how many
+g, gt             over runs of four images: sum of X[i, i], and of all sixteen X[i, j]
+gv, gs            over the same: squares and cubes of the doubly centred X, in 1/16 pixel (cubes shifted)
+
+q is free of each image's own mask and concept area, so its spread is that of the association alone.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analysis.counting.kernel import IMAGES
+from analysis.counting.lanes import PAD
+from analysis.counting.names import AA, AB, BB, GROUP, GS, GT, GV, PI, PN, PU, QQ, A, B, G, Q
+
+Array = NDArray[Any]
+
+
+@njit(nogil=True, cache=True)
+def _spread(own: Array, mask: Array, shown: Array, images: int, out: Array) -> None:
+    for i in range(images):
+        a = np.int64(own[i])
+        b = np.int64(mask[i]) + shown[i] - a
+        out[A] += a
+        out[B] += b
+        out[AA] += a * a
+        out[AB] += a * b
+        out[BB] += b * b
+
+
+@njit(nogil=True, cache=True)
+def _association(x: Array, images: int, offsets: Array, out: Array) -> None:
+    for i in range(images):
+        for offset in offsets:
+            j = (i + offset) % images
+            q = np.int64(x[i, PAD]) + x[j, PAD] - x[i, PAD + offset] - x[j, PAD - offset]
+            out[Q] += q
+            out[QQ] += q * q
+
+
+@njit(nogil=True, cache=True)
+def _presence(x: Array, mask: Array, shown: Array, images: int, offsets: Array, out: Array) -> None:
+    for i in range(images):  # the concept's image; its partners' masks are laid over it
+        for offset in offsets:
+            for way in (-offset, offset):
+                j = (i + way) % images
+                less, more = min(shown[i], shown[j]), max(shown[i], shown[j])
+                if less > 0 and 2 * less >= more:
+                    both = np.int64(x[i, PAD + way])
+                    out[PI] += both
+                    out[PU] += mask[j] + shown[i] - both
+                    out[PN] += 1
+
+
+@njit(nogil=True, cache=True)
+def _permutation(x: Array, images: int, shift: int, out: Array) -> None:
+    for first in range(0, images - GROUP + 1, GROUP):
+        total, rows, columns = np.int64(0), np.zeros(GROUP, np.int64), np.zeros(GROUP, np.int64)
+        for i in range(GROUP):
+            for j in range(GROUP):
+                value = np.int64(x[first + j, PAD + i - j])
+                total += value
+                rows[i] += value
+                columns[j] += value
+            out[G] += x[first + i, PAD]
+        out[GT] += total
+        if total == 0:
+            continue
+        for i in range(GROUP):
+            for j in range(GROUP):
+                centred = 16 * np.int64(x[first + j, PAD + i - j]) - 4 * (rows[i] + columns[j]) + total
+                out[GV] += centred * centred
+                if shift:
+                    centred = (centred + (1 << (shift - 1))) >> shift
+                out[GS] += centred * centred * centred
+
+
+@njit(nogil=True, cache=True)
+def add_moments(  # type: ignore[no-untyped-def]
+    overlaps, areas, used, many, pair, tails, shown, local, images, offsets, shift, moments, fixed
+):
+    """Adds one unit's block to moments (C, 14) and fixed (2, C, 5), int64.
+
+    overlaps (present, 64, 16), areas (K, 64) at the cuts `used`, pair (C,) and tails (2,) uint8 cuts (255: no
+    threshold), shown (64, present) concept areas, local (C,) the concept's place among those present or -1.
+    """
+    where, nothing = np.zeros(256, np.int64), np.zeros(IMAGES, np.int64)
+    for k in range(many):
+        where[used[k]] = k
+    for concept in range(len(pair)):
+        here = local[concept]
+        area = shown[:, here] if here >= 0 else nothing
+        for t in range(2):
+            own = overlaps[here, :, 9 + t].astype(np.int64) if here >= 0 else nothing
+            _spread(own, areas[where[tails[t]]], area, images, fixed[t, concept])
+        if pair[concept] == 255:
+            continue
+        mask, out = areas[where[pair[concept]]], moments[concept]
+        own = overlaps[here, :, PAD].astype(np.int64) if here >= 0 else nothing
+        _spread(own, mask, area, images, out)
+        if here >= 0 and images > 1:
+            _association(overlaps[here], images, offsets, out)
+            _presence(overlaps[here], mask, area, images, offsets, out)
+            _permutation(overlaps[here], images, shift, out)

@@ -1,0 +1,209 @@
+"""Adding blocks of images to counts, on the CPU or on a GPU."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.ceiling import EVERY, LEVELS, add_ceiling
+from analysis.counting import device
+from analysis.counting.axes import axis
+from analysis.counting.best import careful, keep_best
+from analysis.counting.cuts import cuts_of
+from analysis.counting.kernel import IMAGES, TILE
+from analysis.counting.lanes import WINDOW
+from analysis.counting.moments import add_moments
+from analysis.counting.names import cube_shift
+from analysis.counting.tiles import count_places, padded, tile_pixels, transpose
+from analysis.counting.units import count_units
+from analysis.counts import Counts, LayerCounts
+from analysis.edges import Edges
+from analysis.plan import partner_offsets
+from analysis.thresholds import Thresholds
+
+Array = NDArray[Any]
+MOST_BYTES = 2**26  # of overlaps a thread may hold
+
+
+@dataclass(frozen=True)
+class Block:
+    """Label maps of a block, arranged once for all layers: labels (maps, pixels, 64) numbered among
+    `present`."""
+
+    labels: Array
+    present: Array
+    areas: Array  # (64, present)
+    images: int
+    offsets: Array
+
+    @classmethod
+    def of(cls, labels: Array, counts: Counts) -> "Block":
+        """From labels (n, maps, H, W); also counts the places of concepts."""
+        images, maps, height, width = labels.shape
+        flat = np.ascontiguousarray(labels.reshape(images, maps, height * width))
+        present = np.flatnonzero(np.bincount(flat.ravel(), minlength=len(counts.areas) + 1)[1:])
+        number = np.zeros(len(counts.areas) + 1, np.uint16)
+        number[present + 1] = np.arange(1, len(present) + 1)
+        arranged = np.zeros((maps, height * width, IMAGES), np.uint16)
+        transpose(flat, number, arranged)
+        areas = np.zeros((IMAGES, len(present)), np.int64)
+        count_places(arranged, images, present, counts.places.reshape(len(counts.areas), -1), areas)
+        counts.areas[present] += areas.sum(axis=0)
+        counts.shown[present] += (areas > 0).sum(axis=0)
+        return cls(arranged, present, areas, images, np.array(partner_offsets(images)))
+
+
+class Tally:
+    """Adds blocks to the counts of a shard. With thresholds also what only evaluation needs."""
+
+    def __init__(self, counts: Counts, edges: Edges, thresholds: Thresholds | None, threads: int) -> None:
+        self.counts, self.edges, self.threads = counts, edges, max(1, threads)
+        self._tables = {name: layer.table() for name, layer in edges.layers.items()}
+        self._cuts = {n: cuts_of(layer) for n, layer in thresholds.layers.items()} if thresholds else {}
+
+    def add(
+        self, first: int, features: Mapping[str, torch.Tensor], labels: Array, picture: Callable[[int], Array]
+    ) -> None:
+        """One block from latent `first`: maps (n, U, h, w) by layer, labels (n, maps, H, W), pictures by
+        row.""" block = Block.of(labels, self.counts)
+        with ThreadPoolExecutor(self.threads) as pool:
+            waiting = [
+                pool.submit(*job) for name in features for job in self._jobs(name, features[name], block)
+            ]
+            self._ceilings(first, labels, block)
+            for job in waiting:
+                job.result()
+        for name, r in features.items():
+            self._portray(name, first, r)
+        self._picture(first, labels.shape[0], picture)
+
+    def _jobs(self, name: str, r: torch.Tensor, block: Block) -> list[tuple[Any, ...]]:
+        each = max(16, min(128, MOST_BYTES // (4 * IMAGES * WINDOW * max(1, len(block.present)))))
+        runs = [(first, min(first + each, r.shape[1])) for first in range(0, r.shape[1], each)]
+        if r.device.type != "cpu":
+            return [(self._count_on_device, name, r, run, block) for run in runs]
+        array = np.ascontiguousarray(r.float().numpy())
+        return [(self._count, name, array, run, block) for run in runs]
+
+    def _count(self, name: str, r: Array, run: tuple[int, int], block: Block) -> None:
+        edges, height_width = self.edges.layers[name], self.counts.grid
+        evaluation = bool(self._cuts)
+        some, concepts = run[1] - run[0], len(block.present)
+        lanes = padded(1 + concepts * (1 + evaluation))
+        joint = np.zeros((some, edges.bins, lanes), np.int64)
+        areas, overlaps, cuts = self._evaluation(name, some, block)
+        tile = np.zeros((tile_pixels(lanes, TILE), IMAGES, lanes), np.uint16)
+        axes = (axis(r.shape[2], height_width[0]), axis(r.shape[3], height_width[1]))
+        look_up = (edges.low, edges.scale, self._tables[name])
+        count_units(
+            r, run, block.labels, concepts, axes, look_up, tile, joint, evaluation, block.offsets,
+            cuts, areas, overlaps,
+        )  # fmt: skip
+        self._keep(name, run, block, joint, areas, overlaps)
+
+    def _count_on_device(self, name: str, r: torch.Tensor, run: tuple[int, int], block: Block) -> None:
+        pair, tails, used, _many = self._cuts_of(name, block)
+        cuts = (pair[slice(*run)], tails[slice(*run)], used[slice(*run)]) if self._cuts else None
+        labels = block.labels[:, :, : block.images]
+        joint, areas, overlaps = device.count(
+            r[:, slice(*run)], labels, len(block.present), self.edges.layers[name].edges[slice(*run)],
+            self.counts.grid, block.offsets, cuts,
+        )  # fmt: skip
+        self._keep(name, run, block, joint, areas, overlaps)
+
+    def _evaluation(self, name: str, some: int, block: Block) -> tuple[Array, Array, Any]:
+        cuts = self._cuts_of(name, block)
+        many, concepts = (some, len(block.present)) if self._cuts else (0, 0)
+        areas = np.zeros((many, cuts[2].shape[1], IMAGES), np.int32)
+        return areas, np.zeros((many, concepts, IMAGES, WINDOW), np.int32), cuts
+
+    def _cuts_of(self, name: str, block: Block) -> tuple[Array, Array, Array, Array]:
+        if not self._cuts:
+            nothing = np.zeros((0, 0), np.uint8)
+            return nothing, nothing, nothing, nothing[0:0].reshape(0)
+        pair, tails, used, many = self._cuts[name]
+        return np.ascontiguousarray(pair[:, block.present]), tails, used, many
+
+    def _keep(
+        self, name: str, run: tuple[int, int], block: Block, joint: Array, areas: Array, overlaps: Array
+    ) -> None:
+        layer, units, present = self.counts.layers[name], slice(*run), len(block.present)
+        layer.pixels[units] += joint[:, :, 0]
+        layer.joint[units, block.present] += joint[:, :, 1 : 1 + present].transpose(0, 2, 1)
+        if self._cuts:
+            if block.images > 1:
+                null = joint[:, :, 1 + present : 1 + 2 * present]
+                layer.null[units, block.present] += null.transpose(0, 2, 1)
+            self._add_moments(layer, name, run, block, areas, overlaps)
+
+    def _add_moments(
+        self, layer: LayerCounts, name: str, run: tuple[int, int], block: Block, areas: Array, overlaps: Array
+    ) -> None:
+        pair, tails, used, many = self._cuts[name]
+        local = np.full(pair.shape[1], -1, np.int64)
+        local[block.present] = np.arange(len(block.present))
+        shift = cube_shift(self.counts.grid[0] * self.counts.grid[1])
+        for k, unit in enumerate(range(*run)):
+            add_moments(
+                overlaps[k], areas[k], used[unit], many[unit], pair[unit], tails[unit], block.areas, local,
+                block.images, block.offsets, shift, layer.moments[unit], layer.fixed[:, unit],
+            )  # fmt: skip
+
+    def _ceilings(self, first: int, labels: Array, block: Block) -> None:
+        """On every eighth latent, for each of the layers' grids that is coarser than the label maps."""
+        height, width = self.counts.grid
+        for name, counts in self.counts.ceiling.items():
+            h, w = (int(side) for side in name.split("x"))
+            cells, axes = (_cells(h, height), _cells(w, width)), (axis(h, height), axis(w, width))
+            for image in range(-first % EVERY, block.images, EVERY):
+                for concept in np.unique(labels[image]):
+                    if concept:
+                        shown = (labels[image] == concept).any(axis=0).astype(np.uint8)
+                        add_ceiling(shown, cells, axes, counts[concept - 1])
+
+    def _portray(self, name: str, first: int, r: torch.Tensor) -> None:
+        layer, best = self.counts.layers[name], self.counts.portraits.layers[name]
+        peaks, means = _survey(r)
+        np.maximum(layer.peak, peaks.max(axis=0), out=layer.peak)
+        # Each block's part is rounded to float32, so that float64 adds the parts exactly, in any order.
+        layer.total += means.sum(axis=0, dtype=np.float64).astype(np.float32)
+        maps = np.ascontiguousarray(self._at_most_grid(r).numpy())
+        keep_best(peaks, maps, first, best.values, best.latents, best.maps)
+
+    def _at_most_grid(self, r: torch.Tensor) -> torch.Tensor:
+        """Maps finer than the label maps are kept as they were scored."""
+        if r.shape[2] <= self.counts.grid[0] and r.shape[3] <= self.counts.grid[1]:
+            return r.float().cpu()
+        size = self.counts.grid
+        return torch.nn.functional.interpolate(r.float(), size, mode="bilinear", align_corners=False).cpu()
+
+    def _picture(self, first: int, images: int, picture: Callable[[int], Array]) -> None:
+        portraits = self.counts.portraits
+        wanted = portraits.wanted()
+        for latent in sorted(wanted & set(range(first, first + images))):
+            portraits.pictures[latent] = picture(latent - first)
+        portraits.prune()
+
+
+def _survey(r: torch.Tensor) -> tuple[Array, Array]:
+    """Each image's largest and mean value of each unit, (n, U) float32; values that are not finite set
+    aside.""" peaks, means = r.float().amax(dim=(2, 3)).cpu().numpy(), r.float().mean(dim=(2,
+    3)).cpu().numpy() if not np.isfinite(means).all():
+        careful(np.ascontiguousarray(r.float().cpu().flatten(2).numpy()), peaks, means)
+    return peaks, means
+
+
+@cache
+def _cells(cells: int, pixels: int) -> Array:
+    return np.arange(pixels) * min(cells, pixels) // pixels
+
+
+def empty_ceiling(layers: list[tuple[int, int]], grid: tuple[int, int], concepts: int) -> dict[str, Array]:
+    """Room for the ceiling of each layer grid that is coarser than the label maps."""
+    coarse = {(h, w) for h, w in layers if h < grid[0] or w < grid[1]}
+    return {f"{h}x{w}": np.zeros((concepts, LEVELS + 1, 2), np.int64) for h, w in sorted(coarse)}

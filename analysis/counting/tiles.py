@@ -1,0 +1,105 @@
+"""A tile of label maps, arranged for the kernel once and used for every unit. numba."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analysis.counting.kernel import IMAGES
+from analysis.counting.lanes import LANES
+
+Array = NDArray[Any]
+
+
+@njit(nogil=True, cache=True)
+def is_repeat(labels: Array, level: int, pixel: int, image: int) -> bool:
+    """Whether an earlier map of the stack names the same concept there: it counts once."""
+    for earlier in range(level):
+        if labels[earlier, pixel, image] == labels[level, pixel, image]:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def fill_features(labels, first, last, images, offsets, null, lanes):  # type: ignore[no-untyped-def]
+    """Lanes (pixels, 64, L) uint16: 0 counts pixels, 1 ... C own concepts, C + 1 ... 2C partners' concepts.
+
+    `labels` (maps, pixels, 64) holds 0 or the concept's number in this block.
+    """
+    lanes[: last - first] = 0
+    lanes[: last - first, :, 0] = 1
+    for level in range(labels.shape[0]):
+        for pixel in range(first, last):
+            for image in range(images):
+                concept = labels[level, pixel, image]
+                if concept == 0 or is_repeat(labels, level, pixel, image):
+                    continue
+                lanes[pixel - first, image, concept] = 1
+                if null:
+                    for offset in offsets:
+                        lanes[pixel - first, (image + offset) % images, null + concept] += 1
+                        lanes[pixel - first, (image - offset) % images, null + concept] += 1
+
+
+@njit(nogil=True, cache=True)
+def _tally(labels: Array, first: int, last: int, images: int, tally: Array) -> None:
+    for level in range(labels.shape[0]):
+        for pixel in range(first, last):
+            for image in range(images):
+                concept = labels[level, pixel, image]
+                if concept and not is_repeat(labels, level, pixel, image):
+                    tally[image, concept] += 1
+
+
+@njit(nogil=True, cache=True)
+def fill_lists(labels, first, last, images, starts, listed):  # type: ignore[no-untyped-def]
+    """The tile's pixels by image and concept: listed[starts[i, c] : starts[i, c + 1]] uint16."""
+    concepts = starts.shape[1] - 1
+    tally = np.zeros((images, concepts + 1), np.int64)
+    _tally(labels, first, last, images, tally)
+    total = 0
+    for image in range(images):
+        for concept in range(concepts):
+            starts[image, concept] = total
+            total += tally[image, concept + 1]
+            tally[image, concept + 1] = starts[image, concept]
+        starts[image, concepts] = total
+    for level in range(labels.shape[0]):
+        for pixel in range(first, last):
+            for image in range(images):
+                concept = labels[level, pixel, image]
+                if concept and not is_repeat(labels, level, pixel, image):
+                    listed[tally[image, concept]] = pixel - first
+                    tally[image, concept] += 1
+
+
+@njit(nogil=True, cache=True)
+def transpose(labels: Array, number: Array, out: Array) -> None:
+    """Labels (n, maps, pixels), renumbered, into (maps, pixels, 64)."""
+    for image in range(labels.shape[0]):
+        for level in range(labels.shape[1]):
+            for pixel in range(labels.shape[2]):
+                out[level, pixel, image] = number[labels[image, level, pixel]]
+
+
+@njit(nogil=True, cache=True)
+def count_places(labels, images, present, places, areas):  # type: ignore[no-untyped-def]
+    """Adds where concepts lie, to places (C, pixels) int32, and sets areas (64, present) of this block."""
+    for level in range(labels.shape[0]):
+        for pixel in range(labels.shape[1]):
+            for image in range(images):
+                concept = labels[level, pixel, image]
+                if concept and not is_repeat(labels, level, pixel, image):
+                    places[present[concept - 1], pixel] += 1
+                    areas[image, concept - 1] += 1
+
+
+def padded(lanes: int) -> int:
+    """Lanes are added eight at a time."""
+    return -(-lanes // LANES) * LANES
+
+
+def tile_pixels(lanes: int, most: int) -> int:
+    """Pixels a tile, so that its lanes stay within about half a megabyte."""
+    return max(16, min(most, 2**19 // (IMAGES * 2 * lanes)))

@@ -1,0 +1,91 @@
+"""The images that activate each unit most, with the unit's map and the picture. No torch.
+
+At most eight a unit; the pictures are kept only while some unit wants them: at most min(images, 8 units) of
+them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KEPT = 8
+
+
+@dataclass
+class Best:
+    """A layer's most active images: values float32 and latents int64 (U, 8), maps float32 (U, 8, h, w)."""
+
+    values: NDArray[np.float32]
+    latents: NDArray[np.int64]
+    maps: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, units: int, height: int, width: int) -> "Best":
+        return cls(
+            np.full((units, KEPT), -np.inf, np.float32),
+            np.full((units, KEPT), -1, np.int64),
+            np.zeros((units, KEPT, height, width), np.float32),
+        )
+
+    def ordered(self) -> "Best":
+        """Most active first; the lower latent among equals; free places (latent -1) last."""
+        free = self.latents < 0
+        order = np.lexsort((self.latents, -self.values, free), axis=1)
+        rows = np.arange(len(order))[:, None]
+        return Best(self.values[rows, order], self.latents[rows, order], self.maps[rows, order])
+
+    def merge(self, other: "Best") -> "Best":
+        both = Best(
+            *(
+                np.concatenate([getattr(self, part), getattr(other, part)], axis=1)
+                for part in ("values", "latents", "maps")
+            )
+        ).ordered()
+        return Best(both.values[:, :KEPT], both.latents[:, :KEPT], both.maps[:, :KEPT])
+
+
+@dataclass
+class Portraits:
+    """The best images of every layer, and the pictures uint8 (H, W, 3) by latent."""
+
+    layers: dict[str, Best] = field(default_factory=dict)
+    pictures: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def wanted(self) -> set[int]:
+        """The latents that some unit keeps."""
+        kept = [best.latents.ravel() for best in self.layers.values()]
+        return set(np.unique(np.concatenate(kept)).tolist()) - {-1} if kept else set()
+
+    def merge(self, other: "Portraits") -> "Portraits":
+        layers = {name: best.merge(other.layers[name]) for name, best in self.layers.items()}
+        merged = Portraits(layers, self.pictures | other.pictures)
+        merged.prune()
+        return merged
+
+    def prune(self) -> None:
+        """Forgets the pictures that no unit wants any more."""
+        wanted = self.wanted()
+        self.pictures = {
+            latent: self.pictures[latent] for latent in sorted(self.pictures) if latent in wanted
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As plain arrays, for saving."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, best in self.layers.items():
+            found |= {f"{name}/{part}": value for part, value in vars(best).items()}
+        if self.pictures:
+            found["latent"] = np.array(list(self.pictures), np.int64)
+            found["pixels"] = np.stack(list(self.pictures.values()))
+        return found
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Portraits":
+        """From what `arrays` gave."""
+        names = [key.removesuffix("/latents") for key in arrays if key.endswith("/latents")]
+        layers = {n: Best(arrays[f"{n}/values"], arrays[f"{n}/latents"], arrays[f"{n}/maps"]) for n in names}
+        latents = arrays.get("latent", np.zeros(0, np.int64)).tolist()
+        return cls(layers, dict(zip(latents, arrays.get("pixels", []), strict=True)))
