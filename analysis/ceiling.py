@@ -43,7 +43,8 @@ def add_ceiling(shown: Array, cells: tuple[Array, Array], axes: Any, counts: Arr
 
 def ceiling_iou(counts: Array) -> Array:
     """The best pooled IoU over levels; counts (..., LEVELS + 1, 2) -> (...). NaN where the concept was not
-    seen.""" on = counts[..., ::-1, :].cumsum(axis=-2)[..., ::-1, :]
+    seen."""
+    on = counts[..., ::-1, :].cumsum(axis=-2)[..., ::-1, :]
     false, hits, total = on[..., 0], on[..., 1], counts[..., 1].sum(axis=-1)
     with np.errstate(all="ignore"):
         iou = hits / (false + total[..., None])

@@ -41,7 +41,8 @@ class Dissection:
     @property
     def calibration(self) -> tuple[int, int]:
         """The latents behind thresholds and names, as (start, stop); so far, where the run is not
-        complete.""" return _range(self.calibration_counts)
+        complete."""
+        return _range(self.calibration_counts)
 
     @property
     def evaluation(self) -> tuple[int, int]:

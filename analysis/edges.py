@@ -91,7 +91,8 @@ PARTS = ("edges", "low", "scale")
 
 def tails(bins: int, *more: float) -> tuple[float, ...]:
     """Tail fractions from 1 down to .001, evenly in their logarithm, and the fixed ones; at least bins -
-    1.""" spread = np.geomspace(1.0, 0.001, bins - 1)
+    1."""
+    spread = np.geomspace(1.0, 0.001, bins - 1)
     return tuple(sorted({*map(float, spread), *TAILS, *more}, reverse=True))
 
 

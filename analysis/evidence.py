@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.agreement import Floats, above, iou, ratio
-from analysis.counting.names import AA, AB, BB, G, GROUP, GS, GT, GV, PI, PN, PU, QQ, A, B, Q, cube_shift
+from analysis.counting.names import AA, AB, BB, GROUP, GS, GT, GV, PI, PN, PU, QQ, A, B, G, Q, cube_shift
 
 Array = NDArray[Any]
 
@@ -44,7 +44,8 @@ def mask_iou(fitted: Array, images: int, scored: Array, scored_images: int) -> F
 
 def null_weight(images: int, alone: int) -> float:
     """What sums over partners are multiplied by, to be of one partner an image. An image alone in its block
-    has none.""" return images / (PARTNERS * (images - alone)) if images > alone else float("nan")
+    has none."""
+    return images / (PARTNERS * (images - alone)) if images > alone else float("nan")
 
 
 def null_iou(null: Array, pixels: Array, areas: Array, weight: float) -> Floats:

@@ -188,8 +188,8 @@ def count_from(
             tally = Tally(counts, edges, thresholds, torch.get_num_threads())
         if made.labels.shape[2:] != counts.grid:
             raise GanatomyError(
-                f"The segmenter's label maps change from {counts.grid} to {made.labels.shape[2:]}; it must
-                label " "every image on one grid."
+                f"The segmenter's label maps change from {counts.grid} to {made.labels.shape[2:]}; "
+                "it must label every image on one grid."
             )
         tally.add(first, made.features, made.labels, lambda row, images=made.images: picture(images[row]))
         if progress is not None:

@@ -39,8 +39,8 @@ class Plan:
             )
         if a % BLOCK or c % BLOCK or a < 0 or c < 0 or (a < d and c < b):
             raise GanatomyError(
-                f"Calibration {a} to {b} and evaluation {c} to {d} must start at multiples of {BLOCK} and not
-                " "overlap; use Plan.make to choose them."
+                f"Calibration {a} to {b} and evaluation {c} to {d} must start at multiples of {BLOCK} "
+                "and not overlap; use Plan.make to choose them."
             )
         if self.threshold != "iqr" and not 0 < float(self.threshold) < 1:
             raise GanatomyError(f"'{self.threshold}' is no threshold; use 'iqr' or a fraction such as 0.005.")
@@ -60,13 +60,18 @@ class Plan:
         """A plan of so many evaluation and calibration images: calibration first, then the next block on."""
         if images < 1 or calibration < 1:
             raise GanatomyError(
-                f"{images} evaluation and {calibration} calibration images are too few; ask for 1 or more of
-            each." )
+                f"{images} evaluation and {calibration} calibration images are too few; "
+                "ask for 1 or more of each."
+            )
         first = -(-calibration // BLOCK) * BLOCK
-        ranges = {"calibration": (0, calibration), "evaluation": (first, first + images)}
-        chosen = tuple(layers) if layers is not None else None
-        return cls(seed=seed, layers=chosen, threshold=threshold, **ranges, **options)  # type:
-        ignore[arg-type]
+        return cls(
+            seed=seed,
+            layers=tuple(layers) if layers is not None else None,
+            calibration=(0, calibration),
+            evaluation=(first, first + images),
+            threshold=threshold,
+            **options,  # type: ignore[arg-type]
+        )
 
 
 def blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -69,7 +69,8 @@ class Thresholds:
 
 def choose(calibration: Counts, rule: ThresholdRule = "iqr") -> Thresholds:
     """Thresholds by the information quality ratio, or one fixed upper tail a unit, from calibration counts
-    alone.""" layers = {}
+    alone."""
+    layers = {}
     for name, layer in calibration.layers.items():
         tails = np.stack([agreement.tail_edges(layer.pixels, fraction) for fraction in TAILS], axis=1)
         if rule == "iqr":

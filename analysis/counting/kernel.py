@@ -87,7 +87,8 @@ def _wrap(row: Array, images: int) -> None:
 @njit(nogil=True, cache=True)
 def fill_bins(r, unit, first, last, axes, low, scale, table, bins):  # type: ignore[no-untyped-def]
     """Bins of pixels first up to last of one unit in all images, into bins (tile, STRIDE), with wrapped
-    ends.""" (y0, y1, wy), (x0, x1, wx) = axes
+    ends."""
+    (y0, y1, wy), (x0, x1, wx) = axes
     images, width, cells = r.shape[0], len(x0), r.shape[3]
     one, two = np.zeros((cells, IMAGES), np.float32), np.zeros((cells, IMAGES), np.float32)
     rows, step = np.zeros((cells, IMAGES), np.float32), np.zeros(IMAGES, np.uint16)

@@ -70,7 +70,8 @@ class Tally:
         self, first: int, features: Mapping[str, torch.Tensor], labels: Array, picture: Callable[[int], Array]
     ) -> None:
         """One block from latent `first`: maps (n, U, h, w) by layer, labels (n, maps, H, W), pictures by
-        row.""" block = Block.of(labels, self.counts)
+        row."""
+        block = Block.of(labels, self.counts)
         with ThreadPoolExecutor(self.threads) as pool:
             waiting = [
                 pool.submit(*job) for name in features for job in self._jobs(name, features[name], block)
@@ -191,9 +192,10 @@ class Tally:
 
 
 def _survey(r: torch.Tensor) -> tuple[Array, Array]:
-    """Each image's largest and mean value of each unit, (n, U) float32; values that are not finite set
-    aside.""" peaks, means = r.float().amax(dim=(2, 3)).cpu().numpy(), r.float().mean(dim=(2,
-    3)).cpu().numpy() if not np.isfinite(means).all():
+    """Each image's largest and mean value of each unit, (n, U) float32, of finite values."""
+    peaks = r.float().amax(dim=(2, 3)).cpu().numpy()
+    means = r.float().mean(dim=(2, 3)).cpu().numpy()
+    if not np.isfinite(means).all():
         careful(np.ascontiguousarray(r.float().cpu().flatten(2).numpy()), peaks, means)
     return peaks, means
 

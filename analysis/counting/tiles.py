@@ -15,7 +15,7 @@ Array = NDArray[Any]
 @njit(nogil=True, cache=True)
 def is_repeat(labels: Array, level: int, pixel: int, image: int) -> bool:
     """Whether an earlier map of the stack names the same concept there: it counts once."""
-    for earlier in range(level):
+    for earlier in range(level):  # noqa: SIM110
         if labels[earlier, pixel, image] == labels[level, pixel, image]:
             return True
     return False
