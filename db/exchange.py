@@ -6,6 +6,7 @@
 The tables are for people and other programs; `bundle/` is the run itself, which is what an import reads.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -68,7 +69,8 @@ def save(frame: pd.DataFrame, path: Path, format: str) -> None:
     elif format == "csv":
         frame.to_csv(path, index=False)
     elif format == "json":
-        frame.to_json(path, orient="records", date_format="iso", date_unit="us", double_precision=15)
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        path.write_text(json.dumps(records, default=lambda moment: moment.isoformat()))
     else:
         raise StoreError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
 

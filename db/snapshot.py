@@ -60,8 +60,18 @@ def engine(layout: Layout, version: Path) -> sa.Engine:
 
 
 def _engine(layout: Layout, version: Path) -> sa.Engine:
-    first = _opened(layout, version)
+    return _reading(_opened(layout, version))
 
+
+def from_disk(layout: Layout, version: Path) -> Snapshot:
+    """A snapshot that reads every byte from the disk anew, whatever this process holds in memory."""
+    try:
+        return Snapshot(layout, version, _reading(_copied(layout, version)))
+    except duckdb.Error as error:
+        raise versions.damaged(layout, "its file is damaged") from error
+
+
+def _reading(first: duckdb.DuckDBPyConnection) -> sa.Engine:
     def connect() -> Any:
         return ConnectionWrapper(first.cursor())
 

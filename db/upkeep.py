@@ -12,6 +12,7 @@ from db import bundles, ddl, disk, store, versions, views, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import run
+from db.snapshot import from_disk
 
 EVICTABLE = ("labels", "renders")
 _YOUNG_S = 600.0  # a file this young may still be in use by whoever wrote it
@@ -49,9 +50,11 @@ def _check_bundles(layout: Layout, health: Health) -> None:
 
 
 def _check_version(layout: Layout, health: Health) -> None:
-    if versions.current(layout) is None:
+    version = versions.current(layout)
+    if version is None:
         return
-    snapshot = store.open(layout)
+    store.open(layout)
+    snapshot = from_disk(layout, version)
     runs = snapshot.read(sa.select(run.c.run_id, run.c.revision))
     health.runs = len(runs)
     for table in (*ddl.metadata.sorted_tables, *views.metadata.sorted_tables):

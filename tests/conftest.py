@@ -1,0 +1,68 @@
+"""Fixtures that several test files share. Add; do not change what others use."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from db import bundles
+from db.layout import Layout
+
+WriteRun = Callable[..., Path]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """An empty store, in a folder with a space in its name."""
+    return Layout.create(tmp_path / "a store")
+
+
+@pytest.fixture
+def write_run(layout: Layout) -> WriteRun:
+    """Writes a small dissection's bundle: one layer, `units` units, two concepts; not published."""
+
+    def write(run_id: str = "run-1", units: int = 4, into: Layout = layout, **run: Any) -> Path:
+        facts = {
+            "run_id": run_id,
+            "kind": "dissection",
+            "state": "final",
+            "generator": "planted",
+            "segmenter": "exact",
+            "seed": 1,
+            "images": 64,
+            "calibration": 64,
+            "layers": ["layer1"],
+            "settings": {"threshold": "iqr"},
+            **run,
+        }
+        arrays = {"counts-layer1": {"N": np.arange(units * 6).reshape(units, 2, 3)}}
+        return bundles.write(into, facts, small_tables(units), arrays, {"note.txt": b"hello"})
+
+    return write
+
+
+def small_tables(units: int) -> dict[str, pd.DataFrame]:
+    """Unit u agrees with `tree` by u / 10 and with `door` by 0.01; unit 0 has no name."""
+    number = np.arange(units)
+    unit_concept = pd.DataFrame(
+        {
+            "layer": "layer1",
+            "unit": number.repeat(2),
+            "concept": ["tree", "door"] * units,
+            "category": ["object", "part"] * units,
+            "iou": np.stack([number / 10, np.full(units, 0.01)], 1).ravel(),
+            "mask_iou": 0.15,
+            "label": np.stack([number > 0, number < 0], 1).ravel(),
+        }
+    )
+    unit_concept["detector"] = unit_concept.label & (unit_concept.iou > unit_concept.mask_iou)
+    unit = pd.DataFrame({"layer": "layer1", "unit": number, "activation_peak": number * 1.5})
+    unit["concept"] = unit.unit.map(lambda u: "tree" if u else None)
+    layer = pd.DataFrame(
+        {"layer": ["layer1"], "position": [1], "units": [units], "height": [4], "width": [4]}
+    )
+    concept = pd.DataFrame({"concept": ["tree", "door"], "category": ["object", "part"], "label": [1, 2]})
+    return {"layer": layer, "concept": concept, "unit": unit, "unit_concept": unit_concept}

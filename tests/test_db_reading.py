@@ -1,0 +1,46 @@
+"""The read API: three lines to a data frame. And what a run's row says of where it came from."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db import open_store, provenance
+from db import store as results
+from db.errors import StoreError
+from db.layout import Layout
+
+
+def test_three_lines(layout: Layout, write_run: Callable[..., Path]) -> None:
+    write_run()
+    results.publish(layout)
+    store = open_store(layout.root)
+    assert store.frame("unit_label", run_id="run-1", unit=3).iou.tolist() == [0.3]
+    assert store.sql("SELECT count(*) AS n FROM unit").n.tolist() == [4]
+    assert store.runs().generator.tolist() == ["planted"]
+    assert store.bundle("run-1").file("note.txt") == b"hello"
+    assert len(store.frame("note")) == 0
+
+
+def test_what_is_not_there(layout: Layout, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no table 'nix'; there are run,"):
+        open_store(layout.root).frame("nix")
+    with pytest.raises(StoreError, match="no column 'nix'; it has run_id,"):
+        open_store(layout.root).frame("unit", nix=1)
+    with pytest.raises(StoreError, match="There is no store at"):
+        open_store(tmp_path / "nix")
+
+
+def test_provenance_fills_the_run_row(layout: Layout, write_run: Callable[..., Path]) -> None:
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=90)
+    write_run(**provenance.provenance(start))
+    results.publish(layout)
+    row = open_store(layout.root).runs().iloc[0]
+    assert 89 < row.duration_s < 120
+    assert '"duckdb"' in row.versions
+    assert row.host
+    assert (
+        abs((row.finished_at - datetime.datetime.now(datetime.UTC).replace(tzinfo=None)).total_seconds()) < 60
+    )
+    assert row.git_revision is None or len(row.git_revision.rstrip("+")) == 40
