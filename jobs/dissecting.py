@@ -12,11 +12,12 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from analysis.counts import Counts
-from analysis.dissection import Dissection
+from analysis.dissection import describe, measure
 from analysis.edges import Edges
 from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
@@ -48,6 +49,9 @@ class Work:
     plan: Plan
     seen: set[tuple[int, int]] = field(default_factory=set)
     published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
+    calibration: Counts | None = None
+    thresholds: Thresholds | None = None
+    whole: bool = False  # thresholds are those of all calibration images
 
     @cached_property
     def folder(self) -> Path:
@@ -72,6 +76,20 @@ class Work:
         name = str(self.request.segmenter)
         loaded = segmenters.load(name, self.spec.layout.models, self.spec.device)
         return Reported(loaded, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
+
+    @cached_property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """The rows about generator and segmenter, with what the catalogue knows of them."""
+        facts = describe(self.generator, self.segmenter)
+        for role, registry in (("generator", generators), ("segmenter", segmenters)):
+            info = registry.describe(str(getattr(self.request, role)), self.spec.layout.models)
+            facts[role] |= {
+                "name": info.name,
+                "family": info.family,
+                "title": info.title,
+                "licence": info.licence,
+            }
+        return facts
 
     @cached_property
     def source(self) -> Source:
@@ -132,17 +150,15 @@ class Work:
     ) -> None:
         when, images = self.published
         complete = stop == self.plan.evaluation[1]
-        if (
-            complete
-            or time.monotonic() - when < PAUSE
-            or stop - start < GROWTH * images
-            or not self._calibrated
-        ):
+        if complete or time.monotonic() - when < PAUSE or stop - start < GROWTH * images or not self.whole:
             return
         self.publish(shards.total(start, stop), "provisional")
 
-    _calibrated: bool = False
-    calibration: Counts | None = None
+    def calibrate(self, span: tuple[int, int]) -> Thresholds:
+        """Thresholds and names from the calibration images of a span."""
+        self.calibration = self.count(span)
+        self.thresholds = choose(self.calibration, self.plan.threshold)
+        return self.thresholds
 
     def run(self) -> None:
         """Everything, from the pilot to the final publication."""
@@ -152,9 +168,8 @@ class Work:
         _ = self.edges
         self._first()
         self.progress.begin("calibration")
-        self.calibration = self.count(self.plan.calibration)
-        thresholds = choose(self.calibration, self.plan.threshold)
-        self._calibrated = True
+        thresholds = self.calibrate(self.plan.calibration)
+        self.whole = True
         self.progress.begin("evaluation")
         evaluation = self.count(self.plan.evaluation, thresholds)
         self.publish(evaluation, "final")
@@ -166,18 +181,19 @@ class Work:
         if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
             return
         self.progress.begin("first look")
-        self.calibration = self.count((a, min(b, a + BLOCK)))
-        thresholds = choose(self.calibration, self.plan.threshold)
+        thresholds = self.calibrate((a, min(b, a + BLOCK)))
         self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
 
     def publish(self, evaluation: Counts, state: str) -> None:
         """Write the results so far as a bundle, and make them what the store shows."""
         assert self.calibration is not None
+        assert self.thresholds is not None
         stage, began = self.progress.stage, time.monotonic()
         self.progress.begin(f"publishing ({state})")
-        dissection = self.measure(evaluation)
-        facts = (self.generator, self.segmenter, self.calibration, evaluation)
-        row = run_row(self.spec, self.request, self.plan, state, self.watch.keep(), *facts)
+        seen = (self.calibration, evaluation)
+        dissection = measure(self.plan, self.facts, self.edges, self.thresholds, *seen)
+        models = (self.generator, self.segmenter)
+        row = run_row(self.spec, self.request, self.plan, state, self.watch.keep(), *models, *seen)
         bundles.write(self.spec.layout, row, dissection.tables(), dissection.arrays())
         store.publish(self.spec.layout, [self.spec.run_id])
         self.published = (time.monotonic(), evaluation.images)
@@ -185,10 +201,6 @@ class Work:
         took = round(time.monotonic() - began, 2)
         structlog.get_logger().info("published", state=state, images=evaluation.images, seconds=took)
         self.progress.begin(stage)
-
-    def measure(self, evaluation: Counts) -> Dissection:
-        """The numbers that counts give."""
-        raise NotImplementedError
 
 
 def work(spec: heavy.Spec, progress: Progress) -> None:

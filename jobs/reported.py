@@ -34,7 +34,7 @@ class Reported:
             self._tell(len(few))
         return torch.cat(parts)
 
-    def probability(self, images: Tensor, concept: Concept) -> Tensor:
+    def probability(self, images: Tensor, concept: Concept | str) -> Tensor:
         """As the segmenter's own."""
         return self._segmenter.probability(images, concept)
 
