@@ -119,6 +119,15 @@ def best_units(
     return snapshot.read(chosen.order_by(c.calibration_iou.desc(), c.unit).limit(n))
 
 
+def layer_concepts(snapshot: Snapshot, run_id: str, layer_name: str) -> pd.DataFrame:
+    """The concepts that the layer's units were beside, by how far its best unit is above always-on."""
+    c = unit_concept.c
+    above = sa.func.max(c.iou - sa.func.coalesce(c.always_on, 0.0)).label("above")
+    chosen = sa.select(c.concept, c.category, sa.func.max(c.iou).label("best_iou"), above)
+    chosen = chosen.where(c.run_id == run_id, c.layer == layer_name, c.iou.is_not(None))
+    return snapshot.read(chosen.group_by(c.concept, c.category).order_by(sa.desc("above"), c.concept))
+
+
 def showpieces(snapshot: Snapshot, run_id: str, most: int = 6) -> pd.DataFrame:
     """The best unit of each concept, over all layers, furthest above its concept's always-on score first."""
     u = unit_label.c

@@ -1,7 +1,9 @@
 """Ablate: switch units off and see the images before, after, and where they differ."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
@@ -9,28 +11,23 @@ from analysis.edits import Edit
 from dashboard.widgets import page, pick, pictures, url, words, work
 from dashboard.widgets.rows import Row
 from db import queries
-from db.store import Snapshot
 from jobs.views import RenderResult
 
 MOST = 64  # units offered by the slider
-SIDE = 128  # pixels a picture, about
+SIDE = 192  # pixels a picture, about
 
 
-def by_concept(snapshot: Snapshot, run: pick.Run, layer: str, count: int) -> list[int]:
+def by_concept(run: pick.Run, layer: str, count: int) -> list[int]:
     """The layer's best n units for a concept."""
-    concepts = queries.concepts(snapshot, run.id)["concept"].tolist()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        concept = url.choice(st.selectbox, "Concept", "concept", concepts, width=220)
-        most = min(MOST, count)
-        help_text = "Ranked by IoU on calibration images, so the pictures below did not choose them."
-        n = url.whole(st.slider, "Best units", "n", 1, most, min(16, most), width=320, help=help_text)
-    best = queries.best_units(snapshot, run.id, layer, concept, n)
-    if best.empty:
-        st.info(
-            f"No unit of {layer} has a threshold for {concept}: it is too rare in this run.",
-            icon=":material/help:",
-        )
+    concepts = queries.layer_concepts(run.snapshot, run.id, layer)["concept"].tolist()
+    if not concepts:
+        st.info(f"The units of {layer} were beside no concept; choose another layer.", icon=":material/help:")
         return []
+    concept = url.choice(st.selectbox, "Concept", "concept", concepts, width=220)
+    most = min(MOST, count)
+    told = "Ranked by IoU on calibration images, so the pictures below did not choose them."
+    n = url.whole(st.slider, "Best units", "n", 1, most, max(1, min(16, count // 8)), width=320, help=told)
+    best = queries.best_units(run.snapshot, run.id, layer, concept, n)
     listed = ", ".join(f"{u} ({words.score(i)})" for u, i in zip(best["unit"], best["iou"], strict=True))
     st.caption(f"Units, with their IoU with {concept}: {listed}")
     return [int(u) for u in best["unit"]]
@@ -47,8 +44,8 @@ def by_number(count: int) -> list[int]:
     return [u for u in units if u < count]
 
 
-def latents(run: pick.Run) -> tuple[int, list[int]]:
-    """Seed and numbers of the latents to render."""
+def latents(run: pick.Run) -> tuple[int, list[int], bool]:
+    """Seed and numbers of the latents to render, and whether beside random units."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = url.whole(st.number_input, "Seed", "seed", 0, 2**31, int(run.row["seed"]), width=130)
         first = url.whole(
@@ -62,13 +59,30 @@ def latents(run: pick.Run) -> tuple[int, list[int]]:
             help="Every image follows from the seed and its number; the run's evaluation images start here.",
         )
         images = url.choice(st.segmented_control, "Images", "images", [4, 8, 16], required=True)
-    return seed, list(range(first, first + images))
+        told = "As many units of the layer, chosen at random: what goes there too is no work of these units."
+        control = url.choice(
+            st.segmented_control, "Beside random units", "control", ["no", "yes"], required=True, help=told
+        )
+    return seed, list(range(first, first + images)), control == "yes"
 
 
-def triple(result: RenderResult, i: int) -> bytes:
-    """Before, after and difference of one latent, side by side."""
-    paths = (result.before[i], result.after[i], result.difference[i])
-    return pictures.strip([_large(path) for path in paths], 3)
+@dataclass(frozen=True)
+class Pictures:
+    """What is shown: the edit's pictures, and a control's with as many random units, if asked for."""
+
+    latents: list[int]
+    edit: RenderResult
+    control: RenderResult | None
+
+    @property
+    def columns(self) -> list[str]:
+        told = ["before", "after", "where they differ"]
+        return told + ["after, random units"] if self.control else told
+
+    def row(self, i: int) -> list[Image.Image]:
+        """The pictures of the i-th latent, side by side."""
+        paths = [self.edit.before[i], self.edit.after[i], self.edit.difference[i]]
+        return [_large(path) for path in (paths + [self.control.after[i]] if self.control else paths)]
 
 
 def _large(path: str) -> Image.Image:
@@ -77,32 +91,42 @@ def _large(path: str) -> Image.Image:
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
 
 
-def sheet(result: RenderResult) -> bytes:
-    """All of it as one picture, a row a latent."""
-    paths = [p for row in zip(result.before, result.after, result.difference, strict=True) for p in row]
-    return pictures.strip([_large(path) for path in paths], 3)
-
-
-def show(result: RenderResult, numbers: list[int]) -> None:
-    """A card an image, and what to take away."""
-    with st.grid(min_column_width=330):
-        for i, latent in enumerate(numbers):
-            with st.container(border=True, gap="xsmall"):
-                alt = f"Latent {latent}: before, after, where they differ"
-                st.image(triple(result, i), width="stretch", alt=alt)
-                st.caption(f"Latent {latent}: before · after · where they differ")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Download as PNG", sheet(result), "ablation.png", "image/png", icon=":material/download:"
+def render(run: pick.Run, layer: str, units: list[int], count: int) -> Pictures:
+    """Ask the render process for the pictures."""
+    seed, numbers, control = latents(run)
+    generator, ask = str(run.row["generator"]), work.client().render
+    with st.spinner("Rendering"):
+        edit = ask(generator, str(Edit.ablate(layer, units)), seed, numbers)
+        others = sorted(set(range(count)) - set(units))
+        if not control or len(others) < len(units):
+            return Pictures(numbers, edit, None)
+        random = np.random.default_rng(seed).choice(others, len(units), replace=False)
+        return Pictures(
+            numbers, edit, ask(generator, str(Edit.ablate(layer, random.tolist())), seed, numbers)
         )
+
+
+def show(shown: Pictures) -> None:
+    """A card an image, and what to take away."""
+    rows = [shown.row(i) for i in range(len(shown.latents))]
+    columns = ", ".join(shown.columns)
+    with st.grid(min_column_width=460):
+        for latent, row in zip(shown.latents, rows, strict=True):
+            with st.container(border=True, gap="xsmall"):
+                alt = f"Latent {latent}: {columns}"
+                st.image(pictures.strip(row, len(row)), width="stretch", alt=alt)
+                st.caption(alt)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        sheet = pictures.strip([picture for row in rows for picture in row], len(shown.columns))
+        st.download_button("Download as PNG", sheet, "ablation.png", "image/png", icon=":material/download:")
         with st.popover("Link", icon=":material/link:"):
             st.caption("Shows a colleague the same.")
             st.code(f"{st.context.url}?{url.query()}", language=None)
-        speed = "from the cache" if result.cached else f"rendered in {result.milliseconds:.0f} ms"
-        st.caption(f"{words.count(len(numbers), 'image')}, {speed}")
+        speed = "from the cache" if shown.edit.cached else f"rendered in {shown.edit.milliseconds:,.0f} ms"
+        st.caption(f"{words.count(len(rows), 'image')}, {speed}")
 
 
-def layer_units(snapshot: Snapshot, run: pick.Run, layer: Row) -> list[int]:
+def layer_units(run: pick.Run, layer: Row) -> list[int]:
     """The units to ablate: by concept or by number."""
     name, count = str(layer["layer"]), int(layer["units"])
     how = url.choice(
@@ -114,15 +138,7 @@ def layer_units(snapshot: Snapshot, run: pick.Run, layer: Row) -> list[int]:
         required=True,
         format_func=str.title,
     )
-    return by_concept(snapshot, run, name, count) if how == "concept" else by_number(count)
-
-
-def rendered(run: pick.Run, layer: str, units: list[int], seed: int, numbers: list[int]) -> None:
-    """Ask the render process for the pictures, and show them."""
-    edit = Edit.ablate(layer, units)
-    with st.spinner("Rendering"):
-        result = work.client().render(str(run.row["generator"]), str(edit), seed, numbers)
-    show(result, numbers)
+    return by_concept(run, name, count) if how == "concept" else by_number(count)
 
 
 with page.frame("Ablate", "Switch units off and see what goes from the images, and what stays.") as snapshot:
@@ -130,9 +146,9 @@ with page.frame("Ablate", "Switch units off and see what goes from the images, a
         run = pick.run(snapshot)
         layer = pick.layer(snapshot, run.id) if run else None
     if run and layer is not None:
-        chosen = layer_units(snapshot, run, layer)
-        seed, numbers = latents(run)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = layer_units(run, layer)
         if chosen:
-            rendered(run, str(layer["layer"]), chosen, seed, numbers)
+            show(render(run, str(layer["layer"]), chosen, int(layer["units"])))
         else:
             st.info("Choose units to switch off.", icon=":material/content_cut:")

@@ -12,18 +12,13 @@ SHOWN = 20
 
 
 def choices(models: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What the form offers for generator, segmenter and layers."""
-    generators = [m for m in models if m["role"] == "generator"]
-    chosen = next(
-        (m for m in generators if m["name"] == url.get("generator")), generators[0] if generators else {}
-    )
-    return {
-        "generator": [m["name"] for m in generators],
-        "segmenter": ["", *(m["name"] for m in models if m["role"] == "segmenter")],
-        "layers": [
-            layer["name"] if isinstance(layer, dict) else str(layer) for layer in chosen.get("layers") or ()
-        ],
-    }
+    """What the form offers for generator, segmenter and layers, with the models that the address names."""
+    offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
+    for role, names in offered.items():
+        names += [url.get(role)] if url.get(role) and url.get(role) not in names else []
+    chosen = url.get("generator", next(iter(offered["generator"]), ""))
+    layers = [layer["name"] for m in models if m["name"] == chosen for layer in m["layers"]]
+    return {"generator": offered["generator"], "segmenter": ["", *offered["segmenter"]], "layers": layers}
 
 
 def cost(request: DissectRequest) -> None:
@@ -121,9 +116,7 @@ def deeds(job: JobView) -> None:
         if not job.ended and st.button("Cancel", icon=":material/stop:"):
             work.client().cancel(job.id)
             st.rerun()
-        if job.state in ("failed", "cancelled") and st.button(
-            "Retry", icon=":material/replay:"
-        ):
+        if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
             st.toast(work.client().retry(job.id).message)
             st.rerun()
         if st.button("Clone with changes", icon=":material/content_copy:"):

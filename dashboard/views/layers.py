@@ -63,12 +63,11 @@ def table(run: pick.Run, counts: pd.DataFrame) -> None:
     )
     columns: dict[str, Any] = {
         "layer": "Layer",
-        "module_path": "Module",
         "grid": "Grid",
         "units": "Units",
         "named": "Named",
-        "share": st.column_config.ProgressColumn("Share named", format="percent", min_value=0, max_value=1),
-        "distinct_concepts": "Distinct concepts",
+        "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1),
+        "distinct_concepts": "Concepts",
         "best_iou": st.column_config.NumberColumn("Best IoU", format="%.2f", help=words.HELP["iou"]),
         "link": st.column_config.LinkColumn("Units", display_text="open"),
     }
@@ -77,19 +76,22 @@ def table(run: pick.Run, counts: pd.DataFrame) -> None:
     )
 
 
-def charts(tally: pd.DataFrame, counts: pd.DataFrame, by: str) -> None:
-    """Named units and distinct concepts side by side, then concept by concept."""
+def charts(run: pick.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str) -> None:
+    """Named units and distinct concepts side by side, then concept by concept and in digits."""
     order = list(counts["layer"])
     units, concepts = st.columns(2, gap="large")
     for place, title, value in ((units, "Named units", "units"), (concepts, "Distinct concepts", "one")):
         place.subheader(title, anchor=False)
         chart = bars(tally.assign(one=1), order, value, title, by)
         place.altair_chart(chart, alt=f"{title} per layer, by {by}")
-    st.subheader("Concept by concept", anchor=False)
-    st.caption(
-        "The number of units that each concept names in each layer; the darker, the better the best of them."
-    )
-    st.altair_chart(heat(tally, order), width="content", alt="Units per concept and layer")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Concept by concept", anchor=False)
+        st.caption("The number of units that each concept names; the darker, the better the best of them.")
+        st.altair_chart(heat(tally, order), width="content", alt="Units per concept and layer")
+    with right:
+        st.subheader("In digits", anchor=False)
+        table(run, counts)
 
 
 with page.frame("Layers", "Where in the generator there are named units, and for what.") as snapshot:
@@ -105,5 +107,4 @@ with page.frame("Layers", "Where in the generator there are named units, and for
             hint = "No unit is named under this rule; try the other rule, or more images."
             st.info(hint, icon=":material/search_off:")
         else:
-            charts(tally, counts, by)
-        table(run, counts)
+            charts(run, tally, counts, by)

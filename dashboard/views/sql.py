@@ -33,9 +33,7 @@ def editor() -> str:
             if st.button(name, key=f"example:{name}", type="tertiary"):
                 url.put(q=example)
     statement = url.text(st.text_area, "Statement", "q", default=EXAMPLES["Ten best units"], height=150)
-    st.button(
-        "Run", icon=":material/play_arrow:", help="Ctrl+Enter in the editor does the same."
-    )
+    st.button("Run", icon=":material/play_arrow:", help="Ctrl+Enter in the editor does the same.")
     return statement
 
 

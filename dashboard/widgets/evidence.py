@@ -51,14 +51,14 @@ def bar(row: Mapping[str, Any], full: float = 1.0) -> str:
 def figures(row: Mapping[str, Any]) -> str:
     """The same in digits, each with its tick's colour beside."""
     low, high = row.get("iou_low"), row.get("iou_high")
-    interval = f' <span style="opacity:.8">({score(low)} to {score(high)})</span>' if _present(low) else ""
+    interval = f' <span style="opacity:.8">({score(low)}-{score(high)})</span>' if _present(low) else ""
     parts = [f"<span>IoU <b>{score(row.get('iou'))}</b>{interval}</span>"]
     for column, word, colour in BESIDE:
         if _present(row.get(column)):
             ink = f"display:inline-block;width:3px;height:.8em;background:{colour};margin-right:.3em"
             swatch = f'<span style="{ink}"></span>'
             parts.append(f"<span>{swatch}{word} {score(row[column])}</span>")
-    return f'<div style="display:flex;flex-wrap:wrap;gap:0 .9em;font-size:.85rem">{"".join(parts)}</div>'
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0 .7em;font-size:.8rem">{"".join(parts)}</div>'
 
 
 def chart(row: Mapping[str, Any], full: float = 1.0) -> None:

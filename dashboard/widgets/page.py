@@ -24,9 +24,13 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
     """A page: `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here."""
     st.title(title, anchor=False)
     st.caption(about)
-    with sentences():
+    try:
         snapshot = store.open(layout())
-        notice(str(snapshot.version))
+    except StoreError as error:
+        say(error)
+        st.stop()
+    notice(str(snapshot.version))
+    with sentences():
         yield snapshot
 
 
@@ -36,7 +40,12 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except (StoreError, GanatomyError) as error:
-        st.error(str(error), icon=":material/error:")
+        say(error)
+
+
+def say(error: Exception) -> None:
+    """The error's sentence, in a box."""
+    st.error(str(error), icon=":material/error:")
 
 
 @st.fragment(run_every=5, key="notice")

@@ -59,7 +59,7 @@ def run(snapshot: Snapshot) -> Run | None:
 
 def _title(row: Row) -> str:
     state = "" if row["state"] == "final" else f" ({row['state']})"
-    return f"{row['generator']} · {row['segmenter']} · {row['images']:,} images · {row['run_id']}{state}"
+    return f"{row['generator']}, {row['images']:,} images{state} · {row['segmenter']} · {row['run_id']}"
 
 
 def layer(snapshot: Snapshot, run_id: str, keep: Sequence[str] = ()) -> Row | None:

@@ -42,6 +42,8 @@ class Gallery:
 
     def unit(self, unit: int, most: int = 8) -> list[Shown]:
         """The unit's pictures, highest peak first."""
+        if not {"images", f"activations-{self.layer}"} <= set(self.bundle.names("arrays")):
+            return []
         a = self._activations
         rows = np.flatnonzero(a["unit"] == unit)
         rows = rows[np.argsort(a["rank"][rows])][:most]
@@ -68,7 +70,7 @@ def outlined(shown: Shown, threshold: float | None, grid: tuple[int, int], width
     if threshold is None or not np.isfinite(threshold):
         return Image.fromarray(image)
     mask = masks.mask(shown.map, threshold, height, across)
-    return Image.fromarray(masks.outline(image, mask, thickness=max(1, round(factor * across / 110))))
+    return Image.fromarray(masks.outline(image, mask, thickness=max(1, round(factor * across / 80))))
 
 
 def strip(pictures: Sequence[Image.Image], columns: int) -> bytes:

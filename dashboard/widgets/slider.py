@@ -13,6 +13,7 @@ from analysis import agreement
 from dashboard.widgets import evidence, pick, url, words
 from dashboard.widgets.rows import Row, rows
 from db import bundles, queries
+from db.errors import StoreError
 
 Counts = Mapping[str, "np.ndarray[Any, Any]"]
 SCORED = "scored"
@@ -21,7 +22,12 @@ TAILS = {"20 %": 0.2, "10 %": 0.1, "5 %": 0.05, "2 %": 0.02, "1 %": 0.01, "0.5 %
 
 @st.cache_resource(max_entries=12, show_spinner="Reading counts")
 def _counts(bundle: str, layer: str) -> Counts:
-    return dict(bundles.read(Path(bundle)).array(f"counts-{layer}"))
+    try:
+        return dict(bundles.read(Path(bundle)).array(f"counts-{layer}"))
+    except KeyError:
+        raise StoreError(
+            f"No counts of {layer} were kept with this run; dissect it again to move its thresholds."
+        ) from None
 
 
 def counts(run: pick.Run, layer: str) -> Counts:

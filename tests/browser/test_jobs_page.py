@@ -1,0 +1,112 @@
+"""The Jobs page with a real worker: queue, watch, read, follow to the results; cancel and try again."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from visiting import Dashboard, Visitor, environment, serve
+
+from db.layout import Layout
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A dashboard over an empty store."""
+    store = tmp_path_factory.mktemp("jobs") / "store"
+    Layout.create(store)
+    yield from serve(store)
+
+
+@pytest.fixture
+def worker(dashboard: Dashboard) -> Iterator[None]:
+    """A worker process on the dashboard's store, ended afterwards."""
+    command = [sys.executable, "-P", "-m", "jobs.cli", "worker"]
+    process = subprocess.Popen(command, env=environment(dashboard.store), stderr=subprocess.STDOUT)
+    yield
+    process.terminate()
+    process.wait(30)
+
+
+FORM = "/jobs?generator=planted&images=64&calibration=64"
+
+
+def test_an_empty_store_says_what_to_do(visitor: Visitor) -> None:
+    page = visitor.open("/")
+    expect(page.get_by_text("There is no run in this store yet")).to_be_visible()
+    page.get_by_role("link", name="Queue a dissection").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_text("No job has been queued in this store yet.")).to_be_visible()
+
+
+def test_a_job_that_nobody_takes_waits_and_can_be_cancelled(visitor: Visitor) -> None:
+    page = visitor.open(f"{FORM}&seed=7")
+    page.get_by_role("button", name="Queue", exact=True).click()
+    expect(page.get_by_text("No worker is alive").first).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("cancelled").first).to_be_visible()
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()
+
+
+def test_a_job_is_queued_watched_and_leads_to_its_results(visitor: Visitor, worker: None) -> None:
+    page = visitor.open(FORM)
+    expect(page.get_by_text("128 images")).to_be_visible()
+    page.get_by_role("button", name="Queue", exact=True).click()
+    job = page.locator(".st-key-job")
+    expect(job.get_by_text("done", exact=True)).to_be_visible(timeout=120_000)
+    expect(job.get_by_text("ganatomy dissect planted")).to_be_visible()
+    expect(job.get_by_text("start device=cpu")).to_be_visible()
+    job.get_by_role("link", name="Units").click()
+    expect(page.get_by_role("heading", name="Units")).to_be_visible()
+    expect(page.get_by_text("36 units of 36")).to_be_visible()
+    assert str(visitor.parameter("run")).startswith("planted-")
+
+
+def test_the_same_request_is_recognised(visitor: Visitor) -> None:
+    page = visitor.open(FORM)
+    page.get_by_role("button", name="Queue", exact=True).click()
+    expect(page.get_by_text("Already there").first).to_be_visible()
+
+
+def test_a_cloned_job_fills_the_form(visitor: Visitor) -> None:
+    page = visitor.open("/jobs")
+    page.get_by_role("button", name="Open").last.click()
+    page.get_by_role("button", name="Clone with changes").click()
+    visitor.expect_parameter("seed", "7")
+    expect(page.get_by_label("Images")).to_have_value("64")
+
+
+def test_a_model_that_is_not_there_is_named_in_a_sentence(visitor: Visitor) -> None:
+    page = visitor.open("/jobs?generator=nobody")
+    page.get_by_role("button", name="Queue", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="nobody")).to_be_visible()
+
+
+def test_new_results_are_announced_and_keep_ones_place(
+    browser: Browser, dashboard: Dashboard, visitor: Visitor
+) -> None:
+    from visiting import ganatomy
+
+    page = visitor.open("/units?layer=layer2&sort=Unit+number&find=3")
+    expect(page.get_by_text("1 unit of 36")).to_be_visible()
+    ganatomy(
+        Path(dashboard.store),
+        "dissect",
+        "planted",
+        "--images",
+        "64",
+        "--calibration",
+        "64",
+        "--seed",
+        "9",
+        "--wait",
+    )
+    expect(page.get_by_text("New results have been published.")).to_be_visible()
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_text("New results have been published.")).to_have_count(0)
+    expect(page.get_by_text("1 unit of 36")).to_be_visible()
+    assert (visitor.parameter("layer"), visitor.parameter("find")) == ("layer2", "3")
