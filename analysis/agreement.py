@@ -28,13 +28,13 @@ def above(counts: Array) -> Array:
     return counts[..., :0:-1].cumsum(axis=-1)[..., ::-1]
 
 
-def ratio(part: Array, whole: Array) -> Floats:
+def ratio(part: Array, whole: Array | int) -> Floats:
     """part / whole, and NaN where there is nothing to divide by."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
-def iou(both: Array, mask: Array, area: Array) -> Floats:
+def iou(both: Array, mask: Array | int, area: Array) -> Floats:
     """Pooled intersection over union of a mask of `mask` pixels and a concept of `area`, `both` in common."""
     return ratio(both, np.asarray(mask) + area - both)
 

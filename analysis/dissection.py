@@ -82,7 +82,7 @@ class Dissection:
 
     def arrays(self) -> dict[str, dict[str, NDArray[Any]]]:
         """What pages read beside the tables: counts-<layer>, activations-<layer> and images."""
-        found = {}
+        found: dict[str, dict[str, NDArray[Any]]] = {}
         counts = self.evaluation_counts
         for name, layer in counts.layers.items():
             found[f"counts-{name}"] = {

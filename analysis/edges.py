@@ -68,7 +68,7 @@ class Edges:
             f"{name}/{part}": getattr(layer, part) for name, layer in self.layers.items() for part in PARTS
         }
         with open(path, "wb") as file:
-            np.savez(file, tails=np.array(self.tails), **arrays)  # type: ignore[arg-type]
+            np.savez(file, tails=np.array(self.tails), **arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> "Edges":

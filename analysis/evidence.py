@@ -64,20 +64,21 @@ def calibrated(score: Array, null: Array) -> Floats:
     return ratio(np.asarray(score) - null, 1 - np.asarray(null))
 
 
-def interval(sums: Array, images: int, shown: Array, level: float = 0.05) -> tuple[Floats, Floats]:
-    """Bounds of the pooled IoU, the image being the cluster, on the logit scale; sums (..., 5) as `fixed`
-    counts.
+def interval(sums: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Floats]:
+    """Bounds of the pooled IoU, the image being the cluster, on the logit scale; sums (..., 5) as `fixed`.
 
-    Var = n / (n - 1) sum (a - IoU b)^2 / (sum b)^2, absent concepts included. Student's t of shown - 1
-    degrees of freedom, since only images with the concept tell of it. NaN below 20 such images and at IoU 0
-    or 1.
+    Var = k / (k - 1) sum (a - IoU b)^2 / (sum b)^2 over all images, absent concepts included, and Student's t
+    of k - 1 degrees of freedom. k is (sum b)^2 / sum b^2, at most the images with the concept: where few
+    images hold most of the area, only they tell. (With the number of images in its place 90.4 instead of
+    93.0 % were covered at 50 images of very skewed areas.) NaN under 20 images with the concept and at IoU 0 or 1.
     """
     a, b = sums[..., A].astype(float), sums[..., B].astype(float)
     score = ratio(a, b)
     squares = sums[..., AA] - 2 * score * sums[..., AB] + score**2 * sums[..., BB]
     with np.errstate(all="ignore"):
-        error = np.sqrt(images / max(images - 1, 1) * np.maximum(squares, 0)) / b
-        wide = stats.t.ppf(1 - level / 2, np.maximum(shown - 1, 1)) * error / (score * (1 - score))
+        effective = np.maximum(np.minimum(b**2 / sums[..., BB], shown), 2)
+        error = np.sqrt(effective / (effective - 1) * np.maximum(squares, 0)) / b
+        wide = stats.t.ppf(1 - level / 2, effective - 1) * error / (score * (1 - score))
         middle = np.log(score / (1 - score))
         known = (shown >= MIN_INTERVAL) & (score > 0) & (score < 1)
         low, high = 1 / (1 + np.exp(wide - middle)), 1 / (1 + np.exp(-wide - middle))

@@ -55,6 +55,10 @@ class Made:
     features: dict[str, Tensor]
     labels: NDArray[Any]
 
+    def picture(self, row: int) -> NDArray[np.uint8]:
+        """One of the images, small enough to keep."""
+        return picture(self.images[row])
+
 
 class Source:
     """Makes and segments blocks. The last block is remembered, so that pilot and calibration share the
@@ -191,7 +195,7 @@ def count_from(
                 f"The segmenter's label maps change from {counts.grid} to {made.labels.shape[2:]}; "
                 "it must label every image on one grid."
             )
-        tally.add(first, made.features, made.labels, lambda row, images=made.images: picture(images[row]))
+        tally.add(first, made.features, made.labels, made.picture)
         if progress is not None:
             progress(last - start, stop - start)
     assert counts is not None

@@ -65,7 +65,7 @@ def score(
     first = _calibration_iou(calibration, name, pair)
     values = _measured(evaluation, layer, pair)
     values |= _nulls(evaluation, layer, pair, values["iou"])
-    low, high = evidence.interval(layer.moments, evaluation.images, evaluation.shown)
+    low, high = evidence.interval(layer.moments, evaluation.shown)
     if plan.naming == "evaluation":  # chosen on what is reported: no interval is honest
         low, high = np.full(pair.shape, np.nan), np.full(pair.shape, np.nan)
     unit_p, unit_q, pair_q = evidence.q_values(np.where(known, values["p_value"], np.nan), plan.level)

@@ -122,7 +122,7 @@ def add_joint(bins, features, pixels, images, joint):  # type: ignore[no-untyped
         row, start = bins[pixel], pixel * IMAGES * lanes
         for image in range(images):
             at = ((image % COPIES) * rows + row[PAD + image]) * lanes
-            add_lanes(held, at, flat, start + image * lanes, lanes)
+            add_lanes(held, at, flat, start + image * lanes, lanes)  # type: ignore[call-arg]
     for copy in range(COPIES):
         for b in range(rows):
             for lane in range(lanes):
@@ -153,4 +153,5 @@ def add_overlaps(bins, listed, starts, cuts, tails, overlaps):  # type: ignore[n
             first, last = starts[image, concept], starts[image, concept + 1]
             if first < last:
                 at = (concept * IMAGES + image) * WINDOW
-                window_tally(rows, listed, first, last, image, cuts[concept], tails[0], tails[1], flat, at)
+                t0, t1 = tails[0], tails[1]
+                window_tally(rows, listed, first, last, image, cuts[concept], t0, t1, flat, at)  # type: ignore[call-arg]

@@ -5,7 +5,7 @@ Plain numba takes three and a half times as long for these loops, which are half
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -24,7 +24,7 @@ _INDEX = ir.IntType(32)
 _PICK = [*range(9), *[PAD] * 7]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def window_tally(context, bins, pixels, first, last, image, cut, tail, other, out, at):  # type: ignore[no-untyped-def]
     """Adds to out[at : at + 16], over pixels[first:last], whether each of the window's images is on.
 
@@ -66,7 +66,7 @@ def _tally(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_lanes(context, held, at, features, start, lanes):  # type: ignore[no-untyped-def]
     """held[at : at + lanes] += features[start : start + lanes], flat uint16 arrays; lanes a multiple of 8."""
     return types.void(held, types.intp, features, types.intp, types.intp), _add

@@ -14,8 +14,9 @@ Array = NDArray[Any]
 
 
 @njit(nogil=True, cache=True)
-def count_units(r, units, labels, concepts, axes, edges, lanes, joint, null, offsets, cuts, areas, overlaps):
-    # type: ignore[no-untyped-def]
+def count_units(  # type: ignore[no-untyped-def]
+    r, units, labels, concepts, axes, edges, lanes, joint, null, offsets, cuts, areas, overlaps
+):
     """Counts units first up to last of r (n, U, h, w) against a block's labels (maps, pixels, 64).
 
     `edges` is (low, scale, table); `lanes` the tile's lane buffer (tile, 64, L) uint16. Fills joint
