@@ -16,8 +16,6 @@ from db import bundles, disk, versions
 from db.layout import Layout
 from db.schema import run
 
-DAMAGE = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
-
 _lock = threading.Lock()
 _engines: WeakValueDictionary[Path, sa.Engine] = WeakValueDictionary()
 _newest: dict[Path, sa.Engine] = {}  # one engine a store is kept warm; older ones live as long as a snapshot
@@ -38,7 +36,7 @@ class Snapshot:
                 frame: pd.DataFrame = connection.execute(statement).cursor.df()
                 return frame
         except sa.exc.DBAPIError as error:
-            if isinstance(error.orig, DAMAGE):
+            if versions.is_damage(error.orig):
                 raise versions.damaged(self.layout, "its file is damaged") from error
             raise
 

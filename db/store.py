@@ -115,20 +115,15 @@ def _commit(layout: Layout, plan: Plan) -> Path:
 
 
 def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    try:
-        if plan.source is None:
-            ddl.create(connection)
-        for run_id in plan.delete:
-            for name in _run_tables():
-                connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
-        for bundle in plan.insert:
-            _insert(connection, bundle)
-        _join_workspace(layout, connection)
-        connection.execute("UPDATE store_info SET published_at = ?", [_now()])
-    except snapshot.DAMAGE as error:
-        if plan.source is None:
-            raise
-        raise versions.damaged(layout, "its file is damaged") from error
+    if plan.source is None:
+        ddl.create(connection)
+    for run_id in plan.delete:
+        for name in _run_tables():
+            connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
+    for bundle in plan.insert:
+        _insert(connection, bundle)
+    _join_workspace(layout, connection)
+    connection.execute("UPDATE store_info SET published_at = ?", [_now()])
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:

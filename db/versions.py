@@ -4,6 +4,7 @@ No file is written while anyone can read it: a version is built under a name nob
 (checkpointed, flushed, read-only), given its final name, and only then does the link point at it.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 KEEP = 3  # versions kept whether or not somebody reads them
 GRACE_S = 120.0  # a version this young may have been resolved by a reader who has not opened it yet
 _NUMBER = re.compile(r"v(\d+)-")
+
+_DAMAGE = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+_FULL = ("No space left", "File too large", "Disk quota", "exceeds max_temp_directory_size")
 
 Fill = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -70,6 +74,11 @@ def damaged(layout: Layout, why: str) -> StoreError:
     )
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether DuckDB says that the file is not as it wrote it. A failed checksum has the bare class."""
+    return isinstance(error, _DAMAGE) or type(error) is duckdb.Error or "Corrupt database" in str(error)
+
+
 def build(layout: Layout, source: Path | None, fill: Fill) -> Path:
     """Make the next version from a copy of `source` (or from nothing) and point the link at it."""
     number = 1 + max((_number(p) for p in layout.versions.iterdir()), default=0)
@@ -79,7 +88,7 @@ def build(layout: Layout, source: Path | None, fill: Fill) -> Path:
         try:
             if source is not None:
                 disk.copy(source, building)
-            _fill(building, fill)
+            _fill(layout, building, fill)
             disk.flush(building)
             building.chmod(0o444)
             os.rename(building, final)
@@ -90,14 +99,20 @@ def build(layout: Layout, source: Path | None, fill: Fill) -> Path:
     return final
 
 
-def _fill(path: Path, fill: Fill) -> None:
+def _fill(layout: Layout, path: Path, fill: Fill) -> None:
     """One transaction, then everything into the file itself: no .wal stays beside a version."""
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("SET threads = 2")
-        connection.begin()
-        fill(connection)
-        connection.commit()
-        connection.execute("CHECKPOINT")
+    try:
+        with duckdb.connect(str(path), config={"threads": 2, "checkpoint_threshold": "0b"}) as connection:
+            connection.begin()
+            fill(connection)
+            connection.commit()
+            connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        if any(sign in str(error) for sign in _FULL):
+            raise OSError(errno.ENOSPC, str(error)) from error
+        if is_damage(error):
+            raise damaged(layout, "its file is damaged") from error
+        raise
     if path.with_name(path.name + ".wal").exists():
         raise StoreError(f"DuckDB left {path.name}.wal behind; nothing was published, try again.")
 
