@@ -8,6 +8,7 @@ Target: median over the questions at most 150 ms, 95th percentile at most 1 s.
 """
 
 import argparse
+import hashlib
 import json
 import random
 import subprocess
