@@ -77,7 +77,7 @@ def write_run(layout: Layout, number: int) -> None:
     concepts = pd.DataFrame({"concept": CONCEPTS, "category": ["object", "part"] * 50})
     tables = {"layer": layers, "concept": concepts, "unit": units.merge(named), "unit_concept": pairs}
     facts = {
-        "run_id": f"faces-dissection-{number:05d}",
+        "run_id": f"faces-{hashlib.sha256(str(number).encode()).hexdigest()[:10]}",
         "kind": "dissection",
         "state": "final",
         "images": 1000,
