@@ -9,15 +9,16 @@ best one.) It is counted on every eighth image, since it needs far fewer images 
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from analysis.counting.compiled import compiled
 
 Array = NDArray[Any]
 LEVELS = 64
 EVERY = 8
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_ceiling(shown: Array, cells: tuple[Array, Array], axes: Any, counts: Array) -> None:
     """Adds one concept of one image: shown (H, W) 0/1; counts (LEVELS + 1, 2) pixels by level, outside and
     in.

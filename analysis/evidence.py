@@ -70,7 +70,8 @@ def interval(sums: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Fl
     Var = k / (k - 1) sum (a - IoU b)^2 / (sum b)^2 over all images, absent concepts included, and Student's t
     of k - 1 degrees of freedom. k is (sum b)^2 / sum b^2, at most the images with the concept: where few
     images hold most of the area, only they tell. (With the number of images in its place 90.4 instead of
-    93.0 % were covered at 50 images of very skewed areas.) NaN under 20 images with the concept and at IoU 0 or 1.
+    93.0 % were covered at 50 images of very skewed areas.) NaN under 20 images with the concept and at IoU
+    0 or 1.
     """
     a, b = sums[..., A].astype(float), sums[..., B].astype(float)
     score = ratio(a, b)

@@ -26,7 +26,7 @@ from analysis.edges import Edges, from_sample, tails
 from analysis.errors import GanatomyError
 from analysis.generators.generator import Generator, Layer
 from analysis.plan import BLOCK, Plan, blocks
-from analysis.portraits import Best, Portraits
+from analysis.portraits import Best, Portraits, kept_size
 from analysis.sampling import latents
 from analysis.segmenters.protocol import Segmenter, checked_labels
 from analysis.thresholds import Thresholds
@@ -222,8 +222,7 @@ def empty(
     for layer in source.layers:
         bins = edges.layers[layer.name].bins
         layers[layer.name] = LayerCounts.zeros(layer.units, concepts, bins, thresholds is not None)
-        fine = layer.height > grid[0] or layer.width > grid[1]
-        best[layer.name] = Best.empty(layer.units, *(grid if fine else (layer.height, layer.width)))
+        best[layer.name] = Best.empty(layer.units, *kept_size((layer.height, layer.width), grid))
     return Counts(
         about=source.about(grid, edges, thresholds),
         ranges=[span],

@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 KEPT = 8
 
 
+def kept_size(cells: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
+    """The size that maps are kept in: their own, or where finer than the label maps, as they were scored."""
+    return grid if cells[0] > grid[0] or cells[1] > grid[1] else cells
+
+
 @dataclass
 class Best:
     """A layer's most active images: values float32 and latents int64 (U, 8), maps float32 (U, 8, h, w)."""

@@ -3,13 +3,14 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from analysis.counting.compiled import compiled
 
 Array = NDArray[Any]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def keep_best(peaks: Array, r: Array, first: int, values: Array, latents: Array, maps: Array) -> None:
     """Replaces each unit's least active kept image by more active ones of this block, in place.
 
@@ -28,7 +29,7 @@ def keep_best(peaks: Array, r: Array, first: int, values: Array, latents: Array,
                 worst = _worst(values[unit], latents[unit]) if kept > 1 else 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _worst(values: Array, latents: Array) -> int:
     worst = 0
     for k in range(len(values)):
@@ -39,7 +40,7 @@ def _worst(values: Array, latents: Array) -> int:
     return worst
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def careful(r: Array, peaks: Array, means: Array) -> None:
     """The largest value (NaN as the least) and the mean of the finite values over all cells, of r (n, U,
     cells)."""

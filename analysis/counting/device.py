@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from analysis.counting.axes import axis
 from analysis.counting.kernel import IMAGES
 from analysis.counting.lanes import PAD, WINDOW
 from analysis.counting.tiles import padded
@@ -35,7 +35,7 @@ def count(
     lanes = torch.zeros(
         r.shape[1], count_of_bins, padded(1 + 2 * concepts), dtype=torch.int64, device=r.device
     )
-    lanes[:, :, 0] = _by_bin(bins, torch.ones_like(shown[:, 0]), count_of_bins)
+    lanes[:, :, 0] = _by_bin(bins, torch.ones_like(bins[0]), count_of_bins)
     for concept in range(concepts):
         lanes[:, :, 1 + concept] = _by_bin(bins, shown[:, concept], count_of_bins)
         if cuts is not None:
@@ -54,16 +54,21 @@ def count(
 
 def bin_numbers(r: Tensor, edges: Tensor, grid: tuple[int, int]) -> Tensor:
     """Bins (U, n, pixels) int64: the edges below each upsampled value; NaN in bin 0."""
-    values = (
-        interpolate(r.float(), grid, mode="bilinear", align_corners=False)
-        if r.shape[2:] != grid
-        else r.float()
-    )
+    values = _upsampled(_upsampled(r.float(), grid[0], dim=2), grid[1], dim=3)
     values = values.transpose(0, 1).flatten(2)
     values = torch.where(values.isnan(), -torch.inf, values).flatten(1)
-    return torch.searchsorted(edges.float().contiguous(), values.contiguous()).view(
-        r.shape[1], r.shape[0], -1
-    )
+    found = torch.searchsorted(edges.float().contiguous(), values.contiguous())
+    return found.view(r.shape[1], r.shape[0], -1)
+
+
+def _upsampled(r: Tensor, pixels: int, dim: int) -> Tensor:
+    """Bilinear along one dimension, in the kernel's order of operations, so that not one bit differs."""
+    first, second, weight = axis(r.shape[dim], pixels)
+    shape = [-1 if k == dim else 1 for k in range(r.ndim)]
+    a, b = (r.index_select(dim, torch.as_tensor(place, device=r.device)) for place in (first, second))
+    w = torch.as_tensor(weight, device=r.device).view(shape)
+    same = torch.as_tensor(first == second, device=r.device).view(shape)
+    return torch.where(same, a, (1 - w) * a + w * b)
 
 
 def _shown(labels: Tensor, concepts: int) -> Tensor:

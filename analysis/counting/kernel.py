@@ -15,9 +15,9 @@ size. For each unit and tile:
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analysis.counting.compiled import compiled
 from analysis.counting.lanes import PAD, WINDOW, add_lanes, window_tally
 from analysis.edges import STEPS
 
@@ -30,24 +30,21 @@ ZERO, ONE = np.float32(0), np.float32(1)
 Array = NDArray[Any]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _gather(r: Array, unit: int, row: int, out: Array) -> None:
     for image in range(r.shape[0]):
         for x in range(r.shape[3]):
             out[x, image] = r[image, unit, row, x]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _lerp(a: Array, b: Array, weight: np.float32, out: Array) -> None:
-    if weight == ZERO:  # as torch: a neighbour without weight does not leak its NaN
-        out[:] = a
-        return
     other = ONE - weight
     for k in range(a.size):
         out[k] = other * a[k] + weight * b[k]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _step(value: np.float32, low: np.float32, scale: np.float32) -> np.uint16:
     z = (value - low) * scale
     z = z if z > ZERO else ZERO  # NaN too
@@ -55,10 +52,11 @@ def _step(value: np.float32, low: np.float32, scale: np.float32) -> np.uint16:
     return np.uint16(np.int32(z) + np.int32(value > low))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _bins(
     a: Array,
     b: Array,
+    same: bool,
     weight: np.float32,
     low: np.float32,
     scale: np.float32,
@@ -66,7 +64,7 @@ def _bins(
     step: Array,
     out: Array,
 ) -> None:
-    if weight == ZERO:
+    if same:
         for k in range(IMAGES):
             step[k] = _step(a[k], low, scale)
     else:
@@ -77,14 +75,14 @@ def _bins(
         out[PAD + k] = table[step[k]]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _wrap(row: Array, images: int) -> None:
     for k in range(PAD):
         row[PAD + images + k] = row[PAD + k % images]
         row[PAD - 1 - k] = row[PAD + images - 1 - k % images]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fill_bins(r, unit, first, last, axes, low, scale, table, bins):  # type: ignore[no-untyped-def]
     """Bins of pixels first up to last of one unit in all images, into bins (tile, STRIDE), with wrapped
     ends."""
@@ -100,16 +98,20 @@ def fill_bins(r, unit, first, last, axes, low, scale, table, bins):  # type: ign
             if y0[y] != held_one:
                 held_one = y0[y]
                 _gather(r, unit, held_one, one)
-            if y1[y] != held_two and wy[y] != ZERO:
-                held_two = y1[y]
-                _gather(r, unit, held_two, two)
-            _lerp(one.reshape(-1), two.reshape(-1), wy[y], rows.reshape(-1))
+            if y1[y] == y0[y]:
+                rows[:] = one
+            else:
+                if y1[y] != held_two:
+                    held_two = y1[y]
+                    _gather(r, unit, held_two, two)
+                _lerp(one.reshape(-1), two.reshape(-1), wy[y], rows.reshape(-1))
         row = bins[pixel - first]
-        _bins(rows[x0[x]], rows[x1[x]], wx[x], low, scale, table, step, row)
+        same = x0[x] == x1[x]
+        _bins(rows[x0[x]], rows[x1[x]], same, wx[x], low, scale, table, step, row)
         _wrap(row, images)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_joint(bins, features, pixels, images, joint):  # type: ignore[no-untyped-def]
     """Adds every pixel's lanes (tile, 64, L) uint16 to the row of its bin, joint (bins, L) int64.
 
@@ -129,7 +131,7 @@ def add_joint(bins, features, pixels, images, joint):  # type: ignore[no-untyped
                 joint[b, lane] += held[(copy * rows + b) * lanes + lane]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_areas(bins, pixels, cuts, areas):  # type: ignore[no-untyped-def]
     """Adds each image's pixels with bin >= cut to areas (cuts, 64) int32."""
     held = np.zeros((len(cuts), IMAGES), np.uint8)  # a tile has under 256 pixels
@@ -144,7 +146,7 @@ def add_areas(bins, pixels, cuts, areas):  # type: ignore[no-untyped-def]
             areas[k, image] += held[k, image]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_overlaps(bins, listed, starts, cuts, tails, overlaps):  # type: ignore[no-untyped-def]
     """Adds to overlaps (concepts, 64, 16) int32 what the window's images share with each image's concepts."""
     flat, rows = overlaps.reshape(-1), bins.reshape(-1)

@@ -15,9 +15,9 @@ q is free of each image's own mask and concept area, so its spread is that of th
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analysis.counting.compiled import compiled
 from analysis.counting.kernel import IMAGES
 from analysis.counting.lanes import PAD
 from analysis.counting.names import AA, AB, BB, GROUP, GS, GT, GV, PI, PN, PU, QQ, A, B, G, Q
@@ -25,7 +25,7 @@ from analysis.counting.names import AA, AB, BB, GROUP, GS, GT, GV, PI, PN, PU, Q
 Array = NDArray[Any]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _spread(own: Array, mask: Array, shown: Array, images: int, out: Array) -> None:
     for i in range(images):
         a = np.int64(own[i])
@@ -37,7 +37,7 @@ def _spread(own: Array, mask: Array, shown: Array, images: int, out: Array) -> N
         out[BB] += b * b
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _association(x: Array, images: int, offsets: Array, out: Array) -> None:
     for i in range(images):
         for offset in offsets:
@@ -47,7 +47,7 @@ def _association(x: Array, images: int, offsets: Array, out: Array) -> None:
             out[QQ] += q * q
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _presence(x: Array, mask: Array, shown: Array, images: int, offsets: Array, out: Array) -> None:
     for i in range(images):  # the concept's image; its partners' masks are laid over it
         for offset in offsets:
@@ -61,7 +61,7 @@ def _presence(x: Array, mask: Array, shown: Array, images: int, offsets: Array, 
                     out[PN] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _permutation(x: Array, images: int, shift: int, out: Array) -> None:
     for first in range(0, images - GROUP + 1, GROUP):
         total, rows, columns = np.int64(0), np.zeros(GROUP, np.int64), np.zeros(GROUP, np.int64)
@@ -84,7 +84,7 @@ def _permutation(x: Array, images: int, shift: int, out: Array) -> None:
                 out[GS] += centred * centred * centred
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_moments(  # type: ignore[no-untyped-def]
     overlaps, areas, used, many, pair, tails, shown, local, images, offsets, shift, moments, fixed
 ):

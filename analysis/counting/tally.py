@@ -24,6 +24,7 @@ from analysis.counting.units import count_units
 from analysis.counts import Counts, LayerCounts
 from analysis.edges import Edges
 from analysis.plan import partner_offsets
+from analysis.portraits import kept_size
 from analysis.thresholds import Thresholds
 
 Array = NDArray[Any]
@@ -177,10 +178,9 @@ class Tally:
         keep_best(peaks, maps, first, best.values, best.latents, best.maps)
 
     def _at_most_grid(self, r: torch.Tensor) -> torch.Tensor:
-        """Maps finer than the label maps are kept as they were scored."""
-        if r.shape[2] <= self.counts.grid[0] and r.shape[3] <= self.counts.grid[1]:
+        size = kept_size((r.shape[2], r.shape[3]), self.counts.grid)
+        if size == r.shape[2:]:
             return r.float().cpu()
-        size = self.counts.grid
         return torch.nn.functional.interpolate(r.float(), size, mode="bilinear", align_corners=False).cpu()
 
     def _picture(self, first: int, images: int, picture: Callable[[int], Array]) -> None:

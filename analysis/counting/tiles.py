@@ -3,16 +3,16 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analysis.counting.compiled import compiled
 from analysis.counting.kernel import IMAGES
 from analysis.counting.lanes import LANES
 
 Array = NDArray[Any]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def is_repeat(labels: Array, level: int, pixel: int, image: int) -> bool:
     """Whether an earlier map of the stack names the same concept there: it counts once."""
     for earlier in range(level):  # noqa: SIM110
@@ -21,7 +21,7 @@ def is_repeat(labels: Array, level: int, pixel: int, image: int) -> bool:
     return False
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fill_features(labels, first, last, images, offsets, null, lanes):  # type: ignore[no-untyped-def]
     """Lanes (pixels, 64, L) uint16: 0 counts pixels, 1 ... C own concepts, C + 1 ... 2C partners' concepts.
 
@@ -42,7 +42,7 @@ def fill_features(labels, first, last, images, offsets, null, lanes):  # type: i
                         lanes[pixel - first, (image - offset) % images, null + concept] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _tally(labels: Array, first: int, last: int, images: int, tally: Array) -> None:
     for level in range(labels.shape[0]):
         for pixel in range(first, last):
@@ -52,7 +52,7 @@ def _tally(labels: Array, first: int, last: int, images: int, tally: Array) -> N
                     tally[image, concept] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fill_lists(labels, first, last, images, starts, listed):  # type: ignore[no-untyped-def]
     """The tile's pixels by image and concept: listed[starts[i, c] : starts[i, c + 1]] uint16."""
     concepts = starts.shape[1] - 1
@@ -74,7 +74,7 @@ def fill_lists(labels, first, last, images, starts, listed):  # type: ignore[no-
                     tally[image, concept] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def transpose(labels: Array, number: Array, out: Array) -> None:
     """Labels (n, maps, pixels), renumbered, into (maps, pixels, 64)."""
     for image in range(labels.shape[0]):
@@ -83,7 +83,7 @@ def transpose(labels: Array, number: Array, out: Array) -> None:
                 out[level, pixel, image] = number[labels[image, level, pixel]]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_places(labels, images, present, places, areas):  # type: ignore[no-untyped-def]
     """Adds where concepts lie, to places (C, pixels) int32, and sets areas (64, present) of this block."""
     for level in range(labels.shape[0]):

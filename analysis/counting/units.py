@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analysis.counting.compiled import compiled
 from analysis.counting.kernel import IMAGES, TILE, add_areas, add_joint, add_overlaps, fill_bins
 from analysis.counting.lanes import STRIDE
 from analysis.counting.tiles import fill_features, fill_lists
@@ -13,7 +13,7 @@ from analysis.counting.tiles import fill_features, fill_lists
 Array = NDArray[Any]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_units(  # type: ignore[no-untyped-def]
     r, units, labels, concepts, axes, edges, lanes, joint, null, offsets, cuts, areas, overlaps
 ):
