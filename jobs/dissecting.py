@@ -162,6 +162,7 @@ class Work:
 
     def run(self) -> None:
         """Everything, from the pilot to the final publication."""
+        self.watch.keep()
         self.progress.begin("pilot")
         log = structlog.get_logger()
         log.info("loaded", generator=self.generator.name, segmenter=self.segmenter.name, plan=str(self.plan))

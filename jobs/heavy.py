@@ -4,6 +4,7 @@ it failed."""
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -45,7 +46,7 @@ Work = Callable[[Spec, Progress], None]
 
 def main(work: Work) -> None:
     """Run `work` for the job on standard input. Exit 0 when it is done, else 1 with the reason in a live
-    file."""
+    file. Ends without Python's tidying up, which libraries fill the log with."""
     processes.bind()
     processes.expendable()
     spec = Spec(**json.load(sys.stdin))
@@ -64,8 +65,15 @@ def main(work: Work) -> None:
             traceback.print_exc()
         log.error(reason)
         live.write(live.path(spec.layout, spec.job_id, "error"), {"kind": kind, "reason": reason})
-        sys.exit(1)
+        _end(1)
     log.info("done", run=spec.run_id)
+    _end(0)
+
+
+def _end(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _hold(spec: Spec, progress: Progress) -> locks.Lock:

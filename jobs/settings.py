@@ -24,7 +24,7 @@ class Settings(BaseSettings):
         default=900.0, gt=0, description="a job without progress for this long is stopped"
     )
     restarts: int = Field(default=2, ge=0, description="restarts without progress before a job fails")
-    poll_seconds: float = Field(default=0.2, gt=0, description="how often a worker looks for work")
+    poll_seconds: float = Field(default=0.4, gt=0, description="how often a worker looks for work")
     notify: list[str] = Field(
         default_factory=list, description="apprise addresses told when a job ends (JSON list)"
     )

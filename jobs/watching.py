@@ -117,7 +117,7 @@ class Watch:
         meter = Meter(process.pid)
         while process.poll() is None:
             time.sleep(TICK)
-            if time.time() - sampled < 0.5:
+            if time.time() - sampled < 1.0:
                 continue
             sampled = time.time()
             usage = meter.read()

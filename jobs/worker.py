@@ -54,7 +54,7 @@ class Worker:
             global_concurrency=len(found.names),
             polling_interval_sec=self.settings.poll_seconds,
         )
-        client.queue.register_queue(queueing.CLOCK, polling_interval_sec=self.settings.poll_seconds)
+        client.queue.register_queue(queueing.CLOCK, polling_interval_sec=5 * self.settings.poll_seconds)
         sweeper = Sweeper(self.layout, client.queue, self.executor, Lookout(client))
         sweeper.upgrade()
         self._launch(client)
@@ -76,7 +76,7 @@ class Worker:
     def _loop(self, sweeper: Sweeper) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        while not self.stopping.wait(0.5):
+        while not self.stopping.wait(1.0):
             try:
                 sweeper.sweep()
             except Exception:  # a sweep that fails (a busy disk, say) is tried again; the worker goes on

@@ -131,7 +131,7 @@ def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[byt
             bar.update(task, speed=speed(job))
             if worker is not None and worker.poll() is not None:
                 raise GanatomyError("The worker ended; logs/worker.log in the store says why.")
-            time.sleep(0.1)
+            time.sleep(0.3)
         bar.update(task, description=job.state, completed=job.done, total=job.total or None)
     return job
 

@@ -1,0 +1,113 @@
+"""A dissection as a job: what it publishes is what `analysis.dissect` gives, also after a kill."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from analysis import dissect
+from analysis.generators import registry as generators
+from analysis.segmenters import registry as segmenters
+from db import bundles, queries, store
+from jobs import live
+from jobs.client import Client
+from jobs.requests import DissectRequest
+from jobs.views import JobView
+
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A store with a worker."""
+    client = Client.at(tmp_path_factory.mktemp("dissecting") / "store")
+    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(client.layout.root)]
+    worker = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
+    yield client
+    worker.terminate()
+    worker.wait(20)
+
+
+def ended(client: Client, job_id: str | None, seconds: float = 200) -> JobView:
+    deadline = time.monotonic() + seconds
+    while not (job := client.job(str(job_id))).ended:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return job
+
+
+def planted(**values: object) -> DissectRequest:
+    return DissectRequest.model_validate(
+        {"generator": "planted", "images": 150, "calibration": 100, **values}
+    )
+
+
+def test_a_job_publishes_what_dissect_gives(client: Client) -> None:
+    submission = client.submit(planted(seed=7, owner="ada", project="tests"))
+    job = ended(client, submission.job_id)
+    assert (job.state, job.error, job.done, job.total, job.published) == ("done", None, 250, 250, 2)
+    direct = dissect(
+        generators.load("planted", None),
+        segmenters.load("planted", None),
+        images=150,
+        calibration=100,
+        seed=7,
+    ).frame()
+    snapshot = store.open(client.layout)
+    row = queries.runs(snapshot).iloc[0]
+    assert (row.run_id, row.state, row.revision) == (submission.run_id, "final", 2)
+    assert (row.images, row.calibration, row.seed, row.owner, row.project) == (150, 100, 7, "ada", "tests")
+    assert json.loads(row.settings)["generator"] == "planted"
+    assert json.loads(row.versions)["torch"]
+    assert row.duration_s > 0
+    assert len(row.generator_sha256) == len(row.segmenter_sha256) == 64
+    published = bundles.latest(client.layout, submission.run_id).table("unit_concept")
+    keys = ["layer", "unit", "concept"]
+    both = published.merge(direct, on=keys, suffixes=("", "_direct"))
+    assert len(both) == len(direct)
+    assert np.array_equal(both.iou, both.iou_direct, equal_nan=True)
+    assert not (client.layout.work / submission.run_id).exists()
+
+
+def test_what_is_there_is_not_done_again(client: Client) -> None:
+    first = client.submit(planted(images=64, calibration=64, seed=8))
+    assert ended(client, first.job_id).state == "done"
+    again = client.submit(planted(images=64, calibration=64, seed=8, owner="bob"))
+    assert (again.job_id, again.run_id, again.already) == (None, first.run_id, True)
+
+
+def test_another_layer_needs_no_segmenting(client: Client) -> None:
+    first = client.submit(planted(images=64, calibration=64, seed=9, layers=["layer1"]))
+    ended(client, first.job_id)
+    kept = {file: file.stat().st_mtime_ns for file in client.layout.labels.rglob("*.npz")}
+    second = client.submit(planted(images=64, calibration=64, seed=9, layers=["layer2"]))
+    assert second.run_id != first.run_id
+    assert ended(client, second.job_id).state == "done"
+    assert {file: file.stat().st_mtime_ns for file in client.layout.labels.rglob("*.npz")} == kept
+
+
+def test_a_killed_dissection_ends_with_the_same_numbers(client: Client) -> None:
+    asked = planted(images=1500, calibration=640, seed=10)
+    submission = client.submit(asked)
+    watch = live.path(client.layout, str(submission.job_id), "watch")
+    for shards in (3, 12):
+        while len(list((client.layout.work / submission.run_id).glob("*-*-*-*.npz"))) < shards:
+            assert not client.job(str(submission.job_id)).ended
+            time.sleep(0.01)
+        os.kill(live.read(watch)["pid"], 9)
+    assert ended(client, submission.job_id).state == "done"
+    direct = dissect(
+        generators.load("planted", None),
+        segmenters.load("planted", None),
+        images=1500,
+        calibration=640,
+        seed=10,
+    )
+    counted = bundles.latest(client.layout, submission.run_id).array("counts-layer2")
+    for name, array in direct.arrays()["counts-layer2"].items():
+        assert np.array_equal(counted[name], array, equal_nan=array.dtype.kind == "f"), name
