@@ -24,7 +24,7 @@ from analysis.training.pictures import pictures
 from analysis.training.progressive import R1_EVERY, Game
 
 SEED, COUNT = 1, 8000
-SAVE, SNAPSHOT = 200, 500
+SAVE, SNAPSHOT = 100, 500
 RATE, REST = 1e-3, 1500  # the learning rate, and the steps at the end over which it falls to a tenth
 
 
@@ -38,7 +38,7 @@ class Phase:
     batch: int
 
 
-SCHEDULE = (Phase(1, 800, 0, 32), Phase(2, 1700, 400, 32), Phase(3, 2000, 600, 16), Phase(4, 8000, 800, 16))
+SCHEDULE = (Phase(1, 800, 0, 32), Phase(2, 1700, 400, 32), Phase(3, 1300, 600, 16), Phase(4, 8000, 800, 16))
 STEPS = sum(phase.steps for phase in SCHEDULE)
 
 
