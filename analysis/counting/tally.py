@@ -161,6 +161,7 @@ class Tally:
         height, width = self.counts.grid
         for name, counts in self.counts.ceiling.items():
             h, w = (int(side) for side in name.split("x"))
+            h, w = min(h, height), min(w, width)
             cells, axes = (_cells(h, height), _cells(w, width)), (axis(h, height), axis(w, width))
             for image in range(-first % EVERY, block.images, EVERY):
                 for concept in np.unique(labels[image]):
@@ -202,7 +203,7 @@ def _survey(r: torch.Tensor) -> tuple[Array, Array]:
 
 @cache
 def _cells(cells: int, pixels: int) -> Array:
-    return np.arange(pixels) * min(cells, pixels) // pixels
+    return np.arange(pixels) * cells // pixels
 
 
 def empty_ceiling(layers: list[tuple[int, int]], grid: tuple[int, int], concepts: int) -> dict[str, Array]:
