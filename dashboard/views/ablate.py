@@ -77,12 +77,12 @@ class Pictures:
     @property
     def columns(self) -> list[str]:
         told = ["before", "after", "where they differ"]
-        return told + ["after, random units"] if self.control else told
+        return [*told, "after, random units"] if self.control else told
 
     def row(self, i: int) -> list[Image.Image]:
         """The pictures of the i-th latent, side by side."""
         paths = [self.edit.before[i], self.edit.after[i], self.edit.difference[i]]
-        return [_large(path) for path in (paths + [self.control.after[i]] if self.control else paths)]
+        return [_large(path) for path in ([*paths, self.control.after[i]] if self.control else paths)]
 
 
 def _large(path: str) -> Image.Image:

@@ -151,7 +151,7 @@ with page.frame("Jobs", "Queue a dissection, watch it, read its log; finished on
     ):
         ask()
     if url.get("job"):
-        with st.container(border=True):
+        with st.container(border=True, key="job"):
             one(url.get("job"))
     st.subheader("All jobs", anchor=False)
     everything()

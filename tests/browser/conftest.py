@@ -18,11 +18,9 @@ from visiting import Dashboard, Visitor, ganatomy, serve
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small generator whose units are known, really dissected by a job, twice over different seeds."""
+    """A small generator whose units are known, really dissected by a job."""
     root = tmp_path_factory.mktemp("browser") / "store"
-    for seed in ("1", "2"):
-        arguments = ("--images", "128", "--calibration", "64", "--seed", seed, "--wait")
-        ganatomy(root, "dissect", "planted", *arguments)
+    ganatomy(root, "dissect", "planted", "--images", "64", "--calibration", "64", "--wait")
     return root
 
 

@@ -17,7 +17,7 @@ PAGES = ("/", "/units", "/unit?layer=layer1&unit=3", "/layers", "/ablate", "/job
 def test_home_shows_the_runs_and_leads_to_units(visitor: Visitor) -> None:
     page = visitor.open("/")
     expect(page.get_by_text("Evaluation images", exact=True)).to_be_visible()
-    expect(page.get_by_text("seen by planted")).to_have_count(2)
+    expect(page.get_by_text("seen by planted")).to_be_visible()
     page.get_by_role("link", name="Units", exact=True).last.click()
     expect(page.get_by_role("heading", name="Units")).to_be_visible()
     assert str(visitor.parameter("run")).startswith("planted-")
@@ -84,7 +84,7 @@ def test_layers_counts_units_and_concepts(visitor: Visitor) -> None:
     page = visitor.open("/layers?by=concept")
     for heading in ("Named units", "Distinct concepts", "Concept by concept"):
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    expect(page.locator("[data-testid=stVegaLiteChart] canvas")).to_have_count(3)
+    expect(page.locator("[data-testid=stVegaLiteChart]")).to_have_count(3)
 
 
 def test_ablate_shows_four_images_before_and_after(visitor: Visitor) -> None:
@@ -103,11 +103,13 @@ def test_ablate_takes_the_best_units_of_a_concept(visitor: Visitor) -> None:
 
 def test_sql_answers_and_gives_csv(visitor: Visitor) -> None:
     page = visitor.open("/sql")
-    page.get_by_label("Statement").fill("SELECT layer, count(*) AS n FROM unit GROUP BY layer ORDER BY layer")
-    page.get_by_label("Statement").press("Control+Enter")
+    page.get_by_label("Statement", exact=True).fill(
+        "SELECT layer, count(*) AS n FROM unit GROUP BY layer ORDER BY layer"
+    )
+    page.get_by_label("Statement", exact=True).press("Control+Enter")
     expect(page.get_by_text("2 rows")).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="CSV", exact=True).click()
     rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
     assert rows == [["layer", "n"], ["layer1", "72"], ["layer2", "72"]]
     assert "GROUP BY layer" in str(visitor.parameter("q"))
@@ -119,7 +121,9 @@ def test_sql_answers_and_gives_csv(visitor: Visitor) -> None:
 def test_sql_says_in_a_sentence_what_is_wrong(visitor: Visitor, statement: str) -> None:
     page = visitor.open(f"/sql?q={statement.replace(' ', '+')}")
     expect(page.get_by_role("alert")).to_be_visible()
-    assert len(page.get_by_role("alert").inner_text().strip().splitlines()) <= 2
+    said = page.get_by_role("alert").inner_text().removeprefix("error").strip()
+    assert said.endswith((".", "?"))
+    assert "\n" not in said
 
 
 def test_the_keyboard_reaches_the_pages(visitor: Visitor) -> None:
