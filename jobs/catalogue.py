@@ -12,7 +12,6 @@ from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
 from analysis.segmenters import registry as segmenters
 from analysis.weights import Added, Bundled, Fetched
-from db import bundles
 from db.errors import StoreError
 from db.layout import Layout
 from jobs.requests import DissectRequest, Request, run_id
@@ -73,6 +72,10 @@ def weights_key(info: ModelInfo) -> str:
 
 def finished(layout: Layout, run: str) -> bool:
     """True when the run's last publication is there."""
+    from db import bundles  # pandas and pyarrow, only once something may be there
+
+    if not (layout.bundles / run).is_dir():
+        return False
     try:
         return bool(bundles.latest(layout, run).run.get("state") == "final")
     except StoreError:

@@ -19,7 +19,7 @@ from dbos import DBOSClient, WorkflowStatus
 
 from analysis.errors import GanatomyError
 from db.layout import Layout
-from jobs import catalogue, clock, estimates, fairness, queueing, reading, rendering, workers
+from jobs import catalogue, clock, fairness, queueing, reading, rendering, workers
 from jobs.requests import Request, When, parse
 from jobs.settings import Settings
 from jobs.views import Estimate, JobView, RenderResult, ScheduleView, Submission, WorkerView
@@ -161,6 +161,8 @@ class Client:
 
     def estimate(self, request: Request) -> Estimate:
         """Time and disk that a request is likely to take, from earlier runs in this store."""
+        from jobs import estimates  # pandas and DuckDB: a second that other commands need not spend
+
         return estimates.estimate(self.layout, request)
 
     def workers(self) -> list[WorkerView]:

@@ -6,16 +6,16 @@ import enum
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from analysis.errors import GanatomyError
-from db import console as sql_console
 from jobs.commands.common import Json, Store, client, console, show_json, show_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 class Format(enum.StrEnum):
@@ -37,6 +37,8 @@ def sql(
     json: Json = False,
 ) -> None:
     """Ask the store in SQL: reading only, in a sandbox."""
+    from db import console as sql_console
+
     text = sys.stdin.read() if statement == "-" else statement
     result = sql_console.run(client(store).layout, text, rows=rows, seconds=seconds)
     write(result.table, result.frame, Format.json if json else format, output)
@@ -50,6 +52,8 @@ def write(table: pa.Table, frame: pd.DataFrame, format: Format, output: Path | N
         case Format.parquet:
             if output is None and sys.stdout.isatty():
                 raise GanatomyError("Parquet is not for reading; give --output FILE.")
+            import pyarrow.parquet as pq
+
             pq.write_table(table, output or sys.stdout.buffer)
         case Format.csv:
             frame.to_csv(output or sys.stdout, index=False)
@@ -65,7 +69,7 @@ def write(table: pa.Table, frame: pd.DataFrame, format: Format, output: Path | N
 
 def cell(value: Any) -> str:
     """A value in a table for people."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    if value is None or value != value:  # NaN and NaT differ from themselves
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from jobs import checks
 from jobs.commands.common import Json, Store, client, show_json, show_table
 
 
 def doctor(store: Store = None, json: Json = False) -> None:
     """Look at everything; say what is wrong and what to do. Exit 1 when something is wrong."""
+    from jobs import checks
+
     found = checks.every(client(store).layout)
     if json:
         show_json([asdict(check) for check in found])
