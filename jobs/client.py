@@ -205,6 +205,22 @@ class Client:
         """Before, after and difference of an edit such as "ablate layer3 4,17,31", one picture a latent."""
         return rendering.render(self.layout, generator, edit, seed, latents)
 
+    def pin(
+        self,
+        made: RenderResult,
+        generator: str,
+        edit: str,
+        seed: int,
+        latents: Sequence[int],
+        author: str,
+        shared: bool = True,
+        run_id: str | None = None,
+    ) -> str:
+        """Keep a render as rows of table `render`, standing on run `run_id`; the name of its own run."""
+        from jobs import pins
+
+        return pins.pin(self.layout, made, generator, edit, seed, latents, author, shared, run_id)
+
     def render_ready(self) -> bool:
         """True when the render process answers."""
         return rendering.ready(self.layout)

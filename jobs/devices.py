@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,30 +76,9 @@ def machine_folder() -> Path:
 
 
 def _gpus() -> tuple[str, ...]:
-    command = [sys.executable, "-P", "-m", "jobs.devices"]
+    command = [sys.executable, "-P", "-m", "jobs.gpus"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     try:
         return tuple(json.loads(done.stdout))
     except ValueError:
         return ()
-
-
-def _list() -> None:
-    import torch
-
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    names = shown.split(",")[:count] if shown else [str(number) for number in range(count)]
-    print(json.dumps(names))
-
-
-def wait(layout: Layout, devices: Devices, wish: str, seconds: float = 0.2) -> Slot | None:
-    """`take`, after a moment when nothing is free at once."""
-    slot = devices.take(layout, wish)
-    if slot is None:
-        time.sleep(seconds)
-    return slot
-
-
-if __name__ == "__main__":
-    _list()

@@ -43,7 +43,7 @@ def view(layout: Layout, status: WorkflowStatus) -> JobView:
         owner=values.get("owner", ""),
         project=values.get("project", ""),
         priority=urgency(status.priority),
-        created_at=_time(status.created_at) or datetime.now(UTC).replace(tzinfo=None),
+        created_at=_time(status.created_at) or live.now(),
         started_at=_time(status.dequeued_at),
         finished_at=_time(status.completed_at),
         not_before=None if attributes.get("after") else _time(status.delay_until_epoch_ms),

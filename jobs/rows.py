@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,9 @@ from analysis.counts import Counts
 from analysis.generators.generator import Generator
 from analysis.plan import Plan
 from jobs import heavy, live, provenance
+from jobs.live import now
 from jobs.reported import Reported
 from jobs.requests import DissectRequest
-
-
-def now() -> datetime:
-    """Naive UTC, as everywhere in the store."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import socket
-from datetime import UTC, datetime
+from datetime import datetime
 
 from analysis.errors import GanatomyError
 from db.layout import Layout
@@ -38,7 +38,7 @@ def claim(layout: Layout) -> tuple[str, locks.Lock]:
 
 def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> None:
     """Say who holds the slot, for people and for `alive`."""
-    started = datetime.now(UTC).replace(tzinfo=None).isoformat()
+    started = live.now().isoformat()
     values = {**live.me(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
     live.write(layout.live / f"worker-{executor.replace('/', '-')}.json", values)
 

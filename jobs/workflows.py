@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -60,7 +60,7 @@ def work(job_id: str, kind: str, request: dict[str, Any], run_id: str) -> str:
     """The heavy part, in processes of its own."""
     log = structlog.get_logger()
     log.info("job starts", job=job_id, run=run_id)
-    now = datetime.now(UTC).replace(tzinfo=None).isoformat()
+    now = live.now().isoformat()
     spec = Spec(str(means.client.layout.root), job_id, run_id, kind, request, "", "", 1, now)
     outcome = means.watch.run(spec, KINDS[kind].MODULE)
     log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)
