@@ -17,7 +17,7 @@ from analysis import tables
 from analysis.counts import Counts
 from analysis.edges import Edges
 from analysis.errors import GanatomyError
-from analysis.evidence import null_weight
+from analysis.evidence import images_for_width, null_weight
 from analysis.plan import BLOCK, Plan, ThresholdRule
 from analysis.scores import Scores, score
 from analysis.thresholds import Thresholds, choose
@@ -64,6 +64,12 @@ class Dissection:
         null_iou, q_value and the rest of table unit_concept. NaN where a pair has no threshold."""
         parts = [tables.unit_concepts(scores, self.evaluation_counts) for scores in self.scores.values()]
         return pd.concat(parts, ignore_index=True)
+
+    def images_for(self, width: float) -> float:
+        """How many evaluation images would bring the median interval of the named units to a width."""
+        scores = [(s.iou[s.label], s.iou_low[s.label], s.iou_high[s.label]) for s in self.scores.values()]
+        iou, low, high = (np.concatenate(part) for part in zip(*scores, strict=True))
+        return images_for_width(iou, low, high, self.evaluation_counts.images, width)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The store's tables of this run, without run_id."""

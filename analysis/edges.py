@@ -37,7 +37,8 @@ class LayerEdges:
 
     def table(self) -> NDArray[np.uint8]:
         """(units, STEPS + 2): the bin of each step."""
-        above = np.nextafter(self.edges, F32(np.inf))
+        with np.errstate(over="ignore"):
+            above = np.nextafter(self.edges, F32(np.inf))
         first = steps(above, self.low[:, None], self.scale[:, None])
         table = np.zeros((len(self.edges), STEPS + 2), np.int64)
         np.add.at(table, (np.arange(len(table))[:, None], first), 1)

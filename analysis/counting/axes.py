@@ -8,7 +8,7 @@ F32 = np.float32
 
 
 def axis(cells: int, pixels: int) -> Axis:
-    """For each pixel: the two cells it lies between, and the weight of the second."""
+    """For each pixel: the two cells it lies between (one twice where it is exact), and the second one's weight."""
     if cells == pixels:
         same = np.arange(cells)
         return same, same, np.zeros(cells, F32)
@@ -17,4 +17,5 @@ def axis(cells: int, pixels: int) -> Axis:
     first = np.minimum(place.astype(np.int64), cells - 1)
     second = np.minimum(first + 1, cells - 1)
     weight = np.clip(place - first.astype(F32), F32(0), F32(1)).astype(F32)
-    return first, second, weight
+    # A neighbour without weight is not read: 0 times infinity would be no number.
+    return first, np.where(weight > 0, second, first), weight

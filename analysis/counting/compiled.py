@@ -24,7 +24,7 @@ PLACES = (
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """A loop as machine code, free of the interpreter's lock, kept on disk where that can be written."""
     folder = _folder()
-    if folder is None or config.BOUNDSCHECK:
+    if folder is None or getattr(config, "BOUNDSCHECK", None):
         return njit(nogil=True)(function)
     before = getattr(config, "CACHE_DIR", "")
     config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
