@@ -18,8 +18,8 @@ from db.views import NAMED_IOU, unit_label
 class Rule:
     """When a unit counts as named.
 
-    `paper`: IoU over `cut` (Bau et al. 2019). `calibrated`: the agreement is more than place (q at most
-    `level` against other images' masks), and the unit beats the best constant mask.
+    `paper`: IoU over `cut` (Bau et al. 2019). `calibrated`: agreement that is more than luck and place, q at
+    most `level` against other images' masks and a score over that null. As in `analysis.rules`.
     """
 
     name: Literal["paper", "calibrated"] = "paper"
@@ -31,7 +31,7 @@ class Rule:
         c = rows.c
         if self.name == "paper":
             return sa.func.coalesce(c.iou > self.cut, sa.false())
-        return sa.func.coalesce((c.q_value <= self.level) & (c.iou > c.mask_iou), sa.false())
+        return sa.func.coalesce((c.q_value <= self.level) & (c.calibrated > 0), sa.false())
 
 
 def runs(snapshot: Snapshot) -> pd.DataFrame:
@@ -149,6 +149,7 @@ def layer_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
             unit_label.c.layer,
             sa.func.count().filter(passes).label("named"),
             sa.func.count(sa.distinct(unit_label.c.concept)).filter(passes).label("distinct_concepts"),
+            sa.func.count().filter(passes & unit_label.c.detector).label("detectors"),
             sa.func.max(unit_label.c.iou).label("best_iou"),
         )
         .where(unit_label.c.run_id == run_id)
@@ -157,7 +158,8 @@ def layer_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
     )
     c = layer.c
     facts = (c.layer, c.position, c.module_path, c.units, c.height, c.width)
-    chosen = sa.select(*facts, tally.c.named, tally.c.distinct_concepts, tally.c.best_iou)
+    chosen = sa.select(*facts, tally.c.named, tally.c.distinct_concepts, tally.c.detectors)
+    chosen = chosen.add_columns(tally.c.best_iou)
     joined = layer.outerjoin(tally, c.layer == tally.c.layer)
     return snapshot.read(chosen.select_from(joined).where(c.run_id == run_id).order_by(c.position))
 

@@ -57,10 +57,11 @@ def publish_with(layout: Layout, path: Path, **columns: list[float]) -> Snapshot
     return store.open(layout)
 
 
-def test_the_calibrated_rule_wants_q_and_more_than_the_mask(layout: Layout, write_run: WriteRun) -> None:
-    snapshot = publish_with(layout, write_run("run", units=4), q_value=[0.01] * 6 + [0.2, 0.2])
+def test_the_calibrated_rule_wants_q_and_more_than_the_null(layout: Layout, write_run: WriteRun) -> None:
+    evidence = {"q_value": [0.01] * 6 + [0.2, 0.2], "calibrated": [0.1] * 2 + [-0.1] * 2 + [0.1] * 4}
+    snapshot = publish_with(layout, write_run("run", units=4), **evidence)
     units = queries.units(snapshot, "run", "layer1", Rule("calibrated"))
-    # unit 1 does not beat the mask's .15, unit 3's q is too large
+    # unit 0 has no name, unit 1 does not beat the null, unit 3's q is too large
     assert list(units.loc[units["passes"], "unit"]) == [2]
 
 
@@ -73,7 +74,13 @@ def test_best_units_are_ranked_on_calibration_images(layout: Layout, write_run: 
 
 def test_layers_count_units_and_distinct_concepts(snapshot: Snapshot) -> None:
     counts = queries.layer_counts(snapshot, "new", Rule("paper", cut=0.35))
-    assert counts.loc[0, ["layer", "units", "named", "distinct_concepts"]].tolist() == ["layer1", 8, 4, 1]
+    assert counts.loc[0, ["layer", "units", "named", "distinct_concepts", "detectors"]].tolist() == [
+        "layer1",
+        8,
+        4,
+        1,
+        4,
+    ]
     concepts = queries.concept_counts(snapshot, "new", Rule("paper", cut=0.35))
     assert concepts.loc[0, ["concept", "units", "best_unit"]].tolist() == ["tree", 4, 7]
 

@@ -67,6 +67,7 @@ def table(run: pick.Run, counts: pd.DataFrame) -> None:
         "units": "Units",
         "named": "Named",
         "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1),
+        "detectors": st.column_config.Column("Beat the mask", help=words.HELP["mask_iou"]),
         "distinct_concepts": "Concepts",
         "best_iou": st.column_config.NumberColumn("Best IoU", format="%.2f", help=words.HELP["iou"]),
         "link": st.column_config.LinkColumn("Units", display_text="open"),
@@ -101,7 +102,7 @@ with page.frame("Layers", "Where in the generator there are named units, and for
             by = url.choice(st.segmented_control, "Colour by", "by", ["category", "concept"], required=True)
     if run:
         counts = queries.layer_counts(snapshot, run.id, rule)
-        counts = counts.fillna({"named": 0, "distinct_concepts": 0})
+        counts = counts.fillna({"named": 0, "distinct_concepts": 0, "detectors": 0})
         tally = queries.concept_counts(snapshot, run.id, rule)
         if tally.empty:
             hint = "No unit is named under this rule; try the other rule, or more images."

@@ -9,8 +9,8 @@ from db import queries
 
 EACH = 24  # cards a page
 SORTS = {
-    "IoU": ("iou", False),
     "IoU over always-on": ("over_always_on", False),
+    "IoU": ("iou", False),
     "IoU over constant mask": ("over_mask", False),
     "Peak activation": ("activation_peak", False),
     "Unit number": ("unit", True),
@@ -34,7 +34,8 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
     number = url.text(
         st.text_input, "Unit number", "find", width=130, reset=("page",), placeholder="e.g. 4, 17-20"
     )
-    only = url.choice(st.segmented_control, "Show", "show", ["all", "named"], required=True, reset=("page",))
+    shown = ["all", "named", "beats the mask"]
+    only = url.choice(st.segmented_control, "Show", "show", shown, required=True, reset=("page",))
     units = units.assign(
         over_always_on=units["iou"] - units["always_on"], over_mask=units["iou"] - units["mask_iou"]
     )
@@ -42,8 +43,10 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
         units = units[(units["concept"] == concept) & units["passes"]]
     if number:
         units = units[units["unit"].isin(words.numbers(number))]
-    if only == "named":
+    if only != "all":
         units = units[units["passes"]]
+    if only == "beats the mask":
+        units = units[units["detector"].fillna(False).astype(bool)]
     column, ascending = SORTS[order]
     return units.sort_values([column, "unit"], ascending=[ascending, True], na_position="last")
 

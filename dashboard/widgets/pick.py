@@ -11,6 +11,8 @@ from dashboard.widgets.rows import Row, rows
 from db import queries
 from db.store import Snapshot
 
+CUTS = [0.02, 0.04, 0.05, 0.1, 0.2]  # .05 in the paper's code, .04 later
+
 
 @dataclass(frozen=True)
 class Run:
@@ -88,7 +90,7 @@ def _middle(layers: list[str]) -> str:
 
 
 def rule() -> queries.Rule:
-    """The switch between the paper's rule and the calibrated one."""
+    """The switch between the paper's rule, with its cut, and the calibrated one."""
     name = url.choice(
         st.segmented_control,
         "Rule",
@@ -98,4 +100,6 @@ def rule() -> queries.Rule:
         format_func=str.title,
         help=words.HELP["rule"],
     )
-    return queries.Rule(name)  # type: ignore[arg-type]
+    if name == "calibrated":
+        return queries.Rule("calibrated")
+    return queries.Rule("paper", url.choice(st.selectbox, "IoU over", "cut", CUTS, default=0.05, width=100))

@@ -70,9 +70,9 @@ def follow(
     for column, value in values.items():
         moved.loc[known, column] = value[unit, concept]
     moved["threshold"] = found["edges"][moved["unit"], edges[moved["unit"]]]
-    beats = (moved["q_value"] <= rule.level) & (moved["iou"] > moved["mask_iou"])
+    more = (moved["q_value"] <= rule.level) & (moved["iou"] > moved["null_iou"])
     moved["detector"] = (moved["iou"] > moved["mask_iou"]).fillna(False)
-    moved["passes"] = (moved["iou"] > rule.cut) if rule.name == "paper" else beats
+    moved["passes"] = (moved["iou"] > rule.cut) if rule.name == "paper" else more
     return moved.assign(passes=moved["passes"].fillna(False).astype(bool))
 
 
@@ -83,7 +83,8 @@ def unit(run: pick.Run, layer: str, number: int, scores: pd.DataFrame) -> float:
         row = _concept(scores)
     found = counts(run, layer)
     edges = found["edges"][number]
-    scored = int(agreement.edge_of(found, row["threshold"] or np.inf)[number])
+    place = places(run)[row["concept"]]
+    scored = int(found["pair"][number, place])  # -1: no edge was admissible
     mine = {name: value[number : number + 1] if value.ndim > 1 else value for name, value in found.items()}
     shares = agreement.tail(mine["pixels"])[0]
     steps = [k for k in range(len(edges)) if shares[k] > 0] or [0]
@@ -96,11 +97,11 @@ def unit(run: pick.Run, layer: str, number: int, scores: pd.DataFrame) -> float:
         format_func=lambda k: f"{edges[k]:.3g}: {_percent(shares[k])} of pixels",
         help=words.HELP["threshold"],
     )
-    at = {**row, **_moved(mine, places(run)[row["concept"]], edge)} if edge != scored else row
+    at = {**row, **_moved(mine, place, edge)} if edge != scored else row
     evidence.chart(at, evidence.scale([row, at]))
     _tell(edge == scored, row)
     with st.expander("IoU at every threshold", icon=":material/show_chart:"):
-        _curve(mine, places(run)[row["concept"]], edge, row)
+        _curve(mine, place, edge, row)
     return float(edges[edge])
 
 

@@ -31,9 +31,9 @@ HELP = {
         "no numbers. Move it and IoU, outlines and images follow, from counts kept with the run."
     ),
     "rule": (
-        "**Paper**: named when the IoU is over 0.05 (Bau et al. 2019). **Calibrated**: named when the "
-        "agreement is more than place (q at most 0.05 against other images' masks) and the unit beats the "
-        "best constant mask."
+        "**Paper**: named when the IoU is over a cut, 0.05 in Bau et al. 2019. **Calibrated**: named when "
+        "the agreement is more than luck and place: q at most 0.05 against other images' masks, and a score "
+        "over that null. Under either, *beats the mask* says that the unit beats the best constant mask too."
     ),
     "q_value": "False discovery rate at which the agreement would count as more than place alone.",
     "precision": "Share of the unit's pixels that carry the concept.",
