@@ -32,7 +32,7 @@ def test_files_can_be_read_in_one_sitting() -> None:
 
 def test_no_index_address_and_no_path_of_one_machine() -> None:
     forbidden = re.compile(
-        "|".join(["pypi" + r"\.org", "pythonhosted", "/root" + "/", "/work" + "/main", "/opt" + "/"])
+        "|".join(["pypi" + r"\.org", "pythonhost" + "ed", "/root" + "/", "/work" + "/main", "/opt" + "/"])
     )
     texts = [
         p for p in tracked() if p.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".sh", ""} and p.is_file()
@@ -57,7 +57,7 @@ def test_nothing_that_the_dashboard_may_import_brings_torch() -> None:
 
 def test_nothing_pickles_or_evaluates() -> None:
     forbidden = re.compile(
-        r"\b(import pickle|pickle\.load|eval\(|exec\(|shell=True|weights_only=False|allow_pickle=True)"
+        r"(?<![.\w])(eval\(|exec\()|pickle\.loads?\(|shell=True|weights_only=False|allow_pickle=True"
     )
     sources = [p for p in tracked("*.py") if p.parts[len(ROOT.parts)] in PACKAGES]
     found = [str(p.relative_to(ROOT)) for p in sources if forbidden.search(p.read_text())]
