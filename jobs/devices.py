@@ -1,5 +1,4 @@
-"""Where heavy work runs: one process a GPU, or a CPU slot for every few cores. Run as a module it lists the
-GPUs."""
+"""Where heavy work runs: one process a GPU, or a CPU slot for every few cores."""
 
 from __future__ import annotations
 

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from analysis.catalogue import ModelInfo
 from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
 from analysis.segmenters import registry as segmenters
+from db import workspace
 from db.layout import Layout
+from db.provenance import owner
 from jobs import catalogue
 from jobs.commands.common import Json, Store, client, console, show_json, show_table
 
@@ -89,14 +92,26 @@ def add(
     json: Json = False,
 ) -> None:
     """Register your own weights of a known family."""
-    models = client(store).layout.models
+    layout = client(store).layout
+    models = layout.models
     if role == "generator":
         info = generators.add(name, family, weights, models, key, default_segmenter=segmenter)
     elif role == "segmenter":
         info = segmenters.add(name, family, weights, models, key)
     else:
         raise GanatomyError(f"{role!r} is no role; give --role generator or --role segmenter.")
+    register(layout, info)
     if json:
         show_json(catalogue.plain(info))
     else:
         console.print(f"Added {name}. Dissect it: ganatomy dissect {name}")
+
+
+def register(layout: Layout, info: ModelInfo) -> None:
+    """Note in the workspace who added a model and when, where SQL can join it."""
+    same = {key: getattr(info, key) for key in ("name", "role", "family", "title", "licence")}
+    weights = {
+        "weights_file": getattr(info.weights, "file", None),
+        "weights_sha256": getattr(info.weights, "sha256", None),
+    }
+    workspace.open(layout).add("model", owner() or "unknown", **same, **weights)
