@@ -77,7 +77,7 @@ class Pictures:
     @property
     def columns(self) -> list[str]:
         told = ["before", "after", "where they differ"]
-        return [*told, "after, random units"] if self.control else told
+        return [*told, "after, with random units"] if self.control else told
 
     def row(self, i: int) -> list[Image.Image]:
         """The pictures of the i-th latent, side by side."""
@@ -109,7 +109,7 @@ def render(run: pick.Run, layer: str, units: list[int], count: int) -> Pictures:
 def show(shown: Pictures) -> None:
     """A card an image, and what to take away."""
     rows = [shown.row(i) for i in range(len(shown.latents))]
-    columns = ", ".join(shown.columns)
+    columns = " · ".join(shown.columns)
     with st.grid(min_column_width=460):
         for latent, row in zip(shown.latents, rows, strict=True):
             with st.container(border=True, gap="xsmall"):

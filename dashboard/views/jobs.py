@@ -73,6 +73,8 @@ def row(job: JobView) -> None:
         if st.button("Open", key=f"open:{job.id}", type="tertiary", help=f"Job {job.id}"):
             url.put(job=job.id)
             st.rerun()
+    if job.state == "running" and job.id != url.get("job"):
+        st.progress(work.share(job), text=work.pace(job))
 
 
 @st.fragment(run_every=2, key="jobs")
@@ -85,11 +87,13 @@ def everything() -> None:
             return
         if any(not job.ended for job in jobs):
             work.nobody()
-        for job in jobs:
-            if job.state == "running":
-                work.progress(job)
-        for job in jobs[:SHOWN]:
-            row(job)
+        with st.container(gap="xsmall"):
+            for job in jobs[:SHOWN]:
+                row(job)
+        if len(jobs) > SHOWN:
+            st.caption(
+                f"and {words.count(len(jobs) - SHOWN, 'older job')}; `ganatomy jobs list` names them all"
+            )
 
 
 @st.fragment(run_every=2, key="job")
@@ -101,7 +105,7 @@ def one(job_id: str) -> None:
             st.subheader(job.title, anchor=False, width="content")
             work.badge(job)
         if not job.ended:
-            st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=work.pace(job))
+            st.progress(work.share(job), text=work.pace(job))
         if job.error:
             st.error(job.error, icon=":material/error:")
         if job.published and job.run_id:

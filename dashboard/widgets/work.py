@@ -1,7 +1,5 @@
 """Jobs as pages see them: the client, progress that moves by itself, whether anybody works."""
 
-import os
-
 import streamlit as st
 
 from dashboard.widgets import page, words
@@ -53,13 +51,17 @@ def pace(job: JobView) -> str:
     return " · ".join(parts) or "waits for its turn"
 
 
+def share(job: JobView) -> float:
+    """How much is done, 0 to 1."""
+    return min(job.done / job.total, 1.0) if job.total else 0.0
+
+
 def progress(job: JobView) -> None:
     """A job that has not ended: title, state, bar."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{job.title}**", width="content")
         badge(job)
-    share = min(job.done / job.total, 1.0) if job.total else 0.0
-    st.progress(share, text=pace(job))
+    st.progress(share(job), text=pace(job))
 
 
 @st.fragment(run_every=2, key="running")
@@ -89,8 +91,3 @@ def nobody() -> None:
             "No worker is alive, so queued jobs wait; start one with `ganatomy worker`.",
             icon=":material/bedtime:",
         )
-
-
-def person() -> str:
-    """Who is asked for by default: the name that the operator or the login gives."""
-    return os.environ.get("GANATOMY_OWNER") or "anyone"
