@@ -8,7 +8,7 @@ F32 = np.float32
 
 
 def axis(cells: int, pixels: int) -> Axis:
-    """For each pixel: the two cells it lies between (one twice where it is exact), and the second one's weight."""
+    """For each pixel: the two cells it lies between (one twice where exact), and the second's weight."""
     if cells == pixels:
         same = np.arange(cells)
         return same, same, np.zeros(cells, F32)

@@ -34,7 +34,7 @@ Array = NDArray[Any]
 def _gather(r: Array, unit: int, row: int, out: Array) -> None:
     for image in range(r.shape[0]):
         for x in range(r.shape[3]):
-            out[x, image] = r[image, unit, row, x]
+            out[x * IMAGES + image] = r[image, unit, row, x]
 
 
 @compiled
@@ -53,62 +53,65 @@ def _step(value: np.float32, low: np.float32, scale: np.float32) -> np.uint16:
 
 
 @compiled
-def _bins(
-    a: Array,
-    b: Array,
-    same: bool,
-    weight: np.float32,
-    low: np.float32,
-    scale: np.float32,
-    table: Array,
-    step: Array,
-    out: Array,
+def _steps(
+    a: Array, b: Array, same: bool, weight: np.float32, low: np.float32, scale: np.float32, out: Array
 ) -> None:
     if same:
         for k in range(IMAGES):
-            step[k] = _step(a[k], low, scale)
+            out[k] = _step(a[k], low, scale)
     else:
         other = ONE - weight
         for k in range(IMAGES):
-            step[k] = _step(other * a[k] + weight * b[k], low, scale)
-    for k in range(IMAGES):
-        out[PAD + k] = table[step[k]]
+            out[k] = _step(other * a[k] + weight * b[k], low, scale)
 
 
 @compiled
-def _wrap(row: Array, images: int) -> None:
+def _look_up(table: Array, step: Array, images: int, row: Array) -> None:
+    for k in range(IMAGES):
+        row[PAD + k] = table[step[k]]
     for k in range(PAD):
         row[PAD + images + k] = row[PAD + k % images]
         row[PAD - 1 - k] = row[PAD + images - 1 - k % images]
 
 
 @compiled
+def _row(r: Array, unit: int, y: int, vertical: Any, held: Array, one: Array, two: Array, out: Array) -> None:
+    """The unit's cells (cells * 64) at pixel row y; `held` are the map's rows that `one` and `two` hold."""
+    y0, y1, weight = vertical
+    if held[0] != y0[y]:
+        held[0] = y0[y]
+        _gather(r, unit, y0[y], one)
+    if held[1] != y1[y]:
+        held[1] = y1[y]
+        _gather(r, unit, y1[y], two)
+    if y0[y] == y1[y]:
+        _copy(one, out)
+    else:
+        _lerp(one, two, weight[y], out)
+
+
+@compiled
+def _copy(a: Array, out: Array) -> None:
+    for k in range(a.size):
+        out[k] = a[k]
+
+
+@compiled
 def fill_bins(r, unit, first, last, axes, low, scale, table, bins):  # type: ignore[no-untyped-def]
-    """Bins of pixels first up to last of one unit in all images, into bins (tile, STRIDE), with wrapped
-    ends."""
-    (y0, y1, wy), (x0, x1, wx) = axes
-    images, width, cells = r.shape[0], len(x0), r.shape[3]
-    one, two = np.zeros((cells, IMAGES), np.float32), np.zeros((cells, IMAGES), np.float32)
-    rows, step = np.zeros((cells, IMAGES), np.float32), np.zeros(IMAGES, np.uint16)
-    held_one, held_two, held_y = -1, -1, -1
+    """Bins of pixels first up to last of one unit, all images, into bins (tile, STRIDE) with wrapped ends."""
+    vertical, (x0, x1, weight) = axes
+    size, width = r.shape[3] * IMAGES, len(x0)
+    one, two = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    cells, step = np.zeros(size, np.float32), np.zeros(IMAGES, np.uint16)
+    held, held_y = np.full(2, -1), -1
     for pixel in range(first, last):
         y, x = pixel // width, pixel % width
         if y != held_y:
             held_y = y
-            if y0[y] != held_one:
-                held_one = y0[y]
-                _gather(r, unit, held_one, one)
-            if y1[y] == y0[y]:
-                rows[:] = one
-            else:
-                if y1[y] != held_two:
-                    held_two = y1[y]
-                    _gather(r, unit, held_two, two)
-                _lerp(one.reshape(-1), two.reshape(-1), wy[y], rows.reshape(-1))
-        row = bins[pixel - first]
-        same = x0[x] == x1[x]
-        _bins(rows[x0[x]], rows[x1[x]], same, wx[x], low, scale, table, step, row)
-        _wrap(row, images)
+            _row(r, unit, y, vertical, held, one, two, cells)
+        a, b = x0[x] * IMAGES, x1[x] * IMAGES
+        _steps(cells[a : a + IMAGES], cells[b : b + IMAGES], a == b, weight[x], low, scale, step)
+        _look_up(table, step, r.shape[0], bins[pixel - first])
 
 
 @compiled
