@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from analysis.catalogue import ModelInfo
 from analysis.errors import GanatomyError
-from db import bundles, removal, store
+from analysis.weights import Added
+from db import bundles, removal, store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from jobs.cli import app
+from jobs.commands import models
 
 WriteRun = Callable[..., Path]
 Say = Callable[..., str]
@@ -91,3 +94,16 @@ def test_what_is_not_there_is_one_sentence(say: Say, tmp_path: Path) -> None:
     for words in (("store", "delete", "nix", "-y"), ("export", "nix", str(tmp_path / "out"))):
         with pytest.raises(StoreError, match="no run 'nix'"):
             say(*words)
+
+
+def test_who_added_a_model_is_noted(layout: Layout) -> None:
+    info = ModelInfo("mine", "generator", "dcgan", "Mine", "CC0", "here", Added("mine.safetensors", "ab12"))
+    models.register(layout, info)
+    row = workspace.open(layout).rows("model").iloc[0]
+    assert (row["name"], row.family, row.weights_file, row.weights_sha256) == (
+        "mine",
+        "dcgan",
+        "mine.safetensors",
+        "ab12",
+    )
+    assert row.author
