@@ -65,14 +65,14 @@ def results(run_id: str) -> None:
 
 
 def row(job: JobView) -> None:
-    """One job in the list: state, title, when, and a button that opens it."""
+    """One job in the list: state, title, when, and a link that opens it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         work.badge(job)
         st.markdown(job.title, width="stretch")
         st.caption(f"{job.owner} · {words.ago(job.created_at)}", width="content")
-        if st.button("Open", key=f"open:{job.id}", type="tertiary", help=f"Job {job.id}"):
-            url.put(job=job.id)
-            st.rerun()
+        st.page_link(
+            "views/jobs.py", label="Open", query_params=url.same_page(job=job.id), help=f"Job {job.id}"
+        )
     if job.state == "running" and job.id != url.get("job"):
         st.progress(work.share(job), text=work.pace(job))
 
@@ -123,13 +123,11 @@ def deeds(job: JobView) -> None:
         if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
             st.toast(work.client().retry(job.id).message)
             st.rerun()
-        if st.button("Clone with changes", icon=":material/content_copy:"):
-            form.fill(job.request)
-            url.put(job=None)
-            st.rerun()
-        if st.button("Close", type="tertiary"):
-            url.put(job=None)
-            st.rerun()
+        # Links, not buttons: the address that a timed fragment's button writes can be lost to the next tick.
+        same = url.same_page(**form.parameters(job.request))
+        copy = ":material/content_copy:"
+        st.page_link("views/jobs.py", label="Clone with changes", icon=copy, query_params=same)
+        st.page_link("views/jobs.py", label="Close", icon=":material/close:", query_params=url.same_page())
 
 
 def facts(job: JobView) -> None:

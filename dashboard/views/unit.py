@@ -37,7 +37,7 @@ def heading(layer: Row, unit: int, row: Row) -> None:
         st.page_link("views/units.py", label="Gallery", icon=":material/arrow_back:", query_params=back)
         for label, other in (("Previous", unit - 1), ("Next", unit + 1)):
             if 0 <= other < count:
-                there = url.everything(unit=other, concept=None, t=None)
+                there = url.same_page(**url.everything(unit=other, concept=None, t=None))
                 st.page_link("views/unit.py", label=label, query_params=there)
         off = {"run": url.get("run"), "layer": url.get("layer"), "units": str(unit)}
         st.page_link("views/ablate.py", label="Ablate it", icon=":material/content_cut:", query_params=off)

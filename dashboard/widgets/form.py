@@ -50,7 +50,7 @@ def _limits(field: FieldInfo) -> tuple[int, int]:
     return low, min(high, 2**53 - 1)  # the largest whole number that a browser holds
 
 
-def fill(request: Mapping[str, Any]) -> None:
-    """Put an earlier request's values into the address, so that the form shows them."""
-    for name, value in request.items():
-        url.put(**{name: ",".join(value) if isinstance(value, list | tuple) else value})
+def parameters(request: Mapping[str, Any]) -> dict[str, str]:
+    """An earlier request as parameters of the address, so that the form shows it."""
+    joined = {k: ",".join(v) if isinstance(v, list | tuple) else v for k, v in request.items()}
+    return {name: str(value) for name, value in joined.items() if value is not None}

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.errors import GanatomyError
+from dashboard.widgets import url
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
@@ -22,6 +23,7 @@ def layout() -> Layout:
 @contextmanager
 def frame(title: str, about: str) -> Iterator[Snapshot]:
     """A page: `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here."""
+    url.arrived()
     st.title(title, anchor=False)
     st.caption(about)
     try:

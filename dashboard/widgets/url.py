@@ -40,6 +40,23 @@ def everything(**changes: object) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
 
+HERE = "here"  # marks a link to the page that one is on, see `same_page`
+
+
+def same_page(**values: object) -> dict[str, str]:
+    """Parameters of a link to the page that one is on.
+
+    The browser shows the new address only when the page writes it, so the link carries a mark that `arrived`
+    takes out.
+    """
+    return {HERE: "1", **{name: str(value) for name, value in values.items() if value not in (None, "")}}
+
+
+def arrived() -> None:
+    """Take the mark of a link to this same page out of the address."""
+    put(**{HERE: None})
+
+
 def query() -> str:
     """This page's parameters as they stand in the address."""
     return urlencode(st.query_params.to_dict())

@@ -74,8 +74,8 @@ def test_the_same_request_is_recognised(visitor: Visitor) -> None:
 
 def test_a_cloned_job_fills_the_form(visitor: Visitor) -> None:
     page = visitor.open("/jobs")
-    page.get_by_role("button", name="Open", exact=True).last.click()
-    page.get_by_role("button", name="Clone with changes").click()
+    page.get_by_role("link", name="Open", exact=True).last.click()
+    page.get_by_role("link", name="Clone with changes").click()
     visitor.expect_parameter("seed", "7")
     expect(page.get_by_label("Images", exact=True)).to_have_value("64")
 

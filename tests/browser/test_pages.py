@@ -111,7 +111,7 @@ def test_sql_answers_and_gives_csv(visitor: Visitor) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=True).click()
     rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
-    assert rows == [["layer", "n"], ["layer1", "72"], ["layer2", "72"]]
+    assert rows == [["layer", "n"], ["layer1", "36"], ["layer2", "36"]]
     assert "GROUP BY layer" in str(visitor.parameter("q"))
 
 
