@@ -47,7 +47,8 @@ def main() -> None:
     client.render(options.generator, "ablate layer3 0", 1, [0, 1, 2, 3])
     for people in options.people:
         with ThreadPoolExecutor(people) as pool:
-            seeds = range(time.time_ns() % 10**9, time.time_ns() % 10**9 + people)
+            first = time.time_ns() % 10**9
+            seeds = range(first, first + people)
             waits = pool.map(lambda seed: person(client, options.generator, seed, options.each), seeds)
             found = sorted(wait for one in waits for wait in one)
         tail = found[int(0.95 * len(found))]

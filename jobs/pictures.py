@@ -53,8 +53,7 @@ class Shelf:
 
 
 class Pictures:
-    """Answers to render requests. One picture is made at a time: two would only take turns on the same
-    cores."""
+    """Answers to render requests. Images are made for one request at a time; they are packed side by side."""
 
     def __init__(self, layout: Layout, most: int) -> None:
         self.layout = layout
@@ -72,8 +71,7 @@ class Pictures:
         kept = self._kept(key)
         if kept is not None:
             return kept | {"cached": True}
-        with self._making:
-            made = self._kept(key) or self._make(generator, asked, seed, latents)
+        made = self._make(generator, asked, seed, latents)
         self._keep(key, made)
         return made | {"key": key, "cached": False}
 
@@ -98,9 +96,11 @@ class Pictures:
 
     def _make(self, name: str, edit: Edit, seed: int, latents: Sequence[int]) -> dict[str, Any]:
         began = time.perf_counter()
-        generator = self.shelf.get(name)
-        rows = [sample(seed, number, number + 1, generator.latent_shape) for number in latents]
-        made = render(generator, edit, torch.cat(rows).to(generator.device), self._sources(generator, seed))
+        with self._making:
+            generator = self.shelf.get(name)
+            rows = [sample(seed, number, number + 1, generator.latent_shape) for number in latents]
+            z = torch.cat(rows).to(generator.device)
+            made = render(generator, edit, z, self._sources(generator, seed))
         names = {part: [self._save(image) for image in getattr(made, part)] for part in PARTS}
         return {**names, "ms": (time.perf_counter() - began) * 1000}
 
