@@ -13,7 +13,6 @@ from torch.nn import functional
 from analysis.generators.progan import LATENT, WIDTHS, block, first_block, progan
 
 R1_EVERY = 16
-R1_WEIGHT = 1.0
 
 
 def blend(small: Tensor, large: Tensor, alpha: float) -> Tensor:
@@ -131,18 +130,19 @@ class Game:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["scale"]
 
-    def step(
-        self, real: Tensor, z: Tensor, stage: int, alpha: float, regularise: bool
-    ) -> tuple[float, float]:
-        """One round on real pictures (N, 3, s, s) of the stage's size; the critic's and generator's loss."""
+    def step(self, real: Tensor, z: Tensor, stage: int, alpha: float, penalty: float) -> tuple[float, float]:
+        """One round on real pictures (N, 3, s, s) of the stage's size; the critic's and generator's loss.
+
+        R1 of weight `penalty` is added where it is not 0; it is meant for one round in R1_EVERY.
+        """
         fake = self.generator(z, stage, alpha)
         self.critic.requires_grad_(True)
         self.critic_adam.zero_grad(set_to_none=True)
         scores = self.critic(torch.cat([real, fake.detach()]), stage, alpha).chunk(2)
         loss = functional.softplus(-scores[0]).mean() + functional.softplus(scores[1]).mean()
         loss.backward()
-        if regularise:
-            self._r1(real, stage, alpha).backward()
+        if penalty:
+            (penalty * self._r1(real, stage, alpha)).backward()
         self.critic_adam.step()
         self.critic.requires_grad_(False)
         self.generator_adam.zero_grad(set_to_none=True)
@@ -155,7 +155,7 @@ class Game:
         """The critic's squared gradient at real pictures, weighted for being paid once in R1_EVERY rounds."""
         real = real.detach().requires_grad_(True)
         (slope,) = torch.autograd.grad(self.critic(real, stage, alpha).sum(), real, create_graph=True)
-        return slope.square().sum((1, 2, 3)).mean() * (R1_WEIGHT / 2 * R1_EVERY)
+        return slope.square().sum((1, 2, 3)).mean() * (R1_EVERY / 2)
 
     @torch.no_grad()
     def follow(self, images: int, half_life: float) -> None:
