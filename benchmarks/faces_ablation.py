@@ -43,7 +43,7 @@ def ablated(
 def best_units(store: Path, concept: str) -> list[int]:
     """Units of layer3 by their IoU with the concept, best first."""
     reader = open_store(store)
-    runs = reader.frame("run", generator="faces", kind="dissect").sort_values("images")
+    runs = reader.frame("run", generator="faces", kind="dissection").sort_values("images")
     scores = reader.frame("unit_concept", run_id=runs.run_id.iloc[-1], layer="layer3", concept=concept)
     return [int(unit) for unit in scores.sort_values("iou", ascending=False).unit]
 
