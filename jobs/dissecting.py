@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import torch
 
 from analysis.counts import Counts
 from analysis.dissection import describe, measure
@@ -143,6 +144,8 @@ class Work:
         """A block is there. It counts as progress once, though evaluation may count it twice."""
         self.segmenter.block_done(0 if (first, last) in self.seen else last - first, kept)
         self.seen.add((first, last))
+        if self.spec.device == "cuda":
+            self.progress.extra["gpu_memory_bytes"] = torch.cuda.memory_reserved()
         self.watch.keep()
 
     def _publish_now_and_then(

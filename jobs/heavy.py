@@ -3,12 +3,14 @@ it failed."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,9 @@ from db.errors import StoreError
 from db.layout import Layout
 from jobs import live, locks, logs, processes
 from jobs.progress import Progress
+
+NO_ROOM = "The disk is full; free some space, then retry the job: it goes on from what it has."
+FULL = errno.ENOSPC  # exit status of a process that could not even write down why it failed
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ def main(work: Work) -> None:
         if kind != "person":
             traceback.print_exc()
         log.error(reason)
-        live.write(live.path(spec.layout, spec.job_id, "error"), {"kind": kind, "reason": reason})
-        _end(1)
+        with suppress(OSError):
+            live.write(live.path(spec.layout, spec.job_id, "error"), {"kind": kind, "reason": reason})
+        _end(FULL if reason == NO_ROOM else 1)
     log.info("done", run=spec.run_id)
     _end(0)
 
@@ -100,8 +106,8 @@ def explain(error: Exception) -> tuple[str, str]:
         )
     if "CUDA" in text or "cuDNN" in text or "cuBLAS" in text:
         return "cuda", f"The GPU failed ({_first(text)}); see `ganatomy doctor`."
-    if isinstance(error, OSError) and error.errno in (28, 122):
-        return "person", "The disk is full; free some space, then retry the job: it goes on from what it has."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "person", NO_ROOM
     return "bug", f"An error in the program stopped it ({_first(text)}); the log has the details."
 
 

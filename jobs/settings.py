@@ -28,7 +28,6 @@ class Settings(BaseSettings):
     notify: list[str] = Field(
         default_factory=list, description="apprise addresses told when a job ends (JSON list)"
     )
-    roots: list[Path] = Field(
         default_factory=list, description="folders that may be watched or registered from"
     )
     metrics_port: int | None = Field(default=None, description="serve Prometheus metrics of the worker here")

@@ -59,8 +59,6 @@ class Supervisor:
                 "open that address, or stop it first."
             )
         live.write(self.layout.live / "supervisor.json", {**live.me(), "address": self.address})
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -86,6 +84,8 @@ class Supervisor:
 
     def run(self, watch: Callable[[], None] | None = None) -> None:
         """Keep everything alive until SIGTERM or Ctrl-C; `watch` is called about five times a second."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
         try:
             while not self.stopping:
                 self.tick()

@@ -44,9 +44,11 @@ class Sweeper:
                 lock.release()
 
     def upgrade(self) -> None:
-        """Put back what this worker's own slot left unfinished under an older version of the workflows."""
+        """Put back what was queued, or left unfinished in this worker's own slot, under an older version of
+        the workflows: nobody would take it."""
         rows = self.queue.list_workflows(status="PENDING", executor_id=self.executor, load_input=False)
-        self._renew(rows)
+        rows += self.queue.list_workflows(status="ENQUEUED", load_input=False)
+        self._renew([row for row in rows if row.app_version])
 
     def _renew(self, rows: list[WorkflowStatus]) -> None:
         for row in rows:

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import structlog
 
 from db.layout import Layout
-from jobs import live, processes
+from jobs import heavy, live, processes
 from jobs.devices import Devices, Slot
 from jobs.heavy import Spec
 from jobs.settings import Settings
@@ -74,13 +74,17 @@ class Watch:
             return Outcome(
                 "failed", "The job asks for a GPU and this machine has none; ask for device auto or cpu."
             )
-        watch = live.path(self.layout, spec.job_id, "watch")
         while (slot := self.devices.take(self.layout, wish)) is None:
             if ended := self._told(spec.job_id):
                 return ended
-            live.write(watch, {"waiting": "waiting for a free slot"})
+            self._say(spec.job_id, {"waiting": "waiting for a free slot"})
             time.sleep(0.2)
         return slot
+
+    def _say(self, job_id: str, values: dict[str, Any]) -> None:
+        """Tell people; a full disk must not stop the watch."""
+        with suppress(OSError):
+            live.write(live.path(self.layout, job_id, "watch"), values)
 
     def _told(self, job_id: str) -> Outcome | None:
         """Whether somebody wants the job, or the worker, to end."""
@@ -122,7 +126,7 @@ class Watch:
             sampled = time.time()
             usage = meter.read()
             values = {"device": slot.name, "pid": process.pid, **usage}
-            live.write(live.path(self.layout, spec.job_id, "watch"), values)
+            self._say(spec.job_id, values)
             if usage["memory_bytes"] > limit:
                 return Outcome("failed", _too_much(limit))
             if ended := self._told(spec.job_id):
@@ -146,6 +150,8 @@ class Watch:
         if self.stopping.is_set():
             return Outcome("stopping")
         left = live.read(live.path(self.layout, job_id, "error"))
+        if status == heavy.FULL:
+            return Outcome("failed", heavy.NO_ROOM)
         if left:
             return Outcome("again" if left["kind"] == "cuda" else "failed", left["reason"])
         if status < 0:

@@ -42,6 +42,8 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop. Does not return: the process ends here, so that no step is taken for
         ended."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
         queueing.ensure(self.layout)
         self.executor, self.slot_lock = workers.claim(self.layout)
         found = devices.found(self.settings)
@@ -74,8 +76,6 @@ class Worker:
         DBOS.launch()
 
     def _loop(self, sweeper: Sweeper) -> None:
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
         while not self.stopping.wait(1.0):
             try:
                 sweeper.sweep()

@@ -74,6 +74,8 @@ def ask(jobs: Client, request: Request, when: When, wait: bool, json: bool) -> N
     submission = jobs.submit(request, when)
     if not json:
         console.print(submission.message, highlight=False)
+        if submission.job_id and not wait and not jobs.workers():
+            console.print("No worker is running; start one with `ganatomy up` or `ganatomy worker`.")
     job = follow(jobs, submission, quiet=json) if wait and submission.job_id else None
     if json:
         show_json(answer(submission, job))

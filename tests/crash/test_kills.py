@@ -3,9 +3,13 @@ behind."""
 
 import os
 import signal
+import sqlite3
+from contextlib import closing
 
 import psutil
 from harness import Arena
+
+from jobs.workers import host
 
 
 def test_a_killed_heavy_process_is_started_again(arena: Arena) -> None:
@@ -69,3 +73,13 @@ def test_a_worker_that_is_told_to_stop_stops_at_once_and_loses_nothing(arena: Ar
     arena.start()
     assert arena.ended(asked).state == "done"
     assert arena.counted(asked) == list(range(60))
+
+
+def test_a_job_of_an_older_version_is_put_back_not_left_behind(arena: Arena) -> None:
+    asked = [arena.ask(shards=2, number=number) for number in range(2)]
+    with closing(sqlite3.connect(arena.client.layout.queue)) as queue, queue:
+        queue.execute("UPDATE workflow_status SET application_version = '0'")
+        pending = "UPDATE workflow_status SET status = 'PENDING', executor_id = ? WHERE workflow_uuid = ?"
+        queue.execute(pending, (f"{host()}/0", asked[0].job_id))
+    arena.start()
+    assert [arena.ended(one).state for one in asked] == ["done", "done"]
