@@ -28,8 +28,6 @@ class Settings(BaseSettings):
     notify: list[str] = Field(
         default_factory=list, description="apprise addresses told when a job ends (JSON list)"
     )
-        default_factory=list, description="folders that may be watched or registered from"
-    )
     metrics_port: int | None = Field(default=None, description="serve Prometheus metrics of the worker here")
     render_generators: int = Field(default=3, ge=1, description="generators the render process keeps loaded")
     host: str | None = Field(default=None, description="this machine's name in slots and runs")
