@@ -19,27 +19,40 @@ EVERY = 8
 
 
 @compiled
-def add_ceiling(shown: Array, cells: tuple[Array, Array], axes: Any, counts: Array) -> None:
-    """Adds one concept of one image: shown (H, W) 0/1; counts (LEVELS + 1, 2) pixels by level, outside and
-    in.
+def _share(labels: Array, label: int, cells: Any, shown: Array, share: Array) -> None:
+    """Sets where a label is, shown (H, W), and how many pixels of it each cell has."""
+    rows, columns = cells
+    width = len(columns)
+    shown[:] = 0
+    share[:] = 0
+    for level in range(labels.shape[0]):
+        for pixel in range(labels.shape[1]):
+            y, x = pixel // width, pixel % width
+            if labels[level, pixel] == label and not shown[y, x]:
+                shown[y, x] = 1
+                share[rows[y], columns[x]] += 1
 
-    `cells` gives each pixel row's and column's cell; `axes` the upsampling's ((y0, y1, wy), (x0, x1, wx)).
+
+@compiled
+def add_ceiling(labels, present, cells, axes, counts):  # type: ignore[no-untyped-def]
+    """Adds one image: labels (maps, H * W); counts (C, LEVELS + 1, 2) pixels by level, outside and in.
+
+    `present` are the labels to look for, `cells` gives each pixel row's and column's cell, and `axes` is the
+    upsampling's ((y0, y1, wy), (x0, x1, wx)).
     """
     rows, columns = cells
     (y0, y1, wy), (x0, x1, wx) = axes
-    high, wide = rows[-1] + 1, columns[-1] + 1
-    share, size = np.zeros((high, wide)), np.zeros((high, wide))
-    for y in range(shown.shape[0]):
-        for x in range(shown.shape[1]):
-            share[rows[y], columns[x]] += shown[y, x]
-            size[rows[y], columns[x]] += 1
-    share /= np.maximum(size, 1)
-    for y in range(shown.shape[0]):
-        for x in range(shown.shape[1]):
-            left = (1 - wy[y]) * share[y0[y], x0[x]] + wy[y] * share[y1[y], x0[x]]
-            right = (1 - wy[y]) * share[y0[y], x1[x]] + wy[y] * share[y1[y], x1[x]]
-            value = (1 - wx[x]) * left + wx[x] * right
-            counts[int(np.ceil(value * LEVELS - 1e-6)), np.int64(shown[y, x])] += 1
+    size = np.outer(np.bincount(rows), np.bincount(columns)).astype(np.float64)
+    shown, share = np.zeros((len(rows), len(columns)), np.uint8), np.zeros(size.shape)
+    for label in present:
+        _share(labels, label, cells, shown, share)
+        share /= size
+        for y in range(len(rows)):
+            for x in range(len(columns)):
+                left = share[y0[y], x0[x]] + wy[y] * (share[y1[y], x0[x]] - share[y0[y], x0[x]])
+                right = share[y0[y], x1[x]] + wy[y] * (share[y1[y], x1[x]] - share[y0[y], x1[x]])
+                value = left + wx[x] * (right - left)
+                counts[label - 1, int(np.ceil(value * LEVELS - 1e-6)), shown[y, x]] += 1
 
 
 def ceiling_iou(counts: Array) -> Array:

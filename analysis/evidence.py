@@ -140,6 +140,19 @@ def simes(p: Array) -> Floats:
     return np.where(tested[:, 0] > 0, scaled.min(axis=1, initial=np.inf), np.nan)
 
 
+def benjamini_hochberg(p: Array) -> Floats:
+    """Adjusted p along the last axis, over what is not NaN."""
+    p = np.asarray(p, float)
+    order = np.argsort(p, axis=-1)  # NaN last
+    many = np.isfinite(p).sum(axis=-1, keepdims=True)
+    rank = np.arange(1, p.shape[-1] + 1)
+    scaled = np.where(rank <= many, np.take_along_axis(p, order, -1) * many / rank, np.inf)
+    lowest = np.minimum(np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1], 1.0)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, lowest, -1)
+    return np.where(np.isfinite(p), adjusted, np.nan)
+
+
 def q_values(p: Array, level: float = 0.05) -> tuple[Floats, Floats, Floats]:
     """Simes p and Benjamini-Hochberg q of each unit (U,), and q of each pair (U, C).
 
@@ -147,16 +160,10 @@ def q_values(p: Array, level: float = 0.05) -> tuple[Floats, Floats, Floats]:
     Benjamini-Hochberg over the unit's concepts at level R / m (Benjamini & Bogomolov 2014).
     """
     unit_p = simes(p)
-    known = np.isfinite(unit_p)
-    unit_q = np.full(len(p), np.nan)
-    unit_q[known] = stats.false_discovery_control(unit_p[known]) if known.any() else []
-    many, selected = int(known.sum()), int((unit_q[known] <= level).sum())
-    within = np.full(p.shape, np.nan)
-    for unit in np.flatnonzero(known):
-        tested = np.isfinite(p[unit])
-        within[unit, tested] = stats.false_discovery_control(p[unit, tested])
-    pair = np.minimum(np.maximum(within * many / max(selected, 1), unit_q[:, None]), 1.0)
-    return unit_p, unit_q, pair
+    unit_q = benjamini_hochberg(unit_p)
+    many, selected = int(np.isfinite(unit_p).sum()), int((unit_q <= level).sum())
+    within = benjamini_hochberg(p) * many / max(selected, 1)
+    return unit_p, unit_q, np.minimum(np.maximum(within, unit_q[:, None]), 1.0)
 
 
 def images_for_width(score: Array, low: Array, high: Array, images: int, width: float) -> float:

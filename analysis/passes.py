@@ -20,6 +20,7 @@ from torch import Tensor
 
 from analysis.controls import rotated
 from analysis.counting.axes import axis
+from analysis.counting.looking import look_at
 from analysis.counting.tally import Tally, empty_ceiling
 from analysis.counts import Counts, LayerCounts
 from analysis.edges import Edges, from_sample, tails
@@ -142,15 +143,11 @@ def sample(r: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
     images, (height, width) = r.shape[0], grid
     each = min(height * width, -(-SAMPLE // images))
     random = np.random.Generator(np.random.Philox(key=images))
-    (y0, y1, wy), (x0, x1, wx) = axis(r.shape[2], height), axis(r.shape[3], width)
-    found = []
-    for image in r.float():
-        y, x = np.divmod(random.choice(height * width, each, replace=False), width)
-        vertical, horizontal = torch.from_numpy(wy[y]).to(r.device), torch.from_numpy(wx[x]).to(r.device)
-        left = image[:, y0[y], x0[x]].lerp(image[:, y1[y], x0[x]], vertical)
-        right = image[:, y0[y], x1[x]].lerp(image[:, y1[y], x1[x]], vertical)
-        found.append(left.lerp(right, horizontal).cpu())
-    return torch.cat(found, dim=1).numpy()
+    chosen = np.stack([random.choice(height * width, each, replace=False) for _ in range(images)])
+    values = np.empty((r.shape[1], images, each), np.float32)
+    axes = (axis(r.shape[2], height), axis(r.shape[3], width))
+    look_at(np.ascontiguousarray(r.float().cpu().numpy()), chosen, axes, values)
+    return values.reshape(r.shape[1], -1)
 
 
 def count(

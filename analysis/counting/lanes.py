@@ -76,10 +76,20 @@ def _add(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     held, at, features, start, lanes = args
     to = context.make_array(signature.args[0])(context, builder, held).data
     source = context.make_array(signature.args[2])(context, builder, features).data
-    zero, step = ir.Constant(at.type, 0), ir.Constant(at.type, LANES)
-    with cgutils.for_range_slice(builder, zero, lanes, step, inc=True) as (k, _):
+
+    def add(k: Any) -> None:
         place = builder.bitcast(builder.gep(to, [builder.add(at, k)]), _EIGHT.as_pointer())
         read = builder.bitcast(builder.gep(source, [builder.add(start, k)]), _EIGHT.as_pointer())
         sums = builder.add(builder.load(place, align=2), builder.load(read, align=2))
         builder.store(sums, place, align=2)
+
+    def number(value: int) -> Any:
+        return ir.Constant(at.type, value)
+
+    for few in range(0, 4 * LANES, LANES):  # branches that always go the same way cost less than a loop
+        with builder.if_then(builder.icmp_signed(">", lanes, number(few))):
+            add(number(few))
+    rest = cgutils.for_range_slice(builder, number(4 * LANES), lanes, number(LANES), inc=True)
+    with builder.if_then(builder.icmp_signed(">", lanes, number(4 * LANES))), rest as (k, _):
+        add(k)
     return context.get_dummy_value()

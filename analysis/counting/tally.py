@@ -164,10 +164,9 @@ class Tally:
             h, w = min(h, height), min(w, width)
             cells, axes = (_cells(h, height), _cells(w, width)), (axis(h, height), axis(w, width))
             for image in range(-first % EVERY, block.images, EVERY):
-                for concept in np.unique(labels[image]):
-                    if concept:
-                        shown = (labels[image] == concept).any(axis=0).astype(np.uint8)
-                        add_ceiling(shown, cells, axes, counts[concept - 1])
+                flat = np.ascontiguousarray(labels[image]).reshape(labels.shape[1], -1).astype(np.uint16)
+                present = np.flatnonzero(np.bincount(flat.ravel()))
+                add_ceiling(flat, present[present > 0], cells, axes, counts)
 
     def _portray(self, name: str, first: int, r: torch.Tensor) -> None:
         layer, best = self.counts.layers[name], self.counts.portraits.layers[name]
