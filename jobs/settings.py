@@ -29,6 +29,12 @@ class Settings(BaseSettings):
         default_factory=list, description="apprise addresses told when a job ends (JSON list)"
     )
     metrics_port: int | None = Field(default=None, description="serve Prometheus metrics of the worker here")
+    labels_gb: float | None = Field(
+        default=50.0, ge=0, description="label maps kept, GB; the oldest go first"
+    )
+    renders_gb: float | None = Field(
+        default=5.0, ge=0, description="rendered images kept, GB; the oldest go first"
+    )
     render_generators: int = Field(default=3, ge=1, description="generators the render process keeps loaded")
     host: str | None = Field(default=None, description="this machine's name in slots and runs")
 

@@ -25,6 +25,7 @@ from db.layout import Layout
 from jobs import devices, logs, metrics, processes, queueing, workers
 from jobs.client import Client
 from jobs.folders import Lookout
+from jobs.quotas import Quotas
 from jobs.reading import ACTIVE
 from jobs.settings import Settings
 from jobs.sweeping import Sweeper
@@ -76,9 +77,11 @@ class Worker:
         DBOS.launch()
 
     def _loop(self, sweeper: Sweeper) -> None:
+        quotas = Quotas(self.layout, self.settings)
         while not self.stopping.wait(1.0):
             try:
                 sweeper.sweep()
+                quotas.keep()
             except Exception:  # a sweep that fails (a busy disk, say) is tried again; the worker goes on
                 structlog.get_logger().exception("a sweep failed")
             if self.until_idle and not sweeper.queue.list_workflows(status=ACTIVE, load_input=False, limit=1):
