@@ -16,9 +16,13 @@ def test_a_job_runs_to_its_end(running: Arena) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("cuda", "The GPU failed (RuntimeError: CUDA error: an illegal memory access"),
-        ("stuck", "It made no progress for 5 s"),
-        ("memory", "Out of memory (MemoryError: no room)"),
+        pytest.param(
+            "cuda",
+            "The GPU failed (RuntimeError: CUDA error: an illegal memory access",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("stuck", "It made no progress for 5 s", marks=pytest.mark.slow),
+        pytest.param("memory", "Out of memory (MemoryError: no room)", marks=pytest.mark.slow),
         ("memory-eats", "It took more than 1.0 GiB of memory"),
         ("bug", "An error in the program stopped it (ValueError: a bug)"),
         ("person", "There is no such layer; choose another."),
@@ -33,7 +37,7 @@ def test_a_fault_is_the_reason(running: Arena, fault: str, reason: str) -> None:
     assert job.done == 2  # what was counted is kept
 
 
-@pytest.mark.parametrize("fault", ["cuda-once", "stuck-once"])
+@pytest.mark.parametrize("fault", ["cuda-once", pytest.param("stuck-once", marks=pytest.mark.slow)])
 def test_a_passing_fault_costs_nothing_that_was_counted(running: Arena, fault: str) -> None:
     asked = running.ask(fault=fault)
     assert running.ended(asked).state == "done"

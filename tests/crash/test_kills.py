@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import psutil
+import pytest
 from harness import Arena
 
 from jobs.workers import host
@@ -35,6 +36,7 @@ def test_a_killed_worker_takes_its_processes_along_and_the_next_goes_on(arena: A
     assert len(before) >= 3
 
 
+@pytest.mark.slow
 def test_everything_is_killed_and_started_as_after_a_reboot(arena: Arena) -> None:
     worker = arena.start()
     asked, waiting = arena.ask(shards=40), arena.ask(shards=3, number=1)
@@ -63,6 +65,7 @@ def test_two_workers_share_a_store_and_one_takes_over_from_the_other(arena: Aren
     assert [sorted(arena.counted(one)) for one in asked] == [list(range(40))] * 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_told_to_stop_stops_at_once_and_loses_nothing(arena: Arena) -> None:
     worker = arena.start()
     asked = arena.ask(shards=60)
@@ -75,6 +78,7 @@ def test_a_worker_that_is_told_to_stop_stops_at_once_and_loses_nothing(arena: Ar
     assert arena.counted(asked) == list(range(60))
 
 
+@pytest.mark.slow
 def test_a_job_of_an_older_version_is_put_back_not_left_behind(arena: Arena) -> None:
     asked = [arena.ask(shards=2, number=number) for number in range(2)]
     with closing(sqlite3.connect(arena.client.layout.queue)) as queue, queue:

@@ -1,0 +1,110 @@
+"""`ganatomy up` on a real store: what dies is started again, and nothing is left when it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs import live, supervisor
+from jobs.client import Client
+from jobs.requests import DissectRequest
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
+
+
+class Up:
+    """A supervisor and what it started."""
+
+    def __init__(self, root: Path) -> None:
+        self.client, self.port = Client.at(root), free_port()
+        words = ["up", "--store", str(root), "--port", str(self.port)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-P", "-m", "jobs.cli", *words]
+        self.process = subprocess.Popen(command, env=environment, process_group=0)
+        self.until(self.ready, "everything to answer")
+
+    def ready(self) -> bool:
+        return bool(
+            self.client.workers()
+            and self.client.render_ready()
+            and supervisor.answers(f"http://localhost:{self.port}")
+        )
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+            time.sleep(0.1)
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def of(self, module: str) -> psutil.Process:
+        return next(child for child in self.family() if module in child.cmdline())
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    up = Up(tmp_path / "store")
+    yield up
+    if up.process.poll() is None:
+        up.process.kill()
+    up.process.wait()
+
+
+@pytest.mark.slow
+def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
+    asked = up.client.submit(DissectRequest(generator="planted", images=2000, calibration=640))
+    up.until(lambda: up.client.job(str(asked.job_id)).done > 64, "counting")
+    killed = {module: up.of(module) for module in ("jobs.worker", "jobs.renders", "jobs.serving")}
+    for process in killed.values():
+        process.kill()
+    assert up.client.render("planted", "ablate layer1 1", 1, [0]).before  # waits for the new render process
+    up.until(up.ready, "everything to answer again")
+    assert all(up.of(module).pid != process.pid for module, process in killed.items())
+    up.until(lambda: up.client.job(str(asked.job_id)).ended, "the end of the job", 240)
+    assert up.client.job(str(asked.job_id)).state == "done"
+
+
+@pytest.mark.slow
+def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
+    words = ["up", "--store", str(up.client.layout.root), "--port", str(free_port())]
+    second = subprocess.run(
+        [sys.executable, "-P", "-m", "jobs.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert "runs on this store already" in second.stderr
+    family = up.family()
+    up.process.terminate()
+    assert up.process.wait(30) == 0
+    assert [process for process in family if process.is_running()] == []
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_takes_everything_along_and_stops_nobody(up: Up) -> None:
+    up.client.submit(DissectRequest(generator="planted", images=2000, calibration=640))
+    up.until(lambda: any("jobs.dissecting" in child.cmdline() for child in up.family()), "a heavy process")
+    family = up.family()
+    os.kill(up.process.pid, signal.SIGKILL)
+    up.process.wait()
+    up.until(lambda: not any(process.is_running() for process in family), "the end of everything", 20)
+    assert not live.alive(live.read(up.client.layout.live / "supervisor.json"))
+    again = Up(up.client.layout.root)
+    again.process.terminate()
+    assert again.process.wait(30) == 0
