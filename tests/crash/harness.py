@@ -47,7 +47,8 @@ class Arena:
             process_group=0,
         )
         self.started.append(worker)
-        self.until(lambda: {w.pid for w in self.client.workers()} - known, 60, "a worker")
+        self.until(lambda: {w.pid for w in self.client.workers()} - known or worker.poll(), 240, "a worker")
+        assert worker.poll() is None, "the worker ended"
         return worker
 
     def ask(self, when: When | None = None, **values: Any) -> Submission:
