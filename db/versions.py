@@ -37,18 +37,15 @@ Fill = Callable[[duckdb.DuckDBPyConnection], None]
 @contextmanager
 def committing(layout: Layout, wait: float) -> Iterator[None]:
     """Be the one committer. The kernel frees the lock when its holder dies, however it dies."""
-    try:
-        with FileLock(layout.commit_lock, timeout=wait, thread_local=False):
-            yield
-    except Timeout as error:
-        raise StoreError(
-            f"Another program has been publishing to {layout.root} for {wait:.0f} s; "
-            "wait for it to end, or stop it, and try again."
-        ) from error
-    except PermissionError as error:
-        raise StoreError(
-            f"The store {layout.root} is read-only for you; give a --store that you can write."
-        ) from error
+    with disk.writing(f"The store {layout.root}"):
+        try:
+            with FileLock(layout.commit_lock, timeout=wait, thread_local=False):
+                yield
+        except Timeout as error:
+            raise StoreError(
+                f"Another program has been publishing to {layout.root} for {wait:.0f} s; "
+                "wait for it to end, or stop it, and try again."
+            ) from error
 
 
 def current(layout: Layout) -> Path | None:
