@@ -13,13 +13,15 @@ from db import queries
 def bars(tally: pd.DataFrame, order: list[str], value: str, title: str, by: str) -> alt.Chart:
     """One stacked bar a layer, in the generator's order."""
     tips = ["layer", by, alt.Tooltip(f"sum({value}):Q", title=title)]
+    many = by == "concept"  # the theme has eight colours
+    palette = alt.Scale(scheme="tableau20") if many else alt.Undefined
     return (
         alt.Chart(tally)
         .mark_bar()
         .encode(
             x=alt.X("layer:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)),
             y=alt.Y(f"sum({value}):Q", title=None, axis=alt.Axis(tickMinStep=1)),
-            color=alt.Color(f"{by}:N", legend=alt.Legend(orient="top", title=None, columns=6)),
+            color=alt.Color(f"{by}:N", scale=palette, legend=alt.Legend(orient="top", title=None, columns=6)),
             tooltip=tips,
         )
         .properties(height=300)
@@ -49,9 +51,7 @@ def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
     middle = float(tally["best_iou"].max()) * 0.55
     ink = alt.condition(f"datum.best_iou > {middle}", alt.value("white"), alt.value("#1b2527"))
     digits = base.mark_text(fontSize=12).encode(text="units:Q", color=ink)
-    return (cells + digits).properties(
-        width=max(90 * len(order), 200), height=26 * tally["concept"].nunique(), autosize="pad"
-    )
+    return (cells + digits).properties(height=60 + 26 * tally["concept"].nunique())
 
 
 def table(run: pick.Run, counts: pd.DataFrame) -> None:
@@ -66,7 +66,7 @@ def table(run: pick.Run, counts: pd.DataFrame) -> None:
         "grid": "Grid",
         "units": "Units",
         "named": "Named",
-        "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1),
+        "share": st.column_config.NumberColumn("Share", format="percent"),
         "detectors": st.column_config.Column("Beat the mask", help=words.HELP["mask_iou"]),
         "distinct_concepts": "Concepts",
         "best_iou": st.column_config.NumberColumn("Best IoU", format="%.2f", help=words.HELP["iou"]),
@@ -89,7 +89,7 @@ def charts(run: pick.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str) ->
     with left:
         st.subheader("Concept by concept", anchor=False)
         st.caption("The number of units that each concept names; the darker, the better the best of them.")
-        st.altair_chart(heat(tally, order), width="content", alt="Units per concept and layer")
+        st.altair_chart(heat(tally, order), alt="Units per concept and layer")
     with right:
         st.subheader("In digits", anchor=False)
         table(run, counts)

@@ -4,7 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.widgets import page, url
-from db import console, schema, views
+from db import console, dictionary
+from db.store import Snapshot
 
 EXAMPLES = {
     "Ten best units": "SELECT run_id, layer, unit, concept, iou, always_on, mask_iou\n"
@@ -21,9 +22,9 @@ ROWS, SECONDS = 10_000, 20
 
 
 @st.cache_data(show_spinner="Asking the store", max_entries=64)
-def ask(version: str, statement: str) -> console.ConsoleResult:
+def ask(version: str, statement: str, _snapshot: Snapshot) -> console.ConsoleResult:
     """The answer to a statement; it cannot change while the store's version does not."""
-    return console.run(page.layout(), statement, rows=ROWS, seconds=SECONDS)
+    return console.run(page.layout(), statement, rows=ROWS, seconds=SECONDS, snapshot=_snapshot)
 
 
 def editor() -> str:
@@ -37,9 +38,9 @@ def editor() -> str:
     return statement
 
 
-def answer(version: str, statement: str) -> None:
+def answer(snapshot: Snapshot, statement: str) -> None:
     """The result table with its size, and the same as CSV."""
-    result = ask(version, statement)
+    result = ask(str(snapshot.version), statement, snapshot)
     frame = result.frame
     cut = f", the first {len(frame):,} only: add LIMIT or WHERE" if result.truncated else ""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -51,11 +52,10 @@ def answer(version: str, statement: str) -> None:
 
 def described() -> None:
     """The schema: every table and view, each column with its description."""
-    tables = {**schema.metadata.tables, **views.metadata.tables}
+    tables = {name: table for kind in dictionary.kinds().values() for name, table in kind.items()}
     name = url.choice(st.selectbox, "Tables and views", "table", sorted(tables), default="unit_concept")
-    table = tables[name]
-    st.caption(table.comment or "")
-    columns = pd.DataFrame({"column": c.name, "what it says": c.comment} for c in table.columns)
+    st.caption(tables[name].comment or "")
+    columns = pd.DataFrame({"column": c.name, "what it says": c.comment} for c in tables[name].columns)
     st.table(columns.set_index("column"))
 
 
@@ -68,4 +68,4 @@ with page.frame(
     with left:
         question = editor()
         with page.sentences():
-            answer(str(snapshot.version), question)
+            answer(snapshot, question)

@@ -17,6 +17,7 @@ from db.errors import StoreError
 
 Counts = Mapping[str, "np.ndarray[Any, Any]"]
 SCORED = "scored"
+INKS = [evidence.BAR, "#8086e0"]  # of IoU and null, as in the bars
 TAILS = {"20 %": 0.2, "10 %": 0.1, "5 %": 0.05, "2 %": 0.02, "1 %": 0.01, "0.5 %": 0.005}
 
 
@@ -159,7 +160,7 @@ def _curve(mine: Counts, concept: int, edge: int, row: Row) -> None:
         .encode(
             x=x,
             y=alt.Y("value:Q", title=None),
-            color=alt.Color("score:N", title=None),
+            color=alt.Color("score:N", title=None, scale=alt.Scale(domain=["IoU", "null"], range=INKS)),
             tooltip=["score", "value"],
         )
     )

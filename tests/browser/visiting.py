@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-PATIENCE = 30_000  # ms; two cores are shared by everything
+PATIENCE = 60_000  # ms; two cores are shared by everything
 expect.set_options(timeout=PATIENCE)
 
 
