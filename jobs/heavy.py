@@ -52,7 +52,6 @@ Work = Callable[[Spec, Progress], None]
 def main(work: Work) -> None:
     """Run `work` for the job on standard input. Exit 0 when it is done, else 1 with the reason in a live
     file. Ends without Python's tidying up, which libraries fill the log with."""
-    processes.bind()
     processes.expendable()
     spec = Spec(**json.load(sys.stdin))
     log = logs.readable(sys.stderr)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-PARENT = "GANATOMY_PARENT"
-_PR_SET_PDEATHSIG = 1
+from jobs.bound import PARENT
 
 
 def start(
@@ -31,8 +28,9 @@ def start(
     die with the thread that starts it. `keep` names file descriptors that the child inherits."""
     variables = {**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"}
     variables[PARENT] = str(os.getpid()) if bound else ""
+    through = ["jobs.bound", module] if bound else [module]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module, *arguments],
+        [sys.executable, "-P", "-m", *through, *arguments],
         env=variables,
         stdin=stdin,
         stdout=output,
@@ -42,16 +40,6 @@ def start(
         start_new_session=not bound,
         cwd=cwd,
     )
-
-
-def bind() -> None:
-    """In a child: be killed by the kernel when the parent dies. Call it first thing."""
-    parent = os.environ.pop(PARENT, "")
-    if not parent:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):  # it died before we asked
-        os._exit(1)
 
 
 def expendable() -> None:

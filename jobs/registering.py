@@ -15,7 +15,6 @@ from jobs import processes
 
 def main() -> None:
     """Read, check and keep the checkpoint; its reason on standard error when it cannot be used."""
-    processes.bind()
     processes.expendable()
     parser = argparse.ArgumentParser(prog="jobs.registering")
     for name in ("store", "name", "family", "weights"):

@@ -18,7 +18,7 @@ from jobs.views import RenderResult
 
 LONGEST = 100  # bytes of a socket's path; Linux takes 107
 MOST = 64  # pictures at a time
-PATIENCE = 30.0  # seconds for a process that is just starting
+PATIENCE = 60.0  # seconds for a process that is just starting
 
 
 def socket(layout: Layout) -> Path:

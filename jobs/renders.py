@@ -28,7 +28,7 @@ from starlette.routing import Route
 from analysis.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
-from jobs import live, locks, logs, processes, rendering
+from jobs import live, locks, logs, rendering
 from jobs.requests import Name, sentence
 from jobs.settings import Settings, cores
 
@@ -90,7 +90,6 @@ def _refused(reason: str) -> Response:
 
 def main() -> None:
     """Serve until told to stop, or until nobody has asked for `--idle` seconds."""
-    processes.bind()
     parser = argparse.ArgumentParser(prog="jobs.renders", description="Answer edits with pictures.")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument(

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from analysis.errors import GanatomyError
-from jobs import processes
 
 
 def app_file() -> Path:
@@ -50,7 +49,6 @@ def arguments(port: int, address: str) -> list[str]:
 
 def main() -> None:
     """Serve the dashboard until told to stop."""
-    processes.bind()
     parser = argparse.ArgumentParser(prog="jobs.serving", description="Serve the dashboard.")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8501)

@@ -111,7 +111,6 @@ def cancelled(client: Client, job_id: str) -> bool:
 
 def main() -> None:
     """Parse the command line and work."""
-    processes.bind()
     parser = argparse.ArgumentParser(prog="jobs.worker", description="Claim jobs and run them.")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--until-idle", action="store_true", help="end when nothing is queued or running")
