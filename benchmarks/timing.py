@@ -40,5 +40,9 @@ def report(name: str, figures: dict[str, Any], write: bool) -> None:
     if write:
         BASELINES.mkdir(exist_ok=True)
         rounded = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in figures.items()}
-        made = {"threads": torch.get_num_threads(), "processor": platform.machine(), "torch": torch.__version__}
+        made = {
+            "threads": torch.get_num_threads(),
+            "processor": platform.machine(),
+            "torch": torch.__version__,
+        }
         file.write_text(json.dumps(rounded | made, indent=1) + "\n")
