@@ -39,7 +39,7 @@ def test_an_empty_store_says_what_to_do(visitor: Visitor) -> None:
     page = visitor.open("/")
     expect(page.get_by_text("There is no run in this store yet")).to_be_visible()
     page.get_by_role("link", name="Queue a dissection").click()
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
     expect(page.get_by_text("No job has been queued in this store yet.")).to_be_visible()
 
 
