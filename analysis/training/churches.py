@@ -45,7 +45,8 @@ SCHEDULE = (
     Phase(1, 800, 0, 32),
     Phase(2, 1700, 400, 32),
     Phase(3, 1300, 600, 16),
-    Phase(3, 1200, 0, 16, penalty=0.1, rate=1.5e-3),
+    Phase(3, 200, 0, 16, rate=1.5e-3),
+    Phase(3, 1000, 0, 16, penalty=0.1, rate=1.5e-3),
     Phase(4, 8000, 600, 16, penalty=0.1, rate=1.5e-3),
 )
 STEPS = sum(phase.steps for phase in SCHEDULE)
@@ -111,7 +112,7 @@ def resume(game: Game, folder: Path) -> int:
     file = folder / "state.pt"
     if not file.exists():
         return 0
-    state = torch.load(file, weights_only=True)
+    state = torch.load(file, map_location="cpu", weights_only=True)
     step = int(state.pop("step"))
     game.restore(state)
     return step
@@ -123,17 +124,18 @@ def train(
     last: int = STEPS,
     until: float = float("inf"),
     count: int = COUNT,
+    device: str = "cpu",
 ) -> int:
     """Train from the folder's state to step `last` or the time `until` (s since 1970); the step reached."""
     images, _ = pictures(folder, SEED, count)
-    game = Game(SEED)
+    game = Game(SEED, device=device)
     step, began, done = (start := resume(game, folder)), time.time(), 0
     while step < last and time.time() < until:
         while pause and pause.exists():
             time.sleep(1)
         phase, alpha = place(step)
         stage = phase.stage
-        real, z = batch(images, step, phase.batch)
+        real, z = (part.to(game.device) for part in batch(images, step, phase.batch))
         game.rate(rate(step))
         losses = game.step(
             shrunk(real, stage, alpha), z, stage, alpha, phase.penalty * (step % R1_EVERY == 0)
@@ -160,8 +162,9 @@ def main() -> None:
     parser.add_argument(
         "--until", type=float, default=float("inf"), help="stop at this time, seconds since 1970"
     )
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda where there is one")
     choice = parser.parse_args()
-    train(choice.state, choice.pause, until=choice.until)
+    train(choice.state, choice.pause, until=choice.until, device=choice.device)
 
 
 if __name__ == "__main__":

@@ -115,13 +115,14 @@ def adam(module: nn.Module, rate: float) -> torch.optim.Adam:
 class Game:
     """Generator, critic, averaged generator and optimisers; `step` plays one round."""
 
-    def __init__(self, seed: int, rate: float = 1e-3) -> None:
+    def __init__(self, seed: int, rate: float = 1e-3, device: str = "cpu") -> None:
         torch.manual_seed(seed)
+        self.device = torch.device(device)
         self.generator, self.critic, self.average = Growing(), Critic(), Growing()
         prepare(self.generator)
         prepare(self.critic)
-        for module in (self.generator, self.critic, self.average):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # faster on a CPU
+        for module in (self.generator, self.critic, self.average):  # channels last is faster on a CPU
+            module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.generator.state_dict())
         self.generator_adam, self.critic_adam = adam(self.generator, rate), adam(self.critic, rate)
 
