@@ -2,12 +2,13 @@
 
     python -m benchmarks.dissection [--images 1000] [--calibration 500] [--threads 2] [--write]
 
-A 704-unit random-weight DCGAN at 64x64 (256@4, 256@8, 128@16, 64@32) and a segmenter that costs almost nothing:
-eight grey levels on 32x32 label maps, every pixel labelled, which is the most that one map can ask for.
+A 704-unit random-weight DCGAN at 64x64 (256@4, 256@8, 128@16, 64@32) and a segmenter that costs almost
+nothing: eight grey levels on 32x32 label maps, every pixel labelled, which is the most that one map can ask for.
 """
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ def dcgan(widths: Sequence[int] = WIDTHS) -> Generator:
     torch.manual_seed(0)
     sizes = [100, *widths]
     steps: list[nn.Module] = []
-    for place, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for place, (before, after) in enumerate(pairwise(sizes)):
         steps += [nn.ConvTranspose2d(before, after, 4, 2 if place else 1, 1 if place else 0, bias=False)]
         steps += [nn.BatchNorm2d(after), nn.ReLU()]
     steps += [nn.ConvTranspose2d(sizes[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]

@@ -1,6 +1,7 @@
-"""Statistical acceptance: how often a unit is named falsely, how often a true one is found, what intervals cover.
+"""Statistical acceptance: how often a unit is named falsely, a true one is found, an interval covers.
 
-Skewed areas, places that depend on the concept, images of different contrast, concepts in 5 to 100 % of images.
+Skewed areas, places that depend on the concept, images of different contrast, concepts in 5 to 100 % of
+images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,7 +82,7 @@ def planted_units(random: np.random.Generator, labels: Array, units: int, streng
 
 @dataclass
 class World:
-    """One repetition: calibration and evaluation images drawn anew; the first `planted` units follow a concept."""
+    """One repetition: images drawn anew; the first `planted` units follow a concept."""
 
     seed: int
     planted: int = 0
