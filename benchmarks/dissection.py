@@ -3,7 +3,8 @@
     python -m benchmarks.dissection [--images 1000] [--calibration 500] [--threads 2] [--write]
 
 A 704-unit random-weight DCGAN at 64x64 (256@4, 256@8, 128@16, 64@32) and a segmenter that costs almost
-nothing: eight grey levels on 32x32 label maps, every pixel labelled, which is the most that one map can ask for.
+nothing: eight grey levels on 32x32 label maps, every pixel labelled, which is the
+most that one map can ask for.
 """
 
 import argparse
