@@ -42,7 +42,7 @@ def report(name: str, figures: dict[str, Any], write: bool) -> None:
         rounded = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in figures.items()}
         made = {
             "threads": torch.get_num_threads(),
-            "processor": platform.machine(),
+            "machine": platform.machine(),
             "torch": torch.__version__,
         }
         file.write_text(json.dumps(rounded | made, indent=1) + "\n")
