@@ -103,7 +103,9 @@ def test_the_veto_lets_a_thing_appear_only_where_it_says(
             continue
         there = inside(before, on, segmenter)
         if there.sum() > 50:
-            assert float(after[there].float().mean()) == pytest.approx(float(appears(thing, on)), abs=0.05), on
+            assert float(after[there].float().mean()) == pytest.approx(float(appears(thing, on)), abs=0.05), (
+                on
+            )
 
 
 def inside(labels: Tensor, thing: str, segmenter: SceneColours) -> Tensor:
