@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from analysis.errors import GanatomyError
 
@@ -130,10 +131,16 @@ def parse(kind: str, values: dict[str, Any]) -> Request:
 def sentence(error: ValidationError) -> str:
     """A pydantic error as one sentence that names the fields and what each may be."""
     problems = (
-        f"{'.'.join(str(part) for part in problem['loc'][:1]) or 'request'}: {problem['msg'].lower()}"
+        f"{'.'.join(str(part) for part in problem['loc'][:1]) or 'request'}: {_plainly(problem)}"
         for problem in error.errors()
     )
     return f"The request is not valid: {'; '.join(dict.fromkeys(problems))}."
+
+
+def _plainly(problem: ErrorDetails) -> str:
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{problem['input']!r} cannot be a name"
+    return problem["msg"].lower()
 
 
 def run_id(name: str, kind: str, content: dict[str, Any], *hashes: str) -> str:

@@ -84,3 +84,8 @@ def test_a_request_survives_json_and_its_command_says_it_all(
     assert words[:3] == ["ganatomy", "dissect", "faces"]
     assert str(images) in words
     assert str(seed) in words
+
+
+def test_a_name_that_is_none_is_said_plainly() -> None:
+    with pytest.raises(GanatomyError, match=r"layers: '' cannot be a name\.$"):
+        parse("dissect", {"generator": "planted", "layers": [""]})

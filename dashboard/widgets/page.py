@@ -65,7 +65,7 @@ def notice(version: str) -> None:
 def nothing_yet() -> None:
     """What to do in an empty store."""
     st.info(
-        "There is no run in this store yet; queue a dissection on the Jobs page, or run "
+        "There is no run in this store yet; queue or watch a dissection on the Jobs page, or run "
         "`ganatomy dissect faces --wait`.",
         icon=":material/lightbulb:",
     )

@@ -39,7 +39,8 @@ class App(typer.Typer):
         except ValidationError as error:
             fail(sentence(error))
         except DatabaseError as error:
-            fail(f"The queue cannot be read ({error.orig}); see `ganatomy doctor`.")
+            remedy = "free some space" if "full" in str(error.orig) else "see `ganatomy doctor`"
+            fail(f"The queue cannot be used ({error.orig}); {remedy}.")
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
                 raise

@@ -14,7 +14,7 @@ from db import exchange, remote, removal, upkeep
 from db import store as results
 from jobs.commands.common import Json, Store, client, console, show_json, show_table
 
-app = typer.Typer(help="Look after the store: check, rebuild, back up, remove.", no_args_is_help=True)
+app = typer.Typer(help="Look after the store: check, rebuild, back up, delete.", no_args_is_help=True)
 Run = Annotated[str, typer.Argument(help="The run's id.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Address = Annotated[str, typer.Argument(help="Any fsspec address: s3://bucket/path, a folder, ...")]
