@@ -1,6 +1,9 @@
 """What browser tests do: serve a store with a real dashboard process, and visit it."""
 
+import contextlib
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,7 +54,16 @@ def serve(store: Path) -> Iterator[Dashboard]:
         yield Dashboard(f"http://localhost:{port}", store)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)
+        end_renders(store)
+
+
+def end_renders(store: Path) -> None:
+    """End the render process that the pages started; by itself it would wait a while for more to do."""
+    file = store / "live" / "render.json"
+    if file.exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(json.loads(file.read_text())["pid"]), signal.SIGTERM)
 
 
 def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
