@@ -78,7 +78,7 @@ class Sweeper:
             self.queue.set_workflow_delay(job_id, delay_seconds=0)
         elif state in ("failed", "cancelled"):
             reason = (
-                f"Job {name}, which it waited for, was {state}."
+                f"Job {name}, which it waited for, {'failed' if state == 'failed' else 'was cancelled'}."
                 if row
                 else f"Job {name} is not there any more."
             )
