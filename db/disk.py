@@ -1,7 +1,6 @@
 """Files that are there whole or not at all: written aside, flushed to the disk, then renamed."""
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -11,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import StoreError
-
-_FICLONE = 0x40049409  # linux/fs.h: share the blocks instead of copying them, where the file system can
 
 
 def unique(stem: str) -> str:
@@ -42,11 +39,14 @@ def write(path: Path, content: bytes) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy the content only, sharing blocks where possible; the copy of a read-only file can be written."""
+    """Copy the content in the kernel, sharing blocks where possible; the copy can be written."""
     with source.open("rb") as old, target.open("xb") as new:
         try:
-            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
-        except OSError:
+            while os.copy_file_range(old.fileno(), new.fileno(), 1 << 30):
+                pass
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
             shutil.copyfileobj(old, new, 1 << 20)
 
 
