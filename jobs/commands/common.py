@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +34,7 @@ class App(typer.Typer):
     """A Typer program whose errors for people are one sentence on standard error and exit status 1."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        atexit.register(hush)
         try:
             return super().__call__(*arguments, **options)
         except (GanatomyError, StoreError) as error:
@@ -49,6 +52,13 @@ class App(typer.Typer):
             )
         except KeyboardInterrupt:
             sys.exit(130)
+
+
+def hush() -> None:
+    """At the very end, drop what is still written to standard error: where torch is loaded too, DuckDB's
+    bindings list every object that lives on (39 lines) as the interpreter goes."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def fail(reason: str) -> None:
