@@ -90,6 +90,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     for name, default in (("threads", 2), ("images", 64), ("repeats", 2)):
         options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options.add_argument("--write", action="store_true")
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -103,7 +104,7 @@ def main() -> None:
         "masking": case.masked,
         "product": case.multiplied,
     }
-    seconds = interleaved(runs, chosen.repeats)
+    seconds = interleaved(runs, chosen.repeats, chosen.clock)
     for name, values in seconds.items():
         each = 1 / chosen.images if name.startswith("ours") else UNITS / SOME
         seconds[name] = [value * each for value in values]
@@ -111,7 +112,7 @@ def main() -> None:
     figures["times_masking"] = ratio(seconds, "masking", "ours")
     figures["times_product"] = ratio(seconds, "product", "ours")
     figures["pixels_counted_otherwise_share"] = apart / float(over[:SOME].sum())
-    report(f"counting-{chosen.threads}", figures, chosen.write)
+    report(f"counting-{chosen.threads}-{chosen.clock}", figures, chosen.write)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     for name, default in (("images", 1000), ("calibration", 500), ("threads", 2), ("repeats", 3)):
         options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options.add_argument("--write", action="store_true")
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -75,14 +76,14 @@ def main() -> None:
     def whole() -> None:
         dissect(generator, segmenter, images=chosen.images, calibration=chosen.calibration).frame()
 
-    seconds = interleaved({"bare": bare, "dissection": whole}, chosen.repeats)
+    seconds = interleaved({"bare": bare, "dissection": whole}, chosen.repeats, chosen.clock)
     best = {name: min(values) for name, values in seconds.items()}
     figures = {
         "ratio": ratio(seconds, "dissection", "bare"),
         "bare_ms_an_image": 1e3 * best["bare"] / total,
         "dissection_ms_an_image": 1e3 * best["dissection"] / total,
     }
-    report(f"dissection-{chosen.threads}", figures, chosen.write)
+    report(f"dissection-{chosen.threads}-{chosen.clock}", figures, chosen.write)
 
 
 if __name__ == "__main__":
