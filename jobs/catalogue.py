@@ -22,6 +22,15 @@ def resolve(layout: Layout, request: Request) -> tuple[Request, str]:
     not there."""
     if not isinstance(request, DissectRequest):
         return request, run_id(request.KIND, request.KIND, request.content())
+    request, generator, segmenter = meant(layout, request)
+    _here(layout, generator)
+    _here(layout, segmenter)
+    return request, request.run_id(weights_key(generator), weights_key(segmenter))
+
+
+def meant(layout: Layout, request: DissectRequest) -> tuple[DissectRequest, ModelInfo, ModelInfo]:
+    """The request with its defaults filled in, its generator and its segmenter; their weights need not be
+    here."""
     generator = generators.describe(request.generator, layout.models)
     segmenter_name = request.segmenter or generator.default_segmenter
     if not segmenter_name:
@@ -29,12 +38,9 @@ def resolve(layout: Layout, request: Request) -> tuple[Request, str]:
             f"The generator {request.generator} has no segmenter of its own; give --segmenter."
         )
     segmenter = segmenters.describe(segmenter_name, layout.models)
-    request = request.model_copy(
-        update={"segmenter": segmenter_name, "layers": _layers(generator, request.layers)}
-    )
-    _here(layout, generator)
-    _here(layout, segmenter)
-    return request, request.run_id(weights_key(generator), weights_key(segmenter))
+    layers = _layers(generator, request.layers)
+    filled = request.model_copy(update={"segmenter": segmenter_name, "layers": layers})
+    return filled, generator, segmenter
 
 
 def _layers(generator: ModelInfo, wanted: tuple[str, ...] | None) -> tuple[str, ...]:

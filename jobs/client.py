@@ -22,7 +22,7 @@ from db.layout import Layout
 from jobs import catalogue, clock, fairness, queueing, reading, rendering, workers
 from jobs.requests import Request, When, parse
 from jobs.settings import Settings
-from jobs.views import Estimate, JobView, RenderResult, ScheduleView, Submission, WorkerView
+from jobs.views import Estimate, ImagesNeeded, JobView, RenderResult, ScheduleView, Submission, WorkerView
 
 FAR = 10 * 365 * 86400.0  # seconds: a job that waits for another is let go by the worker, not by the clock
 
@@ -165,6 +165,13 @@ class Client:
 
         return estimates.estimate(self.layout, request)
 
+    def images_for(self, request: Request, width: float) -> ImagesNeeded | None:
+        """How many evaluation images bring the named units' intervals under a width, as the newest run of
+        the same generator and segmenter has it; None when there is none to go by."""
+        from jobs import estimates
+
+        return estimates.images_for(self.layout, request, width)
+
     def workers(self) -> list[WorkerView]:
         """The worker processes that are alive on this machine."""
         return workers.alive(self.layout)
@@ -174,6 +181,10 @@ class Client:
     def schedule(self, name: str, request: Request, cron: str, when: When | None = None) -> ScheduleView:
         """Queue `request` whenever `cron` (five fields, UTC) says so; a schedule of that name is replaced."""
         return clock.create(self.queue, name, request, cron, when or When())
+
+    def next_time(self, cron: str) -> datetime:
+        """When a cron expression (five fields, UTC) comes next, naive UTC; `GanatomyError` if it is none."""
+        return clock.following(cron)
 
     def schedules(self) -> list[ScheduleView]:
         """Every schedule, by name."""

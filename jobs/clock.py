@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from dbos import DBOSClient, WorkflowSchedule
 
 from analysis.errors import GanatomyError
@@ -21,10 +21,7 @@ def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When
         raise GanatomyError(
             f"A schedule's name is letters, digits, spaces, dots and dashes; {name!r} is not."
         )
-    if len(cron.split()) != 5 or not croniter.is_valid(cron):
-        raise GanatomyError(
-            f"{cron!r} is no cron expression; give five fields, for example '0 2 * * *' for 02:00 UTC."
-        )
+    following(cron)
     context = {
         "name": name,
         "kind": request.KIND,
@@ -80,7 +77,7 @@ def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
         request=values,
         last_fired_at=_naive(row["last_fired_at"]),
         last=_last(queue, row["schedule_name"]),
-        next_at=None if paused else _next(row["schedule"]),
+        next_at=None if paused else following(row["schedule"]),
     )
 
 
@@ -97,9 +94,17 @@ def _title(kind: str, values: dict[str, Any]) -> str:
         return kind
 
 
-def _next(cron: str) -> datetime:
-    following: datetime = croniter(cron, datetime.now(UTC)).get_next(datetime)
-    return following.astimezone(UTC).replace(tzinfo=None)
+def following(cron: str) -> datetime:
+    """When a cron expression comes next, naive UTC; `GanatomyError` when it is none or never comes."""
+    if len(cron.split()) != 5 or not croniter.is_valid(cron):
+        raise GanatomyError(
+            f"{cron!r} is no cron expression; give five fields, for example '0 2 * * *' for 02:00 UTC."
+        )
+    try:
+        coming: datetime = croniter(cron, datetime.now(UTC)).get_next(datetime)
+    except CroniterBadDateError:
+        raise GanatomyError(f"{cron!r} names a day that never comes; give another.") from None
+    return coming.astimezone(UTC).replace(tzinfo=None)
 
 
 def _naive(text: str | None) -> datetime | None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
+from analysis.errors import GanatomyError
+from analysis.evidence import images_for_width
 from db import disk, queries, store
 from db.errors import StoreError
 from db.layout import Layout
+from db.store import Snapshot
+from db.views import unit_label
+from jobs import catalogue
 from jobs.requests import DissectRequest, Request
-from jobs.views import Estimate
+from jobs.views import Estimate, ImagesNeeded
+
+TRIED = 5  # runs looked through for one that gave an interval
 
 
 def estimate(layout: Layout, request: Request) -> Estimate:
@@ -36,3 +45,49 @@ def _alike(runs: pd.DataFrame, request: Request) -> tuple[pd.DataFrame, str]:
         if not same.empty:
             return same, "earlier run(s) of this generator"
     return runs, "earlier run(s) of this kind"
+
+
+def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded | None:
+    """The evaluation images at which the median 95 % interval of the named units of the wanted layers is as
+    wide as `width` (method.md section 2), from the newest run of the same generator and segmenter that gave
+    an interval; a provisional run will do. None when there is no such run.
+
+    Raises:
+        GanatomyError: the width is not between 0 and 1, or a model or layer is not known.
+    """
+    if not 0 < width < 1:
+        raise GanatomyError(
+            f"An interval's width lies between 0 and 1, for example 0.05; {width:g} does not."
+        )
+    if not isinstance(request, DissectRequest):
+        return None
+    wanted, _generator, _segmenter = catalogue.meant(layout, request)
+    try:
+        snapshot = store.open(layout)
+    except StoreError:
+        return None
+    runs = queries.runs(snapshot)
+    alike = runs[
+        (runs.kind == wanted.RUN)
+        & (runs.generator == wanted.generator)
+        & (runs.segmenter == wanted.segmenter)
+        & (runs.images > 0)
+    ]
+    for run in alike.head(TRIED).itertuples():
+        needed = _needed(snapshot, str(run.run_id), int(run.images), wanted.layers or (), width)
+        if needed is not None:
+            return needed
+    return None
+
+
+def _needed(
+    snapshot: Snapshot, run_id: str, images: int, layers: tuple[str, ...], width: float
+) -> ImagesNeeded | None:
+    """What one run says; None when it gave no interval for a name in these layers."""
+    u = unit_label.c
+    chosen = sa.select(u.iou, u.iou_low, u.iou_high).where(u.run_id == run_id, u.layer.in_(layers))
+    rows = snapshot.read(chosen).astype(float)
+    score, low, high = (rows[name].to_numpy() for name in ("iou", "iou_low", "iou_high"))
+    needed = images_for_width(score, low, high, images, width)
+    intervals = int((np.isfinite(score) & np.isfinite(low)).sum())
+    return ImagesNeeded(int(needed), width, run_id, images, intervals) if np.isfinite(needed) else None

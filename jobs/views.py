@@ -75,6 +75,18 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class ImagesNeeded:
+    """The evaluation images that would bring the median interval of the named units under a width, as an
+    earlier run has it: how many images that run had so far, and how many intervals it gave."""
+
+    images: int
+    width: float
+    run_id: str
+    run_images: int
+    intervals: int
+
+
+@dataclass(frozen=True)
 class ScheduleView:
     """A job that the clock queues."""
 

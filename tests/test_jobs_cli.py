@@ -106,6 +106,16 @@ def test_a_job_is_queued_shown_cancelled(ganatomy: Program, store: Path) -> None
     assert cancelled["state"] == "cancelled"
 
 
+def test_an_estimate_queues_nothing(ganatomy: Program) -> None:
+    words = ("dissect", "planted", "--images", "70", "--seed", "99", "--estimate")
+    before = ganatomy("jobs", "list", "--json").stdout
+    assert "570" in ganatomy(*words).stdout
+    told = json.loads(ganatomy(*words, "--width", "0.1", "--json").stdout)
+    assert (told["images"], told["intervals"]) == (570, None)
+    assert ganatomy("jobs", "list", "--json").stdout == before
+    assert ganatomy(*words, "--width", "7").returncode == 1
+
+
 def test_sql_answers_in_every_format(ganatomy: Program, store: Path) -> None:
     question = "select 1 as one, 'a' as word"
     assert json.loads(ganatomy("sql", question, "--json").stdout) == [{"one": 1, "word": "a"}]

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from analysis.errors import GanatomyError
 from jobs import processes
 from jobs.client import Client
+from jobs.commands import estimating
 from jobs.commands.common import Json, Store, client, console, seconds, show_json
 from jobs.requests import Request, When, parse
 from jobs.views import JobView, Submission
@@ -42,6 +43,10 @@ def dissect(
     owner: Owner = "anyone",
     project: Project = "default",
     device: Device = "auto",
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it costs; queue nothing.")] = False,
+    width: Annotated[
+        float, typer.Option(help="With --estimate: the interval's width that is wanted.")
+    ] = 0.05,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -58,7 +63,11 @@ def dissect(
         "project": project,
         "device": device,
     }
-    ask(client(store), parse("dissect", values), When(priority=priority, at=at, after=after), wait, json)
+    jobs, request = client(store), parse("dissect", values)
+    if estimate:
+        estimating.show(jobs, request, width, json)
+    else:
+        ask(jobs, request, When(priority=priority, at=at, after=after), wait, json)
 
 
 def number(text: str) -> float:
