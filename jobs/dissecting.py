@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,21 +125,25 @@ class Work:
             return Shards(self.folder, "calibration", self.edges.hash, Counts.load)
         return Shards(self.folder, "evaluation", thresholds.hash, Counts.load)
 
-    def count(self, span: tuple[int, int], thresholds: Thresholds | None = None) -> Counts:
-        """The counts of a span: what is missing is counted, a block at a time."""
+    def count(
+        self, span: tuple[int, int], thresholds: Thresholds | None = None, again: bool = True
+    ) -> Counts:
+        """The counts of a span: what is missing is counted, a block at a time, and a lost shard again."""
         shards = self.shards(thresholds)
         for first, last in blocks(*span):
             kept = shards.has(first, last)
             if not kept:
                 shards.put(first, last, count_from(self.source, (first, last), self.edges, thresholds))
             self._done(first, last, kept)
-            if thresholds is not None:
+            if thresholds is not None and not kept:
                 self._publish_now_and_then(span[0], last, thresholds, shards)
         try:
             return shards.total(*span)
         except LostShardError as lost:
+            if not again:
+                raise
             structlog.get_logger().warning("a shard is counted again", reason=str(lost))
-            return self.count(span, thresholds)
+            return self.count(span, thresholds, again=False)
 
     def _done(self, first: int, last: int, kept: bool) -> None:
         """A block is there. It counts as progress once, though evaluation may count it twice."""
@@ -155,7 +160,8 @@ class Work:
         complete = stop == self.plan.evaluation[1]
         if complete or time.monotonic() - when < PAUSE or stop - start < GROWTH * images or not self.whole:
             return
-        self.publish(shards.total(start, stop), "provisional")
+        with suppress(LostShardError):  # it is counted again before the end
+            self.publish(shards.total(start, stop), "provisional")
 
     def calibrate(self, span: tuple[int, int]) -> Thresholds:
         """Thresholds and names from the calibration images of a span."""
@@ -185,8 +191,9 @@ class Work:
         if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
             return
         self.progress.begin("first look")
-        thresholds = self.calibrate((a, min(b, a + BLOCK)))
-        self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
+        with suppress(LostShardError):  # an earlier attempt came further: its shards are one by now
+            thresholds = self.calibrate((a, min(b, a + BLOCK)))
+            self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
 
     def publish(self, evaluation: Counts, state: str) -> None:
         """Write the results so far as a bundle, and make them what the store shows."""

@@ -6,19 +6,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis import dissect
+from analysis.counts import Counts
 from analysis.generators import registry as generators
 from analysis.segmenters import registry as segmenters
 from db import bundles, queries, store
-from jobs import live
+from jobs import dissecting, heavy, live, shards
 from jobs.client import Client
+from jobs.progress import Progress
 from jobs.requests import DissectRequest
 from jobs.views import JobView
 
+NOW = "2026-01-01T00:00:00"
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
 
 
@@ -95,8 +99,8 @@ def test_a_killed_dissection_ends_with_the_same_numbers(client: Client) -> None:
     asked = planted(images=1500, calibration=640, seed=10)
     submission = client.submit(asked)
     watch = live.path(client.layout, str(submission.job_id), "watch")
-    for shards in (3, 12):
-        while len(list((client.layout.work / submission.run_id).glob("*-*-*-*.npz"))) < shards:
+    for least in (3, 12):
+        while len(list((client.layout.work / submission.run_id).glob("*-*-*-*.npz"))) < least:
             assert not client.job(str(submission.job_id)).ended
             time.sleep(0.01)
         os.kill(live.read(watch)["pid"], 9)
@@ -110,4 +114,56 @@ def test_a_killed_dissection_ends_with_the_same_numbers(client: Client) -> None:
     )
     counted = bundles.latest(client.layout, submission.run_id).array("counts-layer2")
     for name, array in direct.arrays()["counts-layer2"].items():
+        assert np.array_equal(counted[name], array, equal_nan=array.dtype.kind == "f"), name
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_shards_that_became_one_are_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    layout = Client.at(tmp_path / "store").layout
+    request = planted(images=448, calibration=256, seed=11, segmenter="planted", layers=["layer1"])
+    spec = heavy.Spec(
+        str(layout.root),
+        "job",
+        "planted-1",
+        "dissect",
+        request.model_dump(mode="json"),
+        "cpu",
+        "cpu-0",
+        1,
+        NOW,
+    )
+    monkeypatch.setattr(dissecting, "PAUSE", 0.0)
+    monkeypatch.setattr(shards, "TOGETHER", 2)
+    publish = dissecting.Work.publish
+
+    def dies(work: dissecting.Work, counts: Counts, state: str) -> None:
+        if counts.images > 256:
+            raise KilledError
+        if published:
+            publish(work, counts, state)
+        else:
+            work.published = (0.0, counts.images)
+
+    monkeypatch.setattr(dissecting.Work, "publish", dies)
+    with pytest.raises(KilledError):
+        dissecting.work(spec, Progress(layout, "job"))
+    monkeypatch.setattr(dissecting.Work, "publish", publish)
+    dissecting.work(spec, Progress(layout, "job"))
+    run = bundles.latest(layout, "planted-1")
+    direct = dissect(
+        generators.load("planted", None),
+        segmenters.load("planted", None),
+        layers=["layer1"],
+        images=448,
+        calibration=256,
+        seed=11,
+    )
+    counted = run.array("counts-layer1")
+    for name, array in direct.arrays()["counts-layer1"].items():
         assert np.array_equal(counted[name], array, equal_nan=array.dtype.kind == "f"), name
