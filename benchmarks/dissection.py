@@ -10,11 +10,14 @@ most that one map can ask for.
 import argparse
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from analysis import Concept, Generator, dissect, latents
+from analysis import Concept, Generator, Segmenter, dissect, latents
+from analysis.generators import registry as generators
+from analysis.segmenters import registry as segmenters
 from benchmarks.timing import interleaved, ratio, report
 
 WIDTHS = (256, 256, 128, 64)
@@ -55,6 +58,14 @@ def dcgan(widths: Sequence[int] = WIDTHS) -> Generator:
     return Generator(module, latent_shape=(100, 1, 1), name="random704")
 
 
+def pair(faces: Path | None) -> tuple[Generator, Segmenter]:
+    """What is dissected: the random generator, or the real pair, whose segmenter costs nearly everything."""
+    if faces is not None:
+        return generators.load("faces", faces), segmenters.load("face-parts", faces)
+    generator = dcgan()
+    return generator, Grey(generator.images(latents(1, 0, 64, generator.latent_shape)))
+
+
 def main() -> None:
     """Prints the ratio."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -62,12 +73,12 @@ def main() -> None:
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options.add_argument("--write", action="store_true")
+    options.add_argument("--faces", type=Path, help="the models folder of a store: the faces pair instead")
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
-    generator = dcgan()
+    generator, segmenter = pair(chosen.faces)
     total = chosen.images + chosen.calibration
     z = latents(1, 0, total, generator.latent_shape)
-    segmenter = Grey(generator.images(z[:64]))
 
     def bare() -> None:
         for part in z.split(64):
@@ -83,7 +94,7 @@ def main() -> None:
         "bare_ms_an_image": 1e3 * best["bare"] / total,
         "dissection_ms_an_image": 1e3 * best["dissection"] / total,
     }
-    report(f"dissection-{chosen.threads}-{chosen.clock}", figures, chosen.write)
+    report(f"{generator.name}-{chosen.threads}-{chosen.clock}", figures, chosen.write)
 
 
 if __name__ == "__main__":
