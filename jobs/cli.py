@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from jobs.commands import data, jobs, models, serve, store
-from jobs.commands.common import App
-from jobs.commands.dissect import dissect
-from jobs.commands.doctor import doctor
+try:
+    from jobs.commands import data, jobs, models, serve, store
+    from jobs.commands.common import App
+    from jobs.commands.dissect import dissect
+    from jobs.commands.doctor import doctor
+except KeyboardInterrupt:  # while the program starts: as at any other moment, no traceback
+    raise SystemExit(130) from None
 
 app = App(
     name="ganatomy",

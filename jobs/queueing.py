@@ -40,7 +40,8 @@ def ensure(layout: Layout) -> None:
         _make(layout)
     except (OSError, sqlite3.Error) as error:
         raise GanatomyError(
-            f"The queue {layout.queue} cannot be used ({error}); its folder must be writable and have room."
+            f"The queue {layout.queue} cannot be used ({error}); see that its folder is writable and has "
+            "room, or move a damaged file away: results are not in it."
         ) from error
     finally:
         lock.release()

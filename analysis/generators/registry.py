@@ -70,7 +70,7 @@ PLANTED = ModelInfo(
     hidden=True,
 )
 
-_CATALOGUE = Catalogue("generator", FAMILIES, [*SHIPPED, FACES, PLANTED])
+_CATALOGUE = Catalogue("generator", FAMILIES, [FACES, *SHIPPED, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
 

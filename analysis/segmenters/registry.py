@@ -60,7 +60,7 @@ PLANTED = ModelInfo(
     hidden=True,
 )
 
-_CATALOGUE = Catalogue("segmenter", FAMILIES, [*SHIPPED, FACE_PARTS, FACE_PARTS_18, PLANTED])
+_CATALOGUE = Catalogue("segmenter", FAMILIES, [FACE_PARTS, FACE_PARTS_18, *SHIPPED, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
 

@@ -103,7 +103,10 @@ def one(snapshot: Snapshot, run: pick.Run, layer: Row, rule: queries.Rule) -> No
 
 ABOUT = "One unit beside everything that it might stand for."
 
-with page.frame(f"{url.get('layer')} unit {url.number('unit', 0)}", ABOUT) as snapshot:
+named = url.get("layer") or ""  # whatever somebody typed: it is a title only if it can be a layer's name
+title = f"{named} unit {url.number('unit', 0)}" if named.isidentifier() else "Unit"
+
+with page.frame(title, ABOUT) as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = pick.run(snapshot)
         layer = pick.layer(snapshot, run.id, keep=("unit",)) if run else None

@@ -141,7 +141,10 @@ def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[byt
             bar.update(task, description=job.stage or job.state, completed=job.done, total=job.total or None)
             bar.update(task, speed=speed(job))
             if worker is not None and worker.poll() is not None:
-                raise GanatomyError("The worker ended; logs/worker.log in the store says why.")
+                raise GanatomyError(
+                    "The worker ended (logs/worker.log in the store may say why); run the same command again "
+                    "and it goes on from here."
+                )
             time.sleep(0.3)
         bar.update(task, description=job.state, completed=job.done, total=job.total or None)
     return job

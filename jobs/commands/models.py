@@ -65,6 +65,9 @@ def pair(layout: Layout, name: str) -> list[str]:
 
 def fetch_one(layout: Layout, name: str) -> None:
     """Fetch one model with a progress bar."""
+    known = [*generators.names(layout.models), *segmenters.names(layout.models)]
+    if name not in known:
+        raise GanatomyError(f"There is no model '{name}'; choose one of {', '.join(known)}.")
     registry = generators if name in generators.names(layout.models) else segmenters
     if registry.ready(name, layout.models):
         console.print(f"{name}: here already")
