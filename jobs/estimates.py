@@ -32,7 +32,12 @@ def estimate(layout: Layout, request: Request) -> Estimate:
         return Estimate(images, None, None, "no earlier run to go by")
     speed = float(alike.images_per_s.median())
     sizes = [disk.size(layout.bundles / str(run)) for run in alike.run_id.tail(3)]
-    return Estimate(images, images / speed, int(sum(sizes) / len(sizes)), f"from {len(alike)} {basis}")
+    return Estimate(
+        images,
+        images / speed,
+        int(sum(sizes) / len(sizes)),
+        f"from {len(alike)} earlier {'run' if len(alike) == 1 else 'runs'} {basis}",
+    )
 
 
 def _alike(runs: pd.DataFrame, request: Request) -> tuple[pd.DataFrame, str]:
@@ -43,8 +48,8 @@ def _alike(runs: pd.DataFrame, request: Request) -> tuple[pd.DataFrame, str]:
     if isinstance(request, DissectRequest):
         same = runs[runs.generator == request.generator]
         if not same.empty:
-            return same, "earlier run(s) of this generator"
-    return runs, "earlier run(s) of this kind"
+            return same, "of this generator"
+    return runs, "of this kind"
 
 
 def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded | None:
@@ -73,8 +78,9 @@ def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded |
         & (runs.segmenter == wanted.segmenter)
         & (runs.images > 0)
     ]
-    for run in alike.head(TRIED).itertuples():
-        needed = _needed(snapshot, str(run.run_id), int(run.images), wanted.layers or (), width)
+    newest = alike.head(TRIED)
+    for run_id, images in zip(newest.run_id, newest.images, strict=True):
+        needed = _needed(snapshot, str(run_id), int(images), wanted.layers or (), width)
         if needed is not None:
             return needed
     return None

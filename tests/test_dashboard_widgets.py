@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from analysis import masks
-from dashboard.widgets import evidence, pictures, words
+from dashboard.widgets import evidence, pictures, times, words
 from dashboard.widgets.rows import only, rows
 
 
@@ -43,6 +43,24 @@ def test_times_are_said_as_a_person_says_them() -> None:
     assert words.ago(now - timedelta(hours=2, minutes=3)) == "2 hours ago"
     assert words.ago(now - timedelta(days=1, minutes=3)) == "1 day ago"
     assert [words.seconds(s) for s in (12, 300, 9000, None)] == ["12 s", "5 min", "2.5 h", "-"]
+
+
+def test_a_time_ahead_is_said_in_full_with_the_viewers_own() -> None:
+    at, now = datetime(2026, 11, 23, 23, 30), datetime(2026, 11, 23, 18, 30)
+    assert times.said(at, "UTC", now) == "Mon 23 Nov 2026, 23:30 UTC, in 5 hours"
+    assert times.said(at, "Europe/Paris", now) == (
+        "Mon 23 Nov 2026, 23:30 UTC (Tue 00:30 in Europe/Paris), in 5 hours"
+    )
+    assert times.said(at, "Nowhere/Town", now) == "Mon 23 Nov 2026, 23:30 UTC, in 5 hours"
+    assert [times.ahead(at, at - timedelta(seconds=s)) for s in (-5, 20, 60)] == [
+        "now",
+        "in a moment",
+        "in 1 minute",
+    ]
+
+
+def test_what_people_typed_is_no_markdown() -> None:
+    assert words.plain("a *b* [c](d) :red[e]") == r"a \*b\* \[c\](d) \:red\[e\]"
 
 
 def test_rows_say_none_for_whatever_is_missing() -> None:

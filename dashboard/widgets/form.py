@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import url
 from jobs.requests import Request
@@ -13,12 +14,13 @@ from jobs.requests import Request
 MORE = ("seed", "threshold", "owner", "project", "device")  # rarely changed; folded away
 
 
-def values(kind: type[Request], options: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Draw the fields of `kind`; what they hold, without the empty ones. `options`: choices by field."""
+def values(kind: type[Request], options: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, Any]:
+    """Draw the fields of `kind`, the rarely changed ones in `more`; what they hold, without the empty ones.
+    `options`: choices by field."""
     fields = kind.model_fields
     with st.grid(min_column_width=220):
         filled = {name: _field(name, fields[name], options) for name in fields if name not in MORE}
-    with st.expander("More", icon=":material/tune:"), st.grid(min_column_width=220):
+    with more, st.grid(min_column_width=220):
         filled |= {name: _field(name, fields[name], options) for name in fields if name in MORE}
     return {name: value for name, value in filled.items() if value not in (None, "", [])}
 

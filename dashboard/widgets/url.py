@@ -6,6 +6,7 @@ same after new results have come in.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -128,6 +129,17 @@ def text(widget: Callable[..., Any], label: str, name: str, default: str = "", *
         put(**dict.fromkeys(reset), **{name: st.session_state[key] or cleared})
 
     return str(widget(label, key=key, on_change=changed, **more))
+
+
+def moment(widget: Callable[..., Any], label: str, name: str, default: datetime, **more: Any) -> datetime:
+    """A time without an offset, held in the address as ISO text; what is none counts as absent."""
+    try:
+        value = datetime.fromisoformat(get(name)).replace(tzinfo=None)
+    except ValueError:
+        value = default
+    put(**{name: value})
+    chosen = widget(label, **_bind(name, value, ()), **more)
+    return chosen if isinstance(chosen, datetime) else value
 
 
 def whole(

@@ -78,6 +78,11 @@ def ago(moment: datetime | None) -> str:
     return "just now"
 
 
+def plain(text: str) -> str:
+    """Text that is shown as it is: without what Markdown would make of it."""
+    return re.sub(r"([\\`*_\[\]<>:$#~])", r"\\\1", text)
+
+
 def numbers(text: str) -> list[int]:
     """Whole numbers and ranges from a person's `4, 17-20`; anything else is passed over."""
     found: list[int] = []

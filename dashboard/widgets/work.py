@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.widgets import page, words
+from dashboard.widgets import page, times, words
 from jobs.client import Client
 from jobs.views import JobView
 
@@ -37,8 +37,34 @@ def badge(job: JobView) -> None:
     st.badge(job.state, color=COLOURS.get(job.state, "gray"))  # type: ignore[arg-type]
 
 
+def use(job: JobView) -> str:
+    """What a running job has: device, CPU, memory, GPU memory, worker, in one line."""
+    parts = [job.device or "no device yet"]
+    if job.cpu_percent is not None:
+        parts.append(f"CPU {job.cpu_percent:.0f} %")
+    if job.memory_bytes:
+        parts.append(f"memory {size(job.memory_bytes)}")
+    if job.gpu_memory_bytes:
+        parts.append(f"GPU memory {size(job.gpu_memory_bytes)}")
+    return " · ".join([*parts, *([f"worker {job.worker}"] if job.worker else [])])
+
+
+def size(count: int) -> str:
+    """Bytes as a person says them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def results(run_id: str) -> None:
+    """The ways into a run's results."""
+    with st.container(horizontal=True):
+        for name in ("units", "layers", "ablate"):
+            st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": run_id})
+
+
 def pace(job: JobView) -> str:
     """Stage, images done, speed, time left, in one line."""
+    if job.state == "waiting":
+        return f"waits until {times.said(job.not_before)}" if job.not_before else f"waits: {job.stage}"
     parts = [job.stage] if job.stage else []
     if job.total:
         parts.append(f"{job.done:,} of {job.total:,} images")

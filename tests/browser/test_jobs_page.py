@@ -52,6 +52,40 @@ def test_a_job_that_nobody_takes_waits_and_can_be_cancelled(visitor: Visitor) ->
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
 
 
+def test_a_job_for_later_waits_and_says_until_when(visitor: Visitor) -> None:
+    page = visitor.open(f"{FORM}&seed=8")
+    page.get_by_text("More: when").click()
+    page.get_by_role("radio", name="At a time").click()
+    visitor.expect_parameter("when", "at")
+    page = visitor.open(f"{FORM}&seed=8&when=at&at=2126-11-23T02:00:00&priority=2")
+    expect(page.get_by_text("Runs on Sat 23 Nov 2126, 02:00 UTC")).to_be_visible()
+    page.get_by_role("button", name="Queue", exact=True).click()
+    job = page.locator(".st-key-job").last
+    expect(job.get_by_text("waiting", exact=True)).to_be_visible()
+    expect(job.get_by_text("waits until Sat 23 Nov 2126, 02:00 UTC")).to_be_visible()
+    expect(job.get_by_text("priority 2")).to_be_visible()
+    job.get_by_role("button", name="Cancel").click()
+    expect(job.get_by_text("cancelled", exact=True)).to_be_visible()
+
+
+def test_a_schedule_is_made_paused_resumed_removed(visitor: Visitor) -> None:
+    page = visitor.open(f"{FORM}&when=every&name=nightly&cron=soon")
+    expect(page.get_by_role("alert").filter(has_text="'soon' is no cron expression")).to_be_visible()
+    page = visitor.open(f"{FORM}&when=every&name=nightly&cron=0+2+*+*+*")
+    expect(page.get_by_text("02:00 UTC").first).to_be_visible()
+    page.get_by_role("button", name="Schedule", exact=True).click()
+    schedule = page.locator(".st-key-schedule-nightly")
+    expect(schedule.get_by_text("Dissect planted (all layers, 64 images), for anyone")).to_be_visible()
+    schedule.get_by_role("button", name="Pause").click()
+    expect(schedule.get_by_text("paused", exact=True)).to_be_visible()
+    schedule.get_by_role("button", name="Resume").click()
+    expect(schedule.get_by_text("Next on")).to_be_visible()
+    schedule.get_by_role("link", name="Change").click()
+    visitor.expect_parameter("cron", "0 2 * * *")
+    schedule.get_by_role("button", name="Remove").click()
+    expect(schedule).to_have_count(0)
+
+
 def test_a_job_is_queued_watched_and_leads_to_its_results(visitor: Visitor, worker: None) -> None:
     page = visitor.open(FORM)
     expect(page.get_by_text("128 images")).to_be_visible()
@@ -70,6 +104,16 @@ def test_the_same_request_is_recognised(visitor: Visitor) -> None:
     page = visitor.open(FORM)
     page.get_by_role("button", name="Queue", exact=True).click()
     expect(page.get_by_text("Already there").first).to_be_visible()
+
+
+def test_the_images_that_intervals_need_are_filled_in(visitor: Visitor) -> None:
+    page = visitor.open(f"{FORM}&width=0.02")
+    expect(page.get_by_text("for intervals under 0.02, from run planted-")).to_be_visible()
+    ask = page.get_by_role("button", name="Ask for")
+    wanted = ask.inner_text().split()[-1].replace(",", "")
+    ask.click()
+    visitor.expect_parameter("images", wanted)
+    expect(page.get_by_label("Images", exact=True)).to_have_value(wanted)
 
 
 def test_a_cloned_job_fills_the_form(visitor: Visitor) -> None:

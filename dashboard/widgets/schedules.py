@@ -1,0 +1,70 @@
+"""Schedules: what the clock queues, when next, what came of it last, and what can be done about each."""
+
+import streamlit as st
+
+from dashboard.widgets import form, page, times, url, words, work
+from jobs.views import ScheduleView
+
+SHOWN = 20
+
+
+@st.fragment(run_every=5, key="schedules")
+def everything() -> None:
+    """Every schedule, live; nothing when there is none."""
+    with page.sentences():
+        found = work.client().schedules()
+        if not found:
+            return
+        st.subheader("Schedules", anchor=False)
+        if any(not view.paused for view in found):
+            work.nobody()
+        for view in found[:SHOWN]:
+            one(view)
+        if len(found) > SHOWN:
+            more = words.count(len(found) - SHOWN, "more schedule")
+            st.caption(f"and {more}; `ganatomy jobs schedule list` names them all")
+
+
+def one(view: ScheduleView) -> None:
+    """One schedule: its name, its times, its deeds."""
+    with st.container(border=True, gap="xsmall", key=f"schedule-{view.name}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{words.plain(view.name)}**", width="content")
+            st.badge("paused" if view.paused else "on", color="orange" if view.paused else "green")
+            st.markdown(f"`{view.cron}`", width="content", help="Minute, hour, day, month, weekday, in UTC.")
+        st.markdown(f"{words.plain(view.title)}, for {words.plain(view.owner)}")
+        st.caption(when(view))
+        deeds(view)
+
+
+def when(view: ScheduleView) -> str:
+    """Next and last, in a line."""
+    parts = [
+        "Queues nothing until it is resumed."
+        if view.next_at is None
+        else f"Next on {times.said(view.next_at)}."
+    ]
+    if view.last_fired_at is not None:
+        what = words.plain(view.last) if view.last else "a worker is to queue it."
+        parts.append(f"Last {words.ago(view.last_fired_at)}: {what}")
+    return " ".join(parts)
+
+
+def deeds(view: ScheduleView) -> None:
+    """Pause or resume, run now, change, remove."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if view.paused and st.button("Resume", key=f"resume-{view.name}", icon=":material/play_arrow:"):
+            work.client().resume(view.name)
+            st.rerun()
+        if not view.paused and st.button("Pause", key=f"pause-{view.name}", icon=":material/pause:"):
+            work.client().pause(view.name)
+            st.rerun()
+        if st.button("Run now", key=f"trigger-{view.name}", icon=":material/bolt:"):
+            work.client().trigger(view.name)
+            st.toast(f"{words.plain(view.name)}: asked for; a worker queues it.", icon=":material/bolt:")
+        if st.button("Remove", key=f"remove-{view.name}", icon=":material/delete:"):
+            work.client().unschedule(view.name)
+            st.toast(f"{words.plain(view.name)} is removed; the jobs that it queued stay.")
+            st.rerun()
+        same = url.same_page(**form.parameters(view.request), when="every", cron=view.cron, name=view.name)
+        st.page_link("views/jobs.py", label="Change", icon=":material/edit:", query_params=same)
