@@ -6,10 +6,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from analysis.errors import GanatomyError
 from db.layout import Layout
@@ -21,6 +25,14 @@ JOBS = "jobs"  # the queue of heavy work
 CLOCK = "clock"  # the queue of what schedules fire, which only queues jobs
 RUN_JOB = "ganatomy.job"
 FIRE = "ganatomy.fire"
+
+
+@event.listens_for(Engine, "connect")
+def _know_subseconds(connection: Any, _record: Any) -> None:
+    """DBOS takes it that Python 3.12 brings SQLite 3.42, whose unixepoch() knows 'subsec'; on an older SQLite
+    its default times would be NULL, and refused."""
+    if isinstance(connection, sqlite3.Connection) and sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", 1, lambda _part: round(time.time(), 3))
 
 
 def url(layout: Layout) -> str:
