@@ -77,6 +77,12 @@ class DissectRequest(Request):
         description="iqr: by information quality; a number: that fraction of each unit's values is on",
     )
 
+    control: Literal["none", "rotation", "random-weights"] = Field(
+        default="none",
+        description="a baseline beside the run: the same layers with their units' axes rotated at random, "
+        "or the same generator with random weights",
+    )
+
     def run_id(self, generator_sha256: str, segmenter_sha256: str) -> str:
         """The run that this request asks for, given both weights' hashes: the same request has the same
         run."""
@@ -84,7 +90,8 @@ class DissectRequest(Request):
 
     def title(self) -> str:
         layers = ", ".join(self.layers) if self.layers else "all layers"
-        return f"Dissect {self.generator} ({layers}, {self.images} images)"
+        control = "" if self.control == "none" else f", control: {self.control}"
+        return f"Dissect {self.generator} ({layers}, {self.images} images{control})"
 
     def command(self) -> str:
         parts = ["ganatomy", "dissect", self.generator]
@@ -99,6 +106,7 @@ class DissectRequest(Request):
             str(self.seed),
         ]
         parts += ["--threshold", str(self.threshold)] if self.threshold != "iqr" else []
+        parts += ["--control", self.control] if self.control != "none" else []
         return " ".join(parts)
 
 

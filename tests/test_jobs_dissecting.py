@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from analysis import dissect
+from analysis.controls import random_twin
 from analysis.counts import Counts
 from analysis.generators import registry as generators
 from analysis.segmenters import registry as segmenters
@@ -49,6 +50,19 @@ def planted(**values: object) -> DissectRequest:
     return DissectRequest.model_validate(
         {"generator": "planted", "images": 150, "calibration": 100, **values}
     )
+
+
+@pytest.mark.parametrize("control", ["rotation", "random-weights"])
+def test_a_control_is_a_run_of_its_own_under_its_own_name(client: Client, control: str) -> None:
+    submission = client.submit(planted(seed=7, images=64, calibration=64, control=control))
+    assert ended(client, submission.job_id).state == "done"
+    run = bundles.latest(client.layout, submission.run_id)
+    generator, segmenter = generators.load("planted", None), segmenters.load("planted", None)
+    used = random_twin(generator) if control == "random-weights" else generator
+    plain = dissect(used, segmenter, images=64, calibration=64, seed=7).frame()
+    assert run.run["generator"] != "planted"
+    same = np.array_equal(run.table("unit_concept").iou, plain.iou, equal_nan=True)
+    assert same == (control == "random-weights")
 
 
 def test_a_job_publishes_what_dissect_gives(client: Client) -> None:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.widgets import url
 from jobs.requests import Request
 
-MORE = ("seed", "threshold", "owner", "project", "device")  # rarely changed; folded away
+MORE = ("seed", "threshold", "control", "owner", "project", "device")  # rarely changed; folded away
 
 
 def values(kind: type[Request], options: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, Any]:
