@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,7 +26,7 @@ LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.
 Tail = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Request(BaseModel):
+class Request(BaseModel, ABC):
     """A job to run. Fields in `UNHASHED` say who asks and where it runs; they do not change the result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,9 +47,9 @@ class Request(BaseModel):
         """A few words for a list of jobs."""
         return self.KIND
 
+    @abstractmethod
     def command(self) -> str:
         """The command line that asks for the same."""
-        raise NotImplementedError
 
 
 class DissectRequest(Request):
