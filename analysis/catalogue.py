@@ -41,6 +41,9 @@ class ModelInfo:
     default_segmenter: str | None = None
     variant: str = ""  # a family's own option, such as a vocabulary
     hidden: bool = False  # for tests: not listed
+    training: str = ""  # the training that this is a checkpoint of
+    training_steps: int | None = None  # its steps so far, and the images that its critic had seen by then
+    training_images: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for `models show --json`."""

@@ -1,103 +1,168 @@
-"""`ganatomy demo`: from nothing to a dissected GAN in the browser. Run again, it goes on from what is
-there."""
+"""`ganatomy demo`: from nothing to dissected GANs in the browser. Churches comes with Ganatomy and starts at
+once; faces follows when it can be fetched. Run again, it goes on from what is there."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from analysis.errors import GanatomyError
+from analysis.generators import registry as generators
+from analysis.segmenters import registry as segmenters
 from jobs import logs, supervisor
 from jobs.client import Client
 from jobs.commands.dissect import speed
-from jobs.commands.models import fetch_one, pair
+from jobs.commands.models import pair
 from jobs.requests import DissectRequest
 from jobs.views import JobView, Submission
 
-GENERATOR = "faces"
+FIRST = DissectRequest(generator="churches", images=1000, calibration=500, project="demo")
+SECOND = DissectRequest(generator="faces", images=400, calibration=200, project="demo")
 
 
-def run(client: Client, port: int, address: str, images: int, calibration: int, until_done: bool) -> None:
-    """Fetch, start everything, queue the dissection, show its progress; until Ctrl-C."""
-    console = Console()
-    services = supervisor.standard(client.layout, port, address, warm=GENERATOR)
+def run(
+    client: Client, port: int, address: str, images: int | None, calibration: int | None, until_done: bool
+) -> None:
+    """Start everything, queue churches, fetch and queue faces, show how far they are; until Ctrl-C."""
+    sizes = {"images": images, "calibration": calibration}
+    asked = {name: size for name, size in sizes.items() if size is not None}
+    requests = [request.model_copy(update=asked) for request in (FIRST, SECOND)]
+    services = supervisor.standard(client.layout, port, address, warm=FIRST.generator)
     services.open()
-    try:
-        for name in pair(client.layout, GENERATOR):
-            fetch_one(client.layout, name)
-        logs.structured(client.layout.logs / "supervisor.log")
-        request = DissectRequest(generator=GENERATOR, images=images, calibration=calibration, project="demo")
-        submission = client.submit(request)
-    except BaseException:
-        services.close()
-        raise
-    console.print(f"{submission.message} The dashboard starts at {services.address}", highlight=False)
+    logs.structured(client.layout.logs / "supervisor.log")
+    console = Console()
     with Progress(*COLUMNS, console=console) as bar:
-        show = Show(client, services, submission, bar, bar.add_task("starting", total=None, speed=""))
-        services.run(lambda: show.look(until_done))
-    if show.failed:
-        raise GanatomyError(show.failed)
+        shows = [Show(client, bar, request) for request in requests]
+        try:
+            shows[0].submit()
+        except BaseException:
+            services.close()
+            raise
+        threading.Thread(target=shows[1].fetch_and_submit, daemon=True).start()
+        services.run(Look(services, shows, until_done, console))
+    if until_done and any(show.failed for show in shows):
+        raise GanatomyError(next(show.failed for show in shows if show.failed))
 
 
 COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
-    MofNCompleteColumn(),
+    TextColumn("{task.completed}/{task.total}"),
     TextColumn("{task.fields[speed]}"),
 )
 
 
 @dataclass
 class Show:
-    """What the terminal says while everything runs."""
+    """What the terminal says of one dissection: its fetching, its progress, its end."""
 
     client: Client
-    services: supervisor.Supervisor
-    submission: Submission
     bar: Progress
-    task: TaskID
-    said: set[str] = field(default_factory=set)
+    request: DissectRequest
+    task: TaskID | None = None
+    submission: Submission | None = None
     failed: str = ""
-    next_look: float = 0.0
+    done: bool = False
+    said: set[str] = field(default_factory=set)
 
-    def look(self, until_done: bool) -> None:
-        """Look once, at most twice a second."""
-        if time.monotonic() < self.next_look:
+    @property
+    def name(self) -> str:
+        """What is dissected."""
+        return self.request.generator
+
+    def submit(self) -> None:
+        """Queue it, or recognise it."""
+        self.submission = self.client.submit(self.request)
+        self.say("queued", self.submission.message)
+
+    def fetch_and_submit(self) -> None:
+        """Fetch what it needs, then queue it. Without a network that is said, and nothing is lost."""
+        try:
+            for model in pair(self.client.layout, self.name):
+                registry = generators if model == self.name else segmenters
+                if not registry.ready(model, self.client.layout.models):
+                    registry.fetch(model, self.client.layout.models, self._fetching(model))
+            self.submit()
+        except (GanatomyError, OSError) as error:
+            self.say(
+                "left out", f"{self.name.title()} is left out: {error} Run `ganatomy demo` again to try."
+            )
+            self.done = True
+        finally:
+            self.hide()
+
+    def _fetching(self, model: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.show(f"fetching {model}", done // 1024, total // 1024 or None, "kB")
+
+    def look(self) -> None:
+        """Say what there is to say of its job."""
+        if self.done or self.submission is None:
             return
-        self.next_look = time.monotonic() + 0.5
-        if "ready" not in self.said and supervisor.answers(self.services.address):
-            self.say("ready", f"Open {self.services.address}  (Ctrl-C stops everything)")
         job = self.client.job(self.submission.job_id) if self.submission.job_id else None
-        if job is not None:
+        if job is not None and not job.ended:
             self.tell(job)
-        if job is None or job.ended:
-            self.end(job, until_done)
+        else:
+            self.end(job)
 
     def tell(self, job: JobView) -> None:
         """A line of progress, and the news that pages have something to show."""
-        self.bar.update(
-            self.task, description=job.stage or job.state, completed=job.done, total=job.total or None
-        )
-        self.bar.update(self.task, speed=speed(job))
+        self.show(f"{self.name}: {job.stage or job.state}", job.done, job.total or None, speed(job))
         if job.published:
-            self.say("first", "First numbers are on the pages; the rest follows in place.")
+            self.say("first", f"First numbers of {self.name} are on the pages; the rest follows in place.")
 
-    def end(self, job: JobView | None, until_done: bool) -> None:
+    def end(self, job: JobView | None) -> None:
         """The job has ended, or was done before."""
+        self.done = True
+        self.hide()
         if job is not None and job.state != "done":
-            self.say("failed", f"The dissection {job.state}: {job.error or 'no reason given'}")
-            self.failed = f"The dissection {job.state}: {job.error}" if until_done else ""
-        else:
-            self.say("done", f"The dissection is done: run {self.submission.run_id}.")
+            self.failed = f"The dissection of {self.name} {job.state}: {job.error or 'no reason given'}"
+            self.say("failed", self.failed)
+        elif self.submission is not None:
+            self.say("done", f"The dissection of {self.name} is done: run {self.submission.run_id}.")
+
+    def show(self, what: str, done: int, total: int | None, pace: str) -> None:
+        """Its line among the bars."""
+        if self.task is None:
+            self.task = self.bar.add_task(what, total=total, speed=pace)
+        self.bar.update(self.task, description=what, completed=done, total=total, speed=pace, visible=True)
+
+    def hide(self) -> None:
+        """No line of its own for now."""
+        if self.task is not None:
             self.bar.update(self.task, visible=False)
-        if until_done and ("ready" in self.said or self.failed):
-            self.services.stopping = True
 
     def say(self, what: str, text: str) -> None:
         """Say something once."""
         if what not in self.said:
             self.said.add(what)
             self.bar.console.print(text, highlight=False)
+
+
+@dataclass
+class Look:
+    """Looks at everything, at most twice a second; ends it when all is done and that was asked for."""
+
+    services: supervisor.Supervisor
+    shows: list[Show]
+    until_done: bool
+    console: Console
+    open: bool = False
+    due: float = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() < self.due:
+            return
+        self.due = time.monotonic() + 0.5
+        if not self.open and supervisor.answers(self.services.address):
+            self.open = True
+            self.console.print(f"Open {self.services.address}  (Ctrl-C stops everything)", highlight=False)
+        for show in self.shows:
+            show.look()
+        all_done = all(show.done for show in self.shows)
+        if self.until_done and all_done and (self.open or any(show.failed for show in self.shows)):
+            self.services.stopping = True

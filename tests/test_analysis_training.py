@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 
 from analysis.generators.progan import build
 from analysis.training import churches, segmenter
-from analysis.training.compact import pack, unpack
 from analysis.training.progressive import Game
 from analysis.training.publish import publish, seen
 
@@ -85,14 +84,3 @@ def test_publishing_enters_the_hash(tmp_path: Path) -> None:
     publish("mine", weights, {"steps": 3}, tmp_path)
     assert (tmp_path / "mine.safetensors").read_bytes() == b"weights"
     assert '"steps": 3' in (tmp_path / "index.json").read_text()
-
-
-def test_a_compact_state_can_be_gone_on_from(drawn: Path, tmp_path: Path) -> None:
-    (first := tmp_path / "first").mkdir()
-    churches.train(folder_with(drawn, first), last=2, count=16)
-    assert pack(first, tmp_path / "state.safetensors") == 2
-    second = folder_with(drawn, first).rename(tmp_path / "second")
-    (second / "state.pt").unlink()
-    assert unpack(tmp_path / "state.safetensors", second) == 2
-    assert churches.train(second, last=3, count=16) == 3
-    assert (tmp_path / "state.safetensors").stat().st_size < 6e6

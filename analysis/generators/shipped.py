@@ -38,6 +38,9 @@ def _churches(name: str, facts: dict[str, Any]) -> ModelInfo:
         latent_shape=(64,),
         image_size=(64, 64),
         default_segmenter="church-parts",
+        training="churches",
+        training_steps=facts["steps"],
+        training_images=facts["images"],
     )
 
 

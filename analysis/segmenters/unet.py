@@ -98,13 +98,14 @@ class UnetSegmenter:
 
     def logits(self, images: Tensor) -> tuple[Tensor, ...]:
         """One tensor a map, (N, 1 + its concepts, 64, 64); images of another size are resized."""
-        images = images.to(self.device)
-        if images.shape[-2:] != (SIDE, SIDE):
-            images = functional.interpolate(
-                images, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
-            )
-        scores: tuple[Tensor, ...] = self.network(images).split([1 + len(names) for names in self.maps], 1)
+        sizes = [1 + len(names) for names in self.maps]
+        scores: tuple[Tensor, ...] = self.network(self._sized(images)).split(sizes, 1)
         return scores
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """The network's features, averaged over each picture, (N, 160)."""
+        return self.network.features(self._sized(images))
 
     @torch.no_grad()
     def labels(self, images: Tensor) -> Tensor:
@@ -128,3 +129,11 @@ class UnetSegmenter:
                 return scores.softmax(1)[:, index + 1]
             index -= len(names)
         raise AssertionError("the maps hold every concept")
+
+    def _sized(self, images: Tensor) -> Tensor:
+        images = images.to(self.device)
+        if images.shape[-2:] != (SIDE, SIDE):
+            images = functional.interpolate(
+                images, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
+            )
+        return images

@@ -36,18 +36,15 @@ class Phase:
     steps: int
     fade: int
     batch: int
-    penalty: float = 1.0
+    penalty: float
     rate: float = 1e-3
 
 
-# A penalty of 1 held the critic back: pictures of 32 pixels had skies and hills, but hardly a building.
 SCHEDULE = (
-    Phase(1, 800, 0, 32),
-    Phase(2, 1700, 400, 32),
-    Phase(3, 1300, 600, 16),
-    Phase(3, 200, 0, 16, rate=1.5e-3),
-    Phase(3, 1000, 0, 16, penalty=0.1, rate=1.5e-3),
-    Phase(4, 8000, 600, 16, penalty=0.1, rate=1.5e-3),
+    Phase(1, 500, 0, 32, penalty=0.1),
+    Phase(2, 2500, 400, 32, penalty=0.1),
+    Phase(3, 3500, 600, 16, penalty=0.1),
+    Phase(4, 5000, 800, 16, penalty=0.2),
 )
 STEPS = sum(phase.steps for phase in SCHEDULE)
 

@@ -119,7 +119,8 @@ def check(outlines: dict[str, Any], out: Path) -> dict[str, Any]:
         a, b = (np.stack(drawn) == k).any(1), (found == k).any(1)
         if (a | b).any():
             iou = float((a & b).sum() / (a | b).sum())
-            scores[concept.name] = {"iou": iou, "pixels": int(a.sum()), "images": int(a.any((1, 2)).sum())}
+            pixels = {"pixels": int(a.sum()), "found": int(b.sum())}
+            scores[concept.name] = {"iou": iou, **pixels, "images": int(a.any((1, 2)).sum())}
     agree = float((np.stack(drawn)[:, 0] == found[:, 0]).mean())
     return {"images": len(drawn), "object_accuracy": agree, "concepts": scores}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from analysis.distances import frechet_with_error, kernel_distance
+from analysis.distances import Distance, frechet_with_error, kernel_distance
 from analysis.generators import registry as generators
 from analysis.sampling import latents
 from analysis.segmenters import registry as segmenters
@@ -82,6 +81,10 @@ def features(segmenter: UnetSegmenter, images: Tensor) -> NDArray[np.float32]:
         return torch.cat([segmenter.network.features(part) for part in batches(images)]).numpy()
 
 
+def figure(distance: Distance) -> dict[str, float]:
+    return {"value": distance.value, "error": distance.error}
+
+
 def small(images: Tensor) -> Tensor:
     """What pictures are compared by: their pixels at 32x32, (N, 3072)."""
     return torch.nn.functional.avg_pool2d(images, 2).flatten(1)
@@ -131,10 +134,10 @@ def measure(state: Path, name: str, out: Path) -> dict[str, Any]:
             "generated": float(nearest(made[:250], training)[0][:, 0].median()),
             "fresh_drawn": float(nearest(drawn[:250], training)[0][:, 0].median()),
         },
-        "frechet": asdict(frechet_with_error(of_drawn[:SAMPLES], of_made)),
-        "frechet_drawn_to_drawn": asdict(frechet_with_error(of_drawn[:SAMPLES], of_drawn[SAMPLES:])),
-        "kernel": asdict(kernel_distance(of_drawn[:SAMPLES], of_made)),
-        "kernel_drawn_to_drawn": asdict(kernel_distance(of_drawn[:SAMPLES], of_drawn[SAMPLES:])),
+        "frechet": figure(frechet_with_error(of_drawn[:SAMPLES], of_made)),
+        "frechet_drawn_to_drawn": figure(frechet_with_error(of_drawn[:SAMPLES], of_drawn[SAMPLES:])),
+        "kernel": figure(kernel_distance(of_drawn[:SAMPLES], of_made)),
+        "kernel_drawn_to_drawn": figure(kernel_distance(of_drawn[:SAMPLES], of_drawn[SAMPLES:])),
     }
 
 

@@ -1,0 +1,30 @@
+"""`ganatomy demo` without a network: churches is dissected, faces is left out, and that is said."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import free_port
+
+from jobs.client import Client
+
+NOWHERE = "http://127.0.0.1:9/simple"  # nothing listens there
+
+
+def test_the_demo_needs_no_network(tmp_path: Path) -> None:
+    nothing = {"PIP_INDEX_URL": NOWHERE, "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull}
+    command = [sys.executable, "-P", "-m", "jobs.cli", "demo", "--until-done"]
+    sizes = ["--images", "128", "--calibration", "64", "--port", str(free_port())]
+    ended = subprocess.run(
+        [*command, *sizes, "--store", str(tmp_path)],
+        env={**os.environ, **nothing, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for said in ("First numbers of churches", "The dissection of churches is done", "Faces is left out"):
+        assert said in ended.stdout
+    [job] = Client.at(tmp_path).jobs()
+    assert (job.state, job.request["generator"]) == ("done", "churches")
