@@ -1,0 +1,80 @@
+"""The Compare page in a browser: arms are chosen and kept in the address, counts are the store's."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import expect
+from visiting import Dashboard, Visitor
+
+from db import store as stores
+from db.layout import Layout
+
+pytestmark = pytest.mark.browser
+
+SEED = "One training seed an arm: a description, not a finding."
+
+
+def test_layers_of_the_newest_run_come_first(visitor: Visitor, dashboard: Dashboard) -> None:
+    page = visitor.open("/compare")
+    expect(page.get_by_text("What differs · 2 arms")).to_be_visible()
+    expect(page.get_by_text(SEED)).to_be_visible()
+    for heading in ("Named units", "Distinct concepts", "Concept by concept"):
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    assert str(visitor.parameter("runs")).startswith("planted-")
+    assert visitor.parameter("layers") == "layer1,layer2"
+    picture = page.get_by_role("img", name=re.compile("Top images of layer1 unit")).first
+    expect(picture).to_be_visible()
+
+
+def test_the_counts_are_those_of_the_store(visitor: Visitor, dashboard: Dashboard) -> None:
+    page = visitor.open("/compare?rule=paper&cut=0.1")
+    page.get_by_text("In digits", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Counts as CSV").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    snapshot = stores.open(Layout(dashboard.store))
+    run = visitor.parameter("runs")
+    for row in rows:
+        frame = snapshot.bundle(str(run)).table("unit_concept")
+        frame = frame[frame["label"] & (frame["iou"] > 0.1) & (frame["layer"] == row["layer"])]
+        if row["category"] != "all":
+            frame = frame[frame["category"] == row["category"]]
+        assert int(row["named"]) == len(frame)
+        assert int(row["concepts"]) == frame["concept"].nunique()
+    assert sum(int(row["named"]) for row in rows) > 0
+
+
+def test_arms_left_out_stay_out_in_the_address(visitor: Visitor) -> None:
+    page = visitor.open("/compare")
+    run = visitor.parameter("runs")
+    page = visitor.open(f"/compare?runs={run}&without={run}:layer2&rule=calibrated&measure=ceiling")
+    expect(page.get_by_text("What differs · 1 arm,")).to_be_visible()
+    expect(page.get_by_text("Under the calibrated rule evidence decides")).to_be_visible()
+    assert visitor.parameter("without") == f"{run}:layer2"
+    page.get_by_role("radio", name="Paper").click()
+    visitor.expect_parameter("rule", "paper")
+    assert visitor.parameter("without") == f"{run}:layer2"
+
+
+def test_a_run_that_is_not_there_is_said_and_left_out(visitor: Visitor) -> None:
+    page = visitor.open("/compare?runs=nobody")
+    expect(page.get_by_text("Not in this store, and left out: nobody")).to_be_visible()
+    expect(page.get_by_text("What differs · 2 arms")).to_be_visible()
+
+
+def test_the_statement_behind_it_opens_in_sql(visitor: Visitor) -> None:
+    page = visitor.open("/compare")
+    page.get_by_role("link", name="Open these runs in SQL").click()
+    expect(page.get_by_role("heading", name="SQL")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d+ rows"))).to_be_visible()
+    assert "run_comparison" in str(visitor.parameter("q"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (420, "light")])
+def test_it_fits_and_nothing_stands_in_the_way(
+    visitor: Visitor, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    visitor.must_fit("/compare", width, scheme)

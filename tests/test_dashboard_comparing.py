@@ -1,0 +1,198 @@
+"""What the Compare page says and counts, without a browser. The page itself: tests/browser."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import intervals
+from dashboard.widgets import comparing_tables as tables
+from dashboard.widgets.comparing import Choice, differences, run_names, suggestions
+from dashboard.widgets.rows import Row
+from db.comparing import Arm
+
+
+def run(run_id: str, generator: str, **facts: Any) -> Row:
+    settings = {"generator": generator, "seed": 1, "images": 100, **facts.pop("request", {})}
+    row = {
+        "run_id": run_id,
+        "generator": generator,
+        "segmenter": "parts",
+        "segmenter_sha256": "abc",
+        "seed": 1,
+    }
+    row |= {"images": 100, "calibration": 50, "threshold_rule": "iqr", "state": "final", "grid_height": 64}
+    row |= {"grid_width": 64, "settings": json.dumps(settings), "training": None, "training_steps": None}
+    return {**row, "training_images": None, **facts}
+
+
+CHECKPOINTS = [
+    run(f"{name}-1", name, training="t", training_steps=steps, training_images=32 * steps)
+    for name, steps in (("late", 900), ("early", 100), ("middle", 500))
+]
+
+
+def test_a_name_says_no_more_than_tells_runs_apart() -> None:
+    assert run_names([run("g-1", "g"), run("h-1", "h")]) == {"g-1": "g", "h-1": "h"}
+    twins = [run("g-1", "g"), run("g-2", "g", seed=2), run("g-3", "g", segmenter="colours")]
+    assert run_names(twins) == {"g-1": "g (parts, seed 1)", "g-2": "g (parts, seed 2)", "g-3": "g (colours)"}
+    assert run_names([run("g-1", "g"), run("g-2", "g")]) == {"g-1": "g (1)", "g-2": "g (2)"}
+
+
+def test_checkpoints_are_offered_first_in_the_order_of_the_training() -> None:
+    offered = suggestions([run("other-1", "other"), *CHECKPOINTS])
+    assert next(iter(offered)) == "Checkpoints of t"
+    assert offered["Checkpoints of t"] == ["early-1", "middle-1", "late-1"]
+    assert offered["Layers of other"] == ["other-1"]
+
+
+def test_a_run_is_offered_with_its_controls_and_no_other_s() -> None:
+    controls = [
+        run("g-r", "g-rotated", request={"generator": "g", "control": "rotation"}),
+        run("g-w", "g-random0", request={"generator": "g", "control": "random-weights"}),
+        run("g-x", "g-rotated", request={"generator": "g", "control": "rotation", "seed": 2}),
+    ]
+    offered = suggestions([run("g-2", "g", request={"seed": 3}), *controls, run("g-1", "g")])
+    assert offered["g and its controls"] == ["g-1", "g-r", "g-w"]
+
+
+def choice(runs: list[Row], units: int = 20) -> Choice:
+    layers = {
+        Arm(row["run_id"], name): {"units": units, "height": 4, "width": 4}
+        for row in runs
+        for name in ("layer1", "layer2")
+    }
+    names = run_names(runs)
+    return Choice(
+        {row["run_id"]: row for row in runs},
+        layers,
+        {arm: f"{names[arm.run_id]} · {arm.layer}" for arm in layers},
+    )
+
+
+def vocabulary(**concepts: list[str]) -> pd.DataFrame:
+    rows = [(run_id, name, "object", 50) for run_id, names in concepts.items() for name in names]
+    return pd.DataFrame(rows, columns=["run_id", "concept", "category", "images"])
+
+
+def test_equal_arms_differ_in_nothing() -> None:
+    assert differences(choice([run("a", "a"), run("b", "b")]), vocabulary(a=["tree"], b=["tree"])) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"state": "provisional"}, "**State**: final in a; provisional in b."),
+        ({"images": 900}, "**Images**: 100 + 50 for calibration in a; 900 + 50 for calibration in b."),
+        ({"seed": 7}, "**Seed of the latents**: 1 in a; 7 in b."),
+        ({"segmenter": "other"}, "**Segmenter**: parts abc in a; other abc in b."),
+        ({"segmenter_sha256": "fff"}, "**Segmenter**: parts abc in a; parts fff in b."),
+        ({"threshold_rule": "0.005"}, "**Threshold rule**: iqr in a; 0.005 in b."),
+        ({"grid_height": 32}, "**Scoring grid**: 64x64 in a; 32x64 in b."),
+    ],
+)
+def test_what_differs_is_said_in_words(facts: dict[str, Any], said: str) -> None:
+    told = differences(choice([run("a", "a"), run("b", "b", **facts)]), vocabulary(a=["tree"], b=["tree"]))
+    assert len(told) == 1
+    assert told[0].startswith(said)
+
+
+def test_concepts_that_some_run_does_not_have_are_named() -> None:
+    told = differences(choice([run("a", "a"), run("b", "b")]), vocabulary(a=["tree"], b=["tree", "moon"]))
+    assert len(told) == 1
+    assert "1 concept of 2" in told[0]
+    assert "moon" in told[0]
+
+
+def random_named(seed: int, arms: list[Arm]) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    kinds = {"tree": "object", "sky": "object", "door": "part", "roof": "part", "brick": "material"}
+    rows = [
+        {"run_id": arm.run_id, "layer": arm.layer, "concept": concept, "category": kind}
+        | {"units": int(random.integers(0, 4)), "surely": 0, "perhaps": 1, "detectors": 0}
+        for arm in arms
+        for concept, kind in kinds.items()
+        if random.random() < 0.8
+    ]
+    return pd.DataFrame(rows)
+
+
+COMMON = pd.DataFrame(
+    {
+        "concept": ["brick", "tree", "sky", "door", "roof"],
+        "category": ["material", "object", "object", "part", "part"],
+    }
+)
+
+
+def test_the_page_s_counts_are_those_of_the_rows() -> None:
+    chosen = choice([run("a", "a"), run("b", "b")])
+    named = random_named(3, list(chosen.arms))
+    frame = tables.tally(named, chosen.layers, chosen.names, COMMON)
+    assert list(frame["category"].unique()) == ["object", "part", "material", "all"]
+    for row in frame.to_dict("records"):
+        mine = [
+            other
+            for other in named.to_dict("records")
+            if (other["run_id"], other["layer"]) == (row["run_id"], row["layer"])
+            and row["category"] in ("all", other["category"])
+        ]
+        counts = [other["units"] for other in mine if other["units"]]
+        assert (row["named"], row["concepts"]) == (sum(counts), len(counts))
+        assert (row["share_low"], row["share_high"]) == intervals.share(sum(counts), 20)
+        assert row["vocabulary"] == {"object": 2, "part": 2, "material": 1, "all": 5}[row["category"]]
+        assert row["share_low"] <= row["share"] <= row["share_high"]
+
+
+def test_what_one_has_and_the_other_lacks() -> None:
+    chosen = choice([run("a", "a")])
+    first, second = chosen.arms
+    rows = [(first, "tree"), (second, "tree"), (first, "door"), (second, "sky")]
+    named = pd.DataFrame(
+        [{"run_id": a.run_id, "layer": a.layer, "concept": c, "units": 2} for a, c in rows]
+        + [{"run_id": "a", "layer": "layer2", "concept": "roof", "units": 0}]
+    )
+    everywhere, nowhere, each = tables.holdings(named, chosen.names, list(COMMON["concept"]))
+    assert (everywhere, nowhere) == (["tree"], ["brick", "roof"])
+    assert each == {"a · layer1": (["door"], ["sky"]), "a · layer2": (["sky"], ["door"])}
+
+
+def test_scores_over_the_ceiling_and_over_the_mask() -> None:
+    chosen = choice([run("a", "a")])
+    best = pd.DataFrame(
+        {
+            "run_id": "a",
+            "layer": ["layer2", "layer1", "layer1", "layer1"],
+            "concept": ["tree", "tree", "sky", "door"],
+            "iou": [0.4, 0.3, 0.2, 0.1],
+            "iou_low": [0.35, 0.25, np.nan, np.nan],
+            "iou_high": [0.45, 0.35, np.nan, np.nan],
+            "mask_iou": [0.3, 0.28, 0.1, 0.2],
+            "ceiling_iou": [0.8, 0.5, 0.4, 0.0],
+        }
+    )
+    frame = tables.by_concept(best, chosen.names, over_ceiling=True)
+    assert list(frame["concept"]) == ["door", "sky", "tree", "tree"]
+    assert list(frame["beats_mask"]) == ["no", "perhaps", "perhaps", "yes"]
+    assert frame["score"].tolist() == pytest.approx([np.nan, 0.5, 0.6, 0.5], nan_ok=True)
+    assert tables.by_concept(best, chosen.names, False)["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_only_trainings_with_two_checkpoints_are_drawn() -> None:
+    frame = pd.DataFrame({"run_id": ["early-1", "late-1", "lone-1", "g-1"], "share": 0.5})
+    lone = run("lone-1", "lone", training="u", training_steps=1, training_images=32)
+    runs = {row["run_id"]: row for row in (*CHECKPOINTS[:2], lone, run("g-1", "g"))}
+    found = tables.along(frame, runs)
+    assert list(found["run_id"]) == ["early-1", "late-1"]
+    assert list(found["training_images"]) == [3200, 28800]
+    assert tables.along(frame[2:], {key: runs[key] for key in ("lone-1", "g-1")}).empty
+
+
+def test_the_best_layer_of_a_run_is_chosen_on_calibration_images() -> None:
+    frame = pd.DataFrame(
+        {"run_id": "a", "layer": ["layer1", "layer2"], "concept": "tree"}
+        | {"calibration_iou": [0.5, 0.4], "iou": [0.3, 0.6]}
+    )
+    assert list(tables.best_layer(frame)["layer"]) == ["layer1"]
