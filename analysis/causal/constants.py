@@ -1,0 +1,85 @@
+"""What the training latents say about each unit: the constants that an insertion sets, and energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analysis.causal.sample import Sample
+from analysis.errors import GanatomyError
+
+KINDS = ("mean", "double", "q99")
+QUANTILE, VALUES = 0.99, 1 << 17  # values a unit that the quantile is read from
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Each unit's k where the concept is, 99 % quantile, mean, and mean square (its energy), (units,)."""
+
+    k: NDArray[np.float64]
+    q99: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    energy: NDArray[np.float64]
+
+    def insert(self, kind: str) -> NDArray[np.float64]:
+        """The constants that an insertion sets: "mean" k, "double" 2k, or "q99".
+
+        Raises:
+            GanatomyError: there is no such kind.
+        """
+        if kind not in KINDS:
+            raise GanatomyError(f"There is no insertion '{kind}'; choose one of {', '.join(KINDS)}.")
+        return self.q99 if kind == "q99" else self.k * (2 if kind == "double" else 1)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"k": self.k, "q99": self.q99, "mean": self.mean, "energy": self.energy}
+
+
+def measure(samples: Sequence[Sample]) -> Constants:
+    """k_u = sum r s / sum s over all images and cells, and the rest, from the kept maps.
+
+    Raises:
+        GanatomyError: no image shows the concept.
+    """
+    sums: dict[str, Tensor] = {}
+    some: list[Tensor] = []
+    cells = 0
+    images = sum(map(len, samples))
+    for sample in samples:
+        for rows, r in zip(torch.arange(len(sample)).split(sample.batch), sample.all_maps(), strict=True):
+            there = sample.there[rows.to(sample.there.device)][:, None]
+            found = {
+                "rs": (r * there).sum((0, 2, 3)),
+                "s": there.sum(),
+                "r": r.sum((0, 2, 3)),
+                "rr": r.square().sum((0, 2, 3)),
+            }
+            sums = {name: value.double() + sums.get(name, 0.0) for name, value in found.items()}
+            some.append(_thinned(r, images))
+            cells += r[:, 0].numel()
+    total = {name: value.cpu().numpy() for name, value in sums.items()}
+    if total["s"] <= 0:
+        raise GanatomyError(
+            f"None of {images} training images shows '{samples[0].concept}', so nothing can be learned about "
+            "it; choose a concept that the generator makes, or more training images."
+        )
+    return Constants(total["rs"] / total["s"], _quantile(some), total["r"] / cells, total["rr"] / cells)
+
+
+def _thinned(r: Tensor, images: int) -> Tensor:
+    """Values of each unit (units, n) at cells spread over the maps, few enough to sort."""
+    values = r.permute(1, 0, 2, 3).flatten(1)
+    all_values = values.shape[1] * images // len(r)
+    return values[:, :: -(-all_values // VALUES) | 1]  # odd, so that no column of the map is left out
+
+
+def _quantile(parts: list[Tensor]) -> NDArray[np.float64]:
+    ordered = torch.cat(parts, 1).sort(1).values
+    place = min(int(QUANTILE * ordered.shape[1]), ordered.shape[1] - 1)
+    return ordered[:, place].double().cpu().numpy()

@@ -1,0 +1,74 @@
+"""Intervals of counts of units, against equations solved by search and units really drawn."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from analysis import intervals
+
+
+@pytest.mark.parametrize(("named", "units"), [(0, 10), (3, 10), (10, 10), (12, 96), (1, 1)])
+def test_a_share_s_bounds_are_the_shares_that_the_count_just_fits(named: int, units: int) -> None:
+    truth = np.linspace(0, 1, 400_001)
+    near = abs(named / units - truth) <= intervals.Z * np.sqrt(truth * (1 - truth) / units) + 1e-12
+    low, high = intervals.share(named, units)
+    assert (low, high) == pytest.approx((truth[near].min(), truth[near].max()), abs=1e-4)
+
+
+def test_no_units_have_no_share() -> None:
+    assert np.isnan(intervals.share(0, 0)).all()
+
+
+def test_units_cross_a_cut_with_their_intervals() -> None:
+    low = np.array([0.06, 0.04, 0.01, np.nan, np.nan])
+    high = np.array([0.20, 0.09, 0.04, np.nan, np.nan])
+    passes = np.array([True, True, False, True, False])
+    assert intervals.crossing(low, high, passes, 0.05) == (1, 3)
+
+
+@pytest.mark.parametrize("counts", [[5, 3, 1, 1, 1], [1, 1, 1, 1], [4, 2, 2, 1], [30], [9, 8, 7]])
+def test_the_closed_form_is_the_spread_of_units_that_are_drawn(counts: list[int]) -> None:
+    units, vocabulary = 40, 14
+    p = intervals.assemblage(np.array(counts), units, vocabulary)
+    draws = np.random.default_rng(0).multinomial(units, [*p, max(1 - p.sum(), 0)], size=40_000)
+    spread = intervals.Z * (draws[:, :-1] > 0).sum(axis=1).std()
+    low, high = intervals.distinct(np.array(counts), units, vocabulary)
+    found = len(counts)
+    assert max(found - spread, 1) - 1.05 <= low <= max(found - spread, 1) + 0.05
+    assert min(found + spread, vocabulary) - 0.05 <= high <= min(found + spread, vocabulary) + 1.05
+    assert low == round(low)
+    assert high == round(high)
+
+
+@pytest.mark.parametrize(
+    ("decay", "named", "units"),
+    [(0.75, 0.5, 24), (0.75, 0.5, 96), (0.5, 0.5, 64), (0.9, 0.2, 64), (0.5, 0.2, 64)],
+)
+def test_the_interval_holds_the_number_that_layers_have_on_average(
+    decay: float, named: float, units: int
+) -> None:
+    """Planted: 14 concepts from frequent to rare, the other units without name."""
+    shares = decay ** np.arange(14)
+    shares *= named / shares.sum()
+    truth = float((1 - (1 - shares) ** units).sum())
+    random = np.random.default_rng(1)
+    held = 0
+    for counts in random.multinomial(units, [*shares, 1 - named], size=300)[:, :-1]:
+        low, high = intervals.distinct(counts[counts > 0], units, 14)
+        held += low <= truth <= high
+    assert held / 300 >= 0.88
+
+
+counted = st.lists(st.integers(1, 20), max_size=14).filter(lambda counts: sum(counts) <= 64)
+
+
+@settings(deadline=None)
+@given(counted, st.integers(14, 30))
+def test_the_interval_is_about_what_was_found(counts: list[int], vocabulary: int) -> None:
+    low, high = intervals.distinct(np.array(counts), 64, vocabulary)
+    p = intervals.assemblage(np.array(counts), 64, vocabulary) if counts else np.zeros(0)
+    assert sum(counts) / 64 - 1e-9 <= p.sum() <= max(sum(counts) / 64 + 1 / 64, 0)
+    assert ((p >= 0) & (p <= 1)).all()
+    if counts:
+        assert 1 <= low <= len(counts) <= high <= vocabulary
