@@ -1,0 +1,1 @@
+"""What an insertion needs: constants and controls, cells and what fills them, sweep, statistics."""

@@ -1,0 +1,58 @@
+"""Finished stages of a long computation, as files: a second call goes on from what is there.
+
+kept = Kept(folder, {"generator": sha, "seed": 1})
+rows = kept.stage("effects-0", lambda: {"effect": compute()})
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import GanatomyError
+
+Arrays = dict[str, NDArray]
+ABOUT = "about"  # the name under which a file carries the hash of all that decided its numbers
+
+
+class Kept:
+    """Stages in a folder (None: nothing is kept), each written aside and renamed."""
+
+    def __init__(self, folder: Path | None, about: Mapping[str, object]) -> None:
+        self.folder = folder
+        text = json.dumps(about, sort_keys=True, default=str)
+        self.hash = hashlib.sha256(text.encode()).hexdigest()
+
+    def stage(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """The stage's arrays: read where they are there, else made and kept.
+
+        Raises:
+            GanatomyError: the file was made with other parameters.
+        """
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{name}.npz"
+        if path.exists():
+            return self._read(path)
+        arrays = make()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        with aside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays, **{ABOUT: np.array(self.hash)})
+        aside.replace(path)
+        return arrays
+
+    def _read(self, path: Path) -> Arrays:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        if str(arrays.pop(ABOUT, "")) != self.hash:
+            raise GanatomyError(
+                f"'{path.name}' was made with other settings or models; choose another folder, or remove it."
+            )
+        return arrays

@@ -1,0 +1,1 @@
+"""What ranking artifact units needs: features, references, ablations of many lists, planted damage."""

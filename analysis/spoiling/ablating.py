@@ -1,0 +1,69 @@
+"""Features of a generator's pictures with units ablated, many lists of units over one pass of h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analysis.generators.generator import Generator
+from analysis.sampling import latents
+from analysis.spoiling.features import Extractor
+
+BATCH = 16
+Span = tuple[int, int]
+
+
+def ablated_features(
+    generator: Generator,
+    extractor: Extractor,
+    layer: str,
+    lists: Sequence[Sequence[int]],
+    seed: int,
+    span: Span,
+    tick: Callable[[int], None] = lambda passes: None,
+) -> NDArray[np.float32]:
+    """Features (lists, N, d) of the latents `span`, each list's units drawn to 0; () is no edit."""
+    rows = []
+    with torch.no_grad():
+        for z in _batches(generator, seed, span):
+            cut = generator.cut(z, layer)
+            found = [extractor(without(cut.tail, cut.r, units)).flatten(1).float() for units in lists]
+            rows.append(torch.stack(found).cpu())
+            tick(len(z) * len(lists))
+    return torch.cat(rows, 1).numpy()
+
+
+def without(tail: Callable[[Tensor], Tensor], r: Tensor, units: Sequence[int]) -> Tensor:
+    """The images when the units are 0 everywhere."""
+    changed = r.clone()
+    changed[:, list(units)] = 0
+    return tail(changed)
+
+
+def peaks(generator: Generator, layer: str, seed: int, span: Span) -> NDArray[np.float32]:
+    """Each unit's largest activation on each image, (units, N)."""
+    found = [
+        generator.features(z, [layer])[1].popitem()[1].amax((2, 3)).cpu()
+        for z in _batches(generator, seed, span)
+    ]
+    return torch.cat(found).T.numpy()
+
+
+def pictures(
+    generator: Generator, layer: str, lists: Sequence[Sequence[int]], seed: int, numbers: Sequence[int]
+) -> list[NDArray[np.uint8]]:
+    """Pictures uint8 (N, H, W, 3) of single latents, one array a list of ablated units."""
+    from analysis.rendering import pixels
+
+    z = torch.cat([latents(seed, i, i + 1, generator.latent_shape) for i in numbers])
+    with torch.no_grad():
+        cut = generator.cut(z, layer)
+        return [pixels(without(cut.tail, cut.r, units)) for units in lists]
+
+
+def _batches(generator: Generator, seed: int, span: Span) -> Iterator[Tensor]:
+    yield from latents(seed, *span, generator.latent_shape).split(BATCH)

@@ -1,0 +1,131 @@
+"""The charts of insertions: the effect by what was there, by row of cells, and along the later layers."""
+
+import altair as alt
+import pandas as pd
+
+INK, GREY = "#2b9a92", "#8b979b"
+STRENGTHS = {"k": "k", "2k": "2k", "q99": "99 % quantile"}
+# How contexts are compared: the column of insertion_context, that of the random edit, the axis, what it says.
+VIEWS = {
+    "row": (
+        "row_effect",
+        "random_row_effect",
+        "effect minus that of other contexts in the same rows of cells",
+        "Each context against the other contexts in the same rows of cells, so that what stands at the top "
+        "of every picture is not compared with what stands at the bottom. Over 0: more than place explains.",
+    ),
+    "raw": (
+        "effect",
+        "random_effect",
+        "change of the concept, in areas of one cell",
+        "The mean change of the concept over the whole picture, in areas of one cell, wherever the context "
+        "is. Place and context go together here: sky is always on top.",
+    ),
+}
+NAMES = {"own": "these units", "random": "random units"}
+
+
+def long(frame: pd.DataFrame, view: str) -> pd.DataFrame:
+    """A row a context and edit (these units, random units): value, low, high, locations, images."""
+    own, random = VIEWS[view][:2]
+    parts = []
+    for name, column in (("own", own), ("random", random)):
+        part = frame[["context", "locations", "images", "left_out"]].assign(
+            edit=NAMES[name],
+            value=frame[column],
+            low=frame[f"{column}_low"],
+            high=frame[f"{column}_high"],
+        )
+        parts.append(part.dropna(subset=["value"]))
+    found = pd.concat(parts, ignore_index=True)
+    found["label"] = (
+        found["context"]
+        + found["left_out"].map({True: " (itself)", False: ""})
+        + found["locations"].map(" · {:,} cells".format)
+    )
+    return found
+
+
+def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
+    """A dot a context with its 95 % interval; below it that of random units of equal energy."""
+    rows = long(frame, view)
+    order = rows[rows["edit"] == NAMES["own"]].sort_values("value", ascending=False)["label"].tolist()
+    title = VIEWS[view][2]
+    base = alt.Chart(rows).encode(
+        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
+        yOffset=alt.YOffset("edit:N", sort=list(NAMES.values())),
+        color=alt.Color(
+            "edit:N",
+            title=None,
+            scale=alt.Scale(domain=list(NAMES.values()), range=[INK, GREY]),
+            legend=alt.Legend(orient="top", symbolOpacity=1),
+        ),
+        tooltip=[
+            "context",
+            "edit",
+            *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("value", "low", "high")),
+            "locations",
+            "images",
+        ],
+    )
+    rules = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", title=title))
+    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=GREY, strokeDash=[4, 3])
+    return alt.LayerChart(layer=[zero.encode(x=alt.X("zero:Q", title=title)), rules, dots]).properties(
+        height=60 + 40 * len(order)
+    )
+
+
+def by_row(frame: pd.DataFrame) -> alt.Chart:
+    """Row of cells x context: the effect there; pale where few cells were tried."""
+    most = float(frame["effect"].abs().max()) or 1.0
+    return (
+        alt.Chart(frame)
+        .mark_rect()
+        .encode(
+            x=alt.X("context:N", title=None, axis=alt.Axis(labelAngle=-45)),
+            y=alt.Y("row:O", title="row of cells, from the top"),
+            color=alt.Color(
+                "effect:Q",
+                title="effect",
+                scale=alt.Scale(
+                    domain=[-most, 0, most], range=["#2f74c4", "#9aa4a7", "#c9621c"], interpolate="rgb"
+                ),
+                legend=alt.Legend(gradientLength=140),
+            ),
+            tooltip=[
+                "context",
+                "row",
+                alt.Tooltip("effect:Q", format="+.3f"),
+                alt.Tooltip("effect_low:Q", format="+.3f"),
+                alt.Tooltip("effect_high:Q", format="+.3f"),
+                alt.Tooltip("random_effect:Q", format="+.3f"),
+                "locations",
+                "images",
+            ],
+        )
+        .properties(height=80 + 18 * frame["row"].nunique())
+    )
+
+
+def trace(frame: pd.DataFrame, value: str) -> alt.LayerChart:
+    """The edit along the later layers, a line a context; the 95 % interval where changes are drawn."""
+    places = frame.sort_values("place")["measured"].drop_duplicates().tolist()
+    said = {"change": "change, over the layer's usual scale", "survival": "change over that at the edit"}
+    title = said.get(value, "share of the change elsewhere")
+    base = alt.Chart(frame).encode(
+        x=alt.X("measured:N", sort=places, title=None, axis=alt.Axis(labelAngle=0)),
+        color=alt.Color("context:N", title=None, legend=alt.Legend(orient="top", columns=4)),
+        tooltip=[
+            "context",
+            "measured",
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("change", "survival", "outside")),
+            "locations",
+        ],
+    )
+    lines = base.mark_line(point=True).encode(y=alt.Y(f"{value}:Q", title=title))
+    layers = [lines]
+    if value == "change":
+        bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("change_low:Q", title=title), y2="change_high:Q")
+        layers = [bars, lines]
+    return alt.LayerChart(layer=layers).properties(height=300)

@@ -1,0 +1,99 @@
+"""The Artifacts page in a browser: rank, mark with the keyboard and take back, compare, export."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from effects_store import copied, spoil
+from playwright.sync_api import Page, expect
+from visiting import Dashboard, Visitor, serve
+
+from analysis.edits import Edit
+from db import spoiling, workspace
+from db import store as stores
+from db.layout import Layout
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def dashboard(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    layout = copied(store, tmp_path_factory.mktemp("spoiled") / "store")
+    spoil(layout)
+    yield from serve(layout.root)
+
+
+def marks(dashboard: Dashboard) -> list[tuple[int, str]]:
+    frame = workspace.open(Layout(dashboard.store)).rows("mark", mark="artifact")
+    return list(zip(frame["unit"], frame["author"], strict=True))
+
+
+def press(page: Page, key: str) -> None:
+    page.locator("h1").click()  # a key types into a field that has the focus
+    page.keyboard.press(key)
+
+
+def test_rankings_are_those_of_the_store(visitor: Visitor, dashboard: Dashboard) -> None:
+    snapshot = stores.open(Layout(dashboard.store))
+    for by in ("ablation", "images", "hand"):
+        page = visitor.open(f"/artifacts?by={by}")
+        first = spoiling.ranked(snapshot, "spoiled-1", by).iloc[0]
+        expect(page.get_by_role("link", name=f"1. unit {first['unit']} ·")).to_be_visible()
+        alt = f"Top images of unit {first['unit']}"
+        expect(page.get_by_role("img", name=alt, exact=True)).to_be_visible()
+    page.get_by_role("radio", name="KID").click()
+    visitor.expect_parameter("metric", "KID")
+
+
+def test_units_are_marked_with_keys_and_taken_back(visitor: Visitor, dashboard: Dashboard) -> None:
+    order = spoiling.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "images")["unit"].tolist()
+    page = visitor.open("/artifacts?by=images&author=ada")
+    expect(page.get_by_text("Marked: none yet")).to_be_visible()
+    # The last thing that the page draws: a key that is pressed before a page is whole can be lost.
+    expect(page.get_by_text("The edit as JSON")).to_be_visible()
+    press(page, "m")
+    expect(page.get_by_text(f"Marked: {order[0]}", exact=True)).to_be_visible()
+    press(page, "ArrowRight")
+    visitor.expect_parameter("at", "1")
+    expect(page.get_by_role("button", name=f"Mark unit {order[1]}")).to_be_visible()
+    press(page, "m")
+    expect(page.get_by_text(f"Marked: {order[0]}, {order[1]}", exact=True)).to_be_visible()
+    assert marks(dashboard) == [(order[0], "ada"), (order[1], "ada")]
+    press(page, "u")
+    expect(page.get_by_text(f"Marked: {order[0]}", exact=True)).to_be_visible()
+    assert marks(dashboard) == [(order[0], "ada")]
+    page.get_by_role("radio", name="Marked here (1)").click()
+    expect(page.get_by_text(f"ablate layer1 {order[0]}", exact=True)).to_be_visible()
+    press(page, "m")
+    expect(page.get_by_text("Nothing is marked yet")).to_be_visible()
+    assert marks(dashboard) == []
+
+
+def test_before_and_after_follow_the_slider_and_the_list_goes_out(
+    visitor: Visitor, dashboard: Dashboard
+) -> None:
+    order = spoiling.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "ablation")["unit"].tolist()
+    page = visitor.open("/artifacts?n=3&wipe=20")
+    expect(page.get_by_role("img", name="8 images, the left 20 % without 3 units")).to_be_visible()
+    slider = page.get_by_role("slider", name="After, from the left (%)")
+    slider.focus()
+    slider.press("ArrowRight")
+    visitor.expect_parameter("wipe", "21")
+    expect(page.get_by_role("img", name="8 images, the left 21 % without 3 units")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The edit as JSON").click()
+    content = json.loads(Path(download.value.path()).read_text())
+    assert content["units"] == order[:3]
+    assert Edit.parse(content["edit"]) == Edit.ablate("layer1", order[:3])
+    page.get_by_role("link", name="Open this edit on the Ablate page").click()
+    expect(page.get_by_role("heading", name="Ablate")).to_be_visible()
+    visitor.expect_parameter("edit", content["edit"])
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (420, "light")])
+def test_it_fits_and_nothing_stands_in_the_way(
+    visitor: Visitor, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    visitor.must_fit("/artifacts", width, scheme)

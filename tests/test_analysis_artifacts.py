@@ -1,0 +1,227 @@
+"""Artifact units: distances against a kept library, ablations against whole edits, planted damage found."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from analysis import rank_artifacts
+from analysis.artifacts import Artifacts
+from analysis.distances import Yardstick, frechet, kernel_distance
+from analysis.edits import Edit
+from analysis.errors import GanatomyError
+from analysis.generators import registry
+from analysis.generators.generator import Generator
+from analysis.generators.progan import build
+from analysis.interventions import edited_images
+from analysis.sampling import latents
+from analysis.spoiling.ablating import ablated_features, peaks
+from analysis.spoiling.features import as_extractor, features_of
+from analysis.spoiling.planting import disturbed
+from analysis.spoiling.references import reference
+
+RNG = np.random.default_rng(0)
+IMAGES, STRENGTH = 100, 30.0  # damage that anybody sees; docs/artifacts.md says what weaker damage does
+READER = {"layer3": "blocks.3.0.weight", "layer4": "blocks.4.0.weight"}  # who reads a layer of churches
+
+
+def rough(images: Tensor) -> Tensor:
+    """Eighteen features: colours of the four quarters, and how much neighbouring pixels differ, by colour."""
+    colours = torch.nn.functional.adaptive_avg_pool2d(images, 2).flatten(1)
+    across, down = images.diff(dim=3).abs().mean((2, 3)), images.diff(dim=2).abs().mean((2, 3))
+    return torch.cat([colours, across, down], 1)
+
+
+def churches(damaged: list[int] | None = None, layer: str = "layer4", seed: int = 0) -> Generator:
+    state = {key: value.float() for key, value in registry.load("churches", None).module.state_dict().items()}
+    if damaged:
+        state = disturbed(state, READER[layer], damaged, seed, STRENGTH)
+    parts = build(state)
+    return Generator(parts.module.requires_grad_(False), parts.layers, parts.latent_shape, name="churches")
+
+
+@cache
+def clean(count: int = 200) -> list[Tensor]:
+    return list(reference("generator:churches", count))
+
+
+def find(damaged: list[int], layer: str = "layer4", seed: int = 0, **options: Any) -> Artifacts:
+    settings: dict[str, Any] = {"images": IMAGES, "sets": 4, "counts": (len(damaged),), "seed": seed}
+    return rank_artifacts(churches(damaged, layer, seed), rough, clean(), layer=layer, **(settings | options))
+
+
+def planted_units(seed: int, units: int, count: int = 1) -> list[int]:
+    return np.random.default_rng([seed, 77]).choice(units, count, replace=False).tolist()
+
+
+def is_found_and_restored(damaged: list[int], layer: str, seed: int) -> None:
+    found = find(damaged, layer, seed)
+    assert set(found.rankings["ablation"].units[: len(damaged)]) == set(damaged)
+    effects = found.effects().set_index(["ranking", "metric"])
+    row, random = effects.loc[("ablation", "FID")], effects.loc[("random", "FID")]
+    assert row.after < 0.4 * row.before
+    assert row.fall > 4 * row.fall_error
+    assert random.after > 0.7 * random.before
+
+
+def test_a_damaged_unit_is_found_first_and_its_ablation_restores() -> None:
+    is_found_and_restored(planted_units(1, 48), "layer4", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 3])
+def test_damaged_units_are_found_in_ten_seeds(count: int) -> None:
+    for seed in range(1, 11):
+        is_found_and_restored(planted_units(seed, 48, count), "layer4", seed)
+
+
+@pytest.mark.slow
+def test_the_ranking_by_images_is_the_distance_of_those_that_activate_most() -> None:
+    """Beside a loop over units with images picked one at a time."""
+    generator = churches([9], "layer4", 1)
+    found = find([9], seed=1).rankings["images"]
+    z = latents(1, 500_000, 500_000 + IMAGES, generator.latent_shape)
+    images, maps = generator.features(z, ["layer4"])
+    made, known = rough(images).double().numpy(), features_of(rough, clean()).double().numpy()
+    axes = np.linalg.eigh(np.cov(np.concatenate([known, made]), rowvar=False))[1][:, -10:]
+    for unit, score in zip(found.units[:4], found.scores[:4], strict=True):
+        peak = [float(maps["layer4"][i, unit].max()) for i in range(IMAGES)]
+        best = sorted(range(IMAGES), key=lambda i, peak=peak: -peak[i])[:50]
+        assert score == pytest.approx(frechet(known @ axes, made[best] @ axes), rel=1e-3)
+    assert list(found.scores) == sorted(found.scores, reverse=True)
+    assert found.units[0] == 9  # it acts more in some images than in others; docs/artifacts.md
+
+
+def test_distances_are_those_of_torchmetrics() -> None:
+    FrechetInceptionDistance = pytest.importorskip("torchmetrics.image.fid").FrechetInceptionDistance
+    KernelInceptionDistance = pytest.importorskip("torchmetrics.image.kid").KernelInceptionDistance
+    a, b = RNG.normal(size=(600, 12)) @ RNG.normal(size=(12, 12)), RNG.normal(0.3, 2, size=(500, 12))
+
+    class Same(torch.nn.Module):
+        num_features = 12
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    fid = FrechetInceptionDistance(feature=Same(), normalize=False)
+    kid = KernelInceptionDistance(feature=Same(), subsets=1, subset_size=500)
+    for metric in (fid, kid):
+        metric.set_dtype(torch.float64)
+        metric.update(torch.from_numpy(a[:500]), real=True)
+        metric.update(torch.from_numpy(b), real=False)
+    yardstick = Yardstick(a[:500], block=500)
+    assert yardstick.fid(b).value == pytest.approx(float(fid.compute()), rel=1e-4)
+    assert frechet(a[:500], b) == pytest.approx(float(fid.compute()), rel=1e-4)
+    one_block = kernel_distance(np.tile(a[:500], (2, 1)), np.tile(b, (2, 1)), block=500)
+    assert np.isfinite(one_block.value)
+    from analysis.distances import _mmd
+
+    assert _mmd(a[:500], b) == pytest.approx(float(kid.compute()[0]), rel=1e-4)
+
+
+def test_the_jackknife_is_that_of_a_loop() -> None:
+    a, b, c = (RNG.normal(m, s, size=(n, 5)) for m, s, n in ((0, 1, 200), (0.4, 1, 150), (0.2, 1, 150)))
+    yardstick = Yardstick(a, blocks=6)
+    groups = [np.array_split(np.random.default_rng(0).permutation(n), 6) for n in (200, 150)]
+    parts = np.array(
+        [
+            [frechet(np.delete(a, i, 0), np.delete(x, j, 0)) for i, j in zip(*groups, strict=True)]
+            for x in (b, c)
+        ]
+    )
+    for found, rest in (
+        (yardstick.fid(b), parts[0]),
+        (yardstick.fid(b).minus(yardstick.fid(c)), parts[0] - parts[1]),
+    ):
+        assert found.parts == pytest.approx(rest, rel=1e-6)
+        assert found.error == pytest.approx(np.sqrt(5 / 6 * np.sum((rest - rest.mean()) ** 2)))
+    assert yardstick.fid(b).minus(yardstick.fid(c)).value == pytest.approx(frechet(a, b) - frechet(a, c))
+
+
+def test_a_paired_difference_has_the_smaller_error() -> None:
+    a, b = RNG.normal(size=(400, 4)), RNG.normal(size=(400, 4))
+    yardstick, changed = Yardstick(a), b + 0.2
+    paired = yardstick.fid(changed).minus(yardstick.fid(b))
+    assert paired.error < np.hypot(yardstick.fid(changed).error, yardstick.fid(b).error)
+    assert yardstick.kid(changed).minus(yardstick.kid(b)).error < yardstick.kid(changed).error
+
+
+def test_too_few_pictures_are_refused() -> None:
+    with pytest.raises(GanatomyError, match="take 60 or more"):
+        Yardstick(RNG.normal(size=(59, 12)))
+    with pytest.raises(GanatomyError, match="take 90 or more"):
+        find([3], images=89)
+
+
+def test_features_are_those_of_whole_edits() -> None:
+    generator, lists = churches(), [(), (3,), (5, 40)]
+    found = ablated_features(generator, rough, "layer4", lists, 7, (10, 31))
+    z = latents(7, 10, 31, generator.latent_shape)
+    for row, units in zip(found, lists, strict=True):
+        images = edited_images(generator, Edit.ablate("layer4", units) if units else Edit(), z)[1]
+        assert np.allclose(row, rough(images), atol=1e-5)
+    r = generator.features(z, ["layer4"])[1]["layer4"]
+    assert np.allclose(peaks(generator, "layer4", 7, (10, 31)), r.amax((2, 3)).T)
+
+
+def test_results_go_on_from_what_is_kept_and_can_be_applied(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    settings: dict[str, Any] = {
+        "images": 90, "sets": 3, "counts": (1, 2), "by_hand": [9, 4], "keep": tmp_path,
+        "progress": lambda *facts: told.append(facts),
+    }  # fmt: skip
+    network = churches([11], "layer4", 1)
+    first = rank_artifacts(network, rough, clean(100), layer="layer4", **settings)
+    assert {stage for stage, _, _ in told} == {"reference", "images", "units", "lists"}
+    assert all(0 <= done <= total for _, done, total in told)
+    told.clear()
+    again = rank_artifacts(network, rough, clean(100), layer="layer4", **settings)
+    assert {stage for stage, _, _ in told} == {"reference"}
+    assert again.effects().equals(first.effects())
+    assert Edit.parse(str(first.edit("hand", 2))) == Edit.ablate("layer4", [9, 4])
+    units, effects = first.frame(), first.effects()
+    assert units.query("ranking == 'hand'").unit.tolist() == [9, 4]
+    assert len(effects) == 2 * (3 * 2 + 2)
+    assert effects[effects.ranking != "random"].as_good.between(1 / 4, 1).all()
+    random = effects[(effects.ranking == "random") & (effects.units == 1) & (effects.metric == "FID")].iloc[0]
+    values = [s.after["FID"].value for s in first.random if len(s.units) == 1]
+    assert random.after == pytest.approx(np.mean(values))
+    assert random.after_low == pytest.approx(np.quantile(values, 0.025))
+    arrays = first.arrays()
+    assert arrays["top"]["pictures"].shape == (48, 9, 64, 64, 3)
+    assert arrays["sheets"]["before"].shape == arrays["sheets"]["hand"].shape == (12, 64, 64, 3)
+    with pytest.raises(GanatomyError, match="other settings"):
+        rank_artifacts(network, rough, clean(120), layer="layer4", **settings)
+
+
+def test_references(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(RNG.integers(0, 255, (20, 30, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    (images,) = reference(f"folder:{tmp_path}", 3, size=(16, 16))
+    assert images.shape == (3, 3, 16, 16)
+    assert -1 <= float(images.min()) < float(images.max()) <= 1
+    assert next(reference("drawn:churches", 2, size=(32, 32))).shape == (2, 3, 32, 32)
+    for name, sentence in (
+        ("churches", "names no reference"),
+        ("drawn:moon", "no drawn world"),
+        (f"folder:{tmp_path}", "3 pictures"),
+    ):
+        with pytest.raises(GanatomyError, match=sentence):
+            list(reference(name, 9))
+
+
+def test_any_network_gives_features() -> None:
+    from analysis.segmenters import registry as segmenters
+
+    images = RNG.normal(size=(5, 3, 64, 64)).astype(np.float32)
+    for name, count in (("church-parts", 160), ("scene-colours", 14 + 48)):
+        segmenter = segmenters.load(name, None)
+        assert features_of(as_extractor(segmenter), torch.from_numpy(images)).shape == (5, count)
+    unet = segmenters.load("church-parts", None)
+    direct = unet.network.features(torch.from_numpy(images))  # type: ignore[attr-defined]
+    assert torch.allclose(features_of(as_extractor(unet), torch.from_numpy(images)), direct, atol=1e-4)
