@@ -13,7 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.artifacts import Artifacts as Artifacts
+    from analysis.artifacts import rank_artifacts as rank_artifacts
+    from analysis.causes import Causes as Causes
+    from analysis.causes import ace as ace
     from analysis.concepts import Concept as Concept
+    from analysis.context import Context as Context
+    from analysis.context import insertion_context as insertion_context
     from analysis.dissection import Dissection as Dissection
     from analysis.dissection import dissect as dissect
     from analysis.generators.generator import Generator as Generator
@@ -22,15 +28,34 @@ if TYPE_CHECKING:
 
 # No name here is also a submodule's: importing that submodule would put it in the export's place.
 _EXPORTS = {
+    "Artifacts": "analysis.artifacts",
+    "Causes": "analysis.causes",
     "Concept": "analysis.concepts",
+    "Context": "analysis.context",
     "Dissection": "analysis.dissection",
     "Generator": "analysis.generators.generator",
     "Segmenter": "analysis.segmenters.protocol",
     "dissect": "analysis.dissection",
+    "insertion_context": "analysis.context",
     "latents": "analysis.sampling",
+    "rank_artifacts": "analysis.artifacts",
+    "ace": "analysis.causes",
 }
 
-__all__ = ["Concept", "Dissection", "Generator", "Segmenter", "dissect", "latents"]
+__all__ = [
+    "Artifacts",
+    "Causes",
+    "Concept",
+    "Context",
+    "Dissection",
+    "Generator",
+    "Segmenter",
+    "ace",
+    "dissect",
+    "insertion_context",
+    "latents",
+    "rank_artifacts",
+]
 
 
 def __getattr__(name: str) -> Any:

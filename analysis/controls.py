@@ -32,8 +32,13 @@ def random_twin(generator: Generator, seed: int = 0) -> Generator:
     Every module is re-initialised by its own `reset_parameters`; weights that no module resets are shuffled.
 
     Raises:
-        GanatomyError: the module cannot be copied.
+        GanatomyError: the module cannot be copied, or has no trained weights to lose (it was built by hand).
     """
+    if not any(True for _ in generator.module.parameters()):
+        raise GanatomyError(
+            f"Generator '{generator.name}' has no trained weights, so its random twin would be itself; "
+            "use the control 'rotation', or a generator that was trained."
+        )
     try:
         module = copy.deepcopy(generator.module)
     except (TypeError, RuntimeError) as error:

@@ -133,10 +133,14 @@ class Cut:
             self._tail = _ReplayTail(module, path, z)
         self.r: Tensor = self._tail.r
         self.output: Any = self._tail.output
+        self.any_batch = isinstance(self._tail, _ChainTail) and self._tail.any_batch
 
     def tail(self, r: Tensor) -> Any:
-        """f(r): what the module returns when the layer returns r, of the shape of `self.r`."""
-        if r.shape != self.r.shape:
+        """f(r): what the module returns when the layer returns r, of the shape of `self.r`.
+
+        With `any_batch` (a chain whose cut returned the map alone) r may be of any number of images.
+        """
+        if r.shape[self.any_batch :] != self.r.shape[self.any_batch :]:
             raise GanatomyError(
                 f"The edited featuremap has shape {tuple(r.shape)}; it must stay {tuple(self.r.shape)}."
             )
@@ -164,6 +168,7 @@ class _ChainTail:
             for step in steps[:place]:
                 value = step(value)
             self._structure = value
+            self.any_batch = isinstance(value, Tensor)
             self.r = map_of(path, value).clone()
             self.output = self(self.r)
 

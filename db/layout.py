@@ -80,6 +80,11 @@ class Layout:
         return self.root / "live"
 
     @property
+    def references(self) -> Path:
+        """Folders of pictures that a generator's are compared with; people put them there."""
+        return self.root / "references"
+
+    @property
     def watches(self) -> Path:
         """Folders whose new checkpoints are dissected, as JSON; set on the command line only."""
         return self.root / "watches.json"

@@ -3,6 +3,7 @@
 A unit is *named* under a `Rule`: the paper's cut on IoU, or the calibrated one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,8 +35,9 @@ class Rule:
         return sa.func.coalesce((c.q_value <= self.level) & (c.calibrated > 0), sa.false())
 
 
-def runs(snapshot: Snapshot) -> pd.DataFrame:
-    """Every run, newest first, with its units, named units and distinct concepts under the paper's rule."""
+def runs(snapshot: Snapshot, kind: str | None = None) -> pd.DataFrame:
+    """Every run, or those of a kind, newest first, with its units, named units and distinct concepts under
+    the paper's rule."""
     named = Rule().passes()
     tally = (
         sa.select(
@@ -49,6 +51,7 @@ def runs(snapshot: Snapshot) -> pd.DataFrame:
     )
     joined = run.outerjoin(tally, run.c.run_id == tally.c.run_id)
     newest = sa.select(run, tally.c.units, tally.c.named, tally.c.distinct_concepts).select_from(joined)
+    newest = newest if kind is None else newest.where(run.c.kind == kind)
     frame = snapshot.read(newest.order_by(run.c.started_at.desc(), run.c.run_id))
     counts = ["units", "named", "distinct_concepts"]
     return frame.assign(**frame[counts].fillna(0).astype(int))
@@ -82,6 +85,13 @@ def units(snapshot: Snapshot, run_id: str, layer_name: str, rule: Rule | None = 
     chosen = sa.select(unit_label, (rule or Rule()).passes().label("passes"))
     chosen = chosen.where(u.run_id == run_id, u.layer == layer_name)
     return snapshot.read(chosen.order_by(u.iou.desc().nulls_last(), u.unit))
+
+
+def intervals(snapshot: Snapshot, run_id: str, layer_names: Sequence[str]) -> pd.DataFrame:
+    """Each unit's IoU with its name and its interval, in some layers: iou, iou_low, iou_high."""
+    u = unit_label.c
+    chosen = sa.select(u.iou, u.iou_low, u.iou_high).where(u.run_id == run_id, u.layer.in_(layer_names))
+    return snapshot.read(chosen)
 
 
 def layer_scores(snapshot: Snapshot, run_id: str, layer_name: str, concept_name: str) -> pd.DataFrame:

@@ -5,45 +5,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue import ModelInfo
+from analysis.catalogue import ModelInfo as ModelInfo
 from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
 from analysis.segmenters import registry as segmenters
 from analysis.weights import Added, Bundled, Fetched
 from db.errors import StoreError
 from db.layout import Layout
-from jobs.requests import DissectRequest, Request, run_id
+
+if TYPE_CHECKING:
+    from jobs.asking.base import Request
 
 
 def resolve(layout: Layout, request: Request) -> tuple[Request, str]:
     """The request with its defaults filled in, and its run. Raises `GanatomyError` when models or layers are
     not there."""
-    if not isinstance(request, DissectRequest):
-        return request, run_id(request.KIND, request.KIND, request.content())
-    request, generator, segmenter = meant(layout, request)
-    _here(layout, generator)
-    _here(layout, segmenter)
-    return request, request.run_id(weights_key(generator), weights_key(segmenter))
+    return request.resolve(layout)
 
 
-def meant(layout: Layout, request: DissectRequest) -> tuple[DissectRequest, ModelInfo, ModelInfo]:
-    """The request with its defaults filled in, its generator and its segmenter; their weights need not be
+def pair(layout: Layout, generator: str, segmenter: str | None) -> tuple[ModelInfo, ModelInfo]:
+    """A generator and the segmenter that looks at it, its own unless one is named; their weights need not be
     here."""
-    generator = generators.describe(request.generator, layout.models)
-    segmenter_name = request.segmenter or generator.default_segmenter
-    if not segmenter_name:
-        raise GanatomyError(
-            f"The generator {request.generator} has no segmenter of its own; give --segmenter."
-        )
-    segmenter = segmenters.describe(segmenter_name, layout.models)
-    layers = _layers(generator, request.layers)
-    filled = request.model_copy(update={"segmenter": segmenter_name, "layers": layers})
-    return filled, generator, segmenter
+    info = generators.describe(generator, layout.models)
+    name = segmenter or info.default_segmenter
+    if not name:
+        raise GanatomyError(f"The generator {generator} has no segmenter of its own; give --segmenter.")
+    return info, segmenters.describe(name, layout.models)
 
 
-def _layers(generator: ModelInfo, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+def layers_of(generator: ModelInfo, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
     """The wanted layers in the generator's order; all of them when none is named. Module paths do as
     names."""
     names = {layer.name: layer.name for layer in generator.layers} | {
@@ -59,7 +51,8 @@ def _layers(generator: ModelInfo, wanted: tuple[str, ...] | None) -> tuple[str, 
     return tuple(layer.name for layer in generator.layers if layer.name in chosen)
 
 
-def _here(layout: Layout, info: ModelInfo) -> None:
+def must_be_here(layout: Layout, info: ModelInfo) -> None:
+    """Raises `GanatomyError`, with the remedy, when a model's weights were not fetched."""
     registry = generators if info.role == "generator" else segmenters
     if not registry.ready(info.name, layout.models):
         raise GanatomyError(

@@ -15,7 +15,7 @@ import psutil
 from dbos import DBOSClient
 
 from analysis.errors import GanatomyError
-from db import bundles
+from db import bundles, workspace
 from db import store as published
 from db.errors import StoreError
 from db.layout import Layout
@@ -44,6 +44,7 @@ def every(layout: Layout) -> list[Check]:
         machine,
         lambda: disk(layout),
         lambda: store(layout),
+        lambda: written(layout),
         lambda: queue(layout),
         lambda: processes(layout),
         lambda: models(layout),
@@ -108,9 +109,29 @@ def store(layout: Layout) -> Iterator[Check]:
         yield Check("store", "wrong", str(error), "`ganatomy store rebuild` makes it again from the bundles")
 
 
+def written(layout: Layout) -> Iterator[Check]:
+    """What people wrote: the one file that cannot be made again, except from a backup."""
+    if not layout.workspace.exists():
+        return
+    remedy = (
+        f"move {layout.workspace.name} away and an empty one is made; to have back what was in it, "
+        "`ganatomy store restore BACKUP.tar NEW_FOLDER` and take that file from there"
+    )
+    try:
+        found = workspace.open(layout).damage()
+    except StoreError as error:
+        found = str(error)
+    yield Check("workspace", "wrong" if found else "ok", found or "sound", remedy if found else "")
+
+
 def queue(layout: Layout) -> Iterator[Check]:
     """The queue's file: its mode, and what is in it."""
-    queueing.ensure(layout)
+    try:
+        queueing.ensure(layout)
+    except GanatomyError as error:
+        remedy = f"stop the workers and move {layout.queue.name} away: a new one is made; jobs and schedules "
+        yield Check("queue file", "wrong", str(error), f"{remedy}are lost, results are not")
+        return
     mode = layout.queue.stat().st_mode & 0o777
     private = not mode & 0o077
     remedy = "" if private else f"chmod 600 {layout.queue}: who can write it can run code as you"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 try:
     from jobs.commands import data, jobs, models, serve, store
+    from jobs.commands.ace import ace
+    from jobs.commands.artifacts import artifacts
     from jobs.commands.common import App
+    from jobs.commands.context import context
     from jobs.commands.dissect import dissect
     from jobs.commands.doctor import doctor
+    from jobs.commands.full import full
 except KeyboardInterrupt:  # while the program starts: as at any other moment, no traceback
     raise SystemExit(130) from None
 
@@ -20,10 +24,15 @@ app = App(
 app.command()(serve.demo)
 app.add_typer(models.app, name="models")
 app.command()(dissect)
+app.command()(ace)
+app.command()(context)
+app.command()(artifacts)
+app.command()(full)
 app.command()(data.render)
 app.add_typer(jobs.app, name="jobs")
 app.command()(serve.worker)
-app.command()(data.sql)
+# A statement may begin with a comment, and so like an option: "-- units by layer".
+app.command(context_settings={"ignore_unknown_options": True})(data.sql)
 app.add_typer(store.app, name="store")
 app.command()(store.export)
 app.command("import")(store.import_)

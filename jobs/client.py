@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any
 from dbos import DBOSClient, WorkflowStatus
 
 from analysis.errors import GanatomyError
+from db.errors import StoreError
 from db.layout import Layout
-from jobs import catalogue, clock, fairness, queueing, reading, rendering, workers
+from jobs import catalogue, clock, fairness, live, queueing, reading, rendering, workers
 from jobs.requests import Request, When, parse
 from jobs.settings import Settings
 from jobs.views import Estimate, ImagesNeeded, JobView, RenderResult, ScheduleView, Submission, WorkerView
@@ -50,18 +52,31 @@ class Client:
     def submit(self, request: Request, when: When | None = None, schedule: str | None = None) -> Submission:
         """Queue a request, unless a finished run or an unfinished job of the same content is there."""
         when = when or When()
+        if when.after is not None:
+            self._must_not_have_failed(when.after)
         request, run = catalogue.resolve(self.layout, request)
         if catalogue.finished(self.layout, run):
             return Submission(None, run, True, f"Already there: run {run}.")
+        workers.must_have(self.layout, request.device)
         active = self._active()
         twin = next((row for row in active if reading.arguments(row)[2] == run), None)
         if twin is not None:
             return Submission(twin.workflow_id, run, True, f"Already asked for: job {twin.workflow_id}.")
+        for earlier in request.before():  # what it stands on is queued with it, and waited for
+            made = self.submit(earlier, when, schedule)
+            when = when.model_copy(update={"after": made.job_id or when.after})
         job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         holder = self._enqueue(job_id, request, run, when, schedule, active)
         if holder != job_id:
             return Submission(holder, run, True, f"Already asked for: job {holder}.")
         return Submission(job_id, run, False, f"Queued as job {job_id}.")
+
+    def _must_not_have_failed(self, name: str) -> None:
+        """A job to wait for is there, and may still be done."""
+        job = self.job(name)
+        if job.state in ("failed", "cancelled"):
+            how = "failed" if job.state == "failed" else "was cancelled"
+            raise GanatomyError(f"Job {name}, to be waited for, {how}; retry it first, or name another.")
 
     def _enqueue(
         self,
@@ -116,14 +131,14 @@ class Client:
     def jobs(self, limit: int = 200) -> list[JobView]:
         """The newest jobs, newest first."""
         rows = self.queue.list_workflows(name=queueing.RUN_JOB, limit=limit, sort_desc=True)
-        return [reading.view(self.layout, row) for row in rows]
+        return reading.views(self.layout, rows)
 
     def job(self, job_id: str) -> JobView:
         """One job; `GanatomyError` when there is none of that name."""
         rows = self.queue.list_workflows(workflow_ids=[_known(job_id)], name=queueing.RUN_JOB)
         if not rows:
             raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` names those that there are.")
-        return reading.view(self.layout, rows[0])
+        return reading.views(self.layout, rows)[0]
 
     def cancel(self, job_id: str) -> JobView:
         """Stop a job, queued or running; its heavy process ends within a second or two. Shards are kept."""
@@ -134,20 +149,50 @@ class Client:
         return self.job(job_id)
 
     def retry(self, job_id: str) -> Submission:
-        """Put a failed or cancelled job back in the queue; it goes on from the shards that it has."""
+        """Put a failed or cancelled job back in the queue; it goes on from the shards that it has. What was
+        dropped because it failed waits behind it again, in order."""
         job = self.job(job_id)
         if job.state not in ("failed", "cancelled"):
             raise GanatomyError(
                 f"Job {job_id} is {job.state}; only failed and cancelled jobs can be retried."
             )
-        _, run = catalogue.resolve(self.layout, parse(job.kind, job.request))
-        if run != job.run_id:  # other weights by now: that is another run, so another job
-            return self.submit(parse(job.kind, job.request), When(priority=job.priority))
-        twin = next((row for row in self._active() if reading.arguments(row)[2] == run), None)
-        if twin is not None:
-            return Submission(twin.workflow_id, run, True, f"Already asked for: job {twin.workflow_id}.")
-        self.queue.rewind_workflow(job_id, application_version=queueing.VERSION, queue_name=queueing.JOBS)
-        return Submission(job_id, run, False, f"Queued again as job {job_id}.")
+        again = self._again(job, parse(job.kind, job.request))
+        back = self._bring_back(job_id, again.job_id)
+        stages = "later stage waits" if back == 1 else "later stages wait"
+        behind = f" {back} {stages} behind it again." if back and again.job_id else ""
+        return replace(again, message=again.message + behind)
+
+    def _again(self, job: JobView, request: Request) -> Submission:
+        """Put one job back, unless its results are there by now or another job is at them."""
+        _, run = catalogue.resolve(self.layout, request)
+        twin = any(reading.arguments(row)[2] == run for row in self._active())
+        if run != job.run_id or twin or catalogue.finished(self.layout, run):
+            # Other weights by now are another run, so another job; the rest `submit` recognises.
+            return self.submit(request, When(priority=job.priority))
+        workers.must_have(self.layout, request.device)
+        live.forget(self.layout, job.id, "progress", "watch")  # what the last attempt said
+        self.queue.rewind_workflow(job.id, application_version=queueing.VERSION, queue_name=queueing.JOBS)
+        return Submission(job.id, run, False, f"Queued again as job {job.id}.")
+
+    def _bring_back(self, job_id: str, behind: str | None) -> int:
+        """Queue again what was dropped since it waited for `job_id`, and what waited for that: now behind job
+        `behind`, or at once when there is no need to wait. New first, then the old row goes: a kill between
+        the two loses nothing. How many."""
+        rows = self.queue.list_workflows(name=queueing.RUN_JOB, status="CANCELLED", load_output=False)
+        dropped = [row for row in rows if (row.attributes or {}).get("after") == job_id]
+        count = 0
+        for row in dropped:
+            if reading.DROPPED not in (row.attributes or {}):
+                continue  # somebody cancelled it
+            kind, values, _run = reading.arguments(row)
+            when = When(priority=fairness.urgency(row.priority), after=behind)
+            try:
+                made = self.submit(parse(kind, values), when, schedule=(row.attributes or {}).get("schedule"))
+            except (GanatomyError, StoreError):
+                continue  # its model is gone, say; the row stays, and says that it was dropped
+            count += 1 + self._bring_back(row.workflow_id, made.job_id or behind)
+            self.queue.delete_workflow(row.workflow_id)
+        return count
 
     def log(self, job_id: str, tail: int = 20_000) -> str:
         """The last `tail` characters of a job's log; empty when it has not begun."""
@@ -180,6 +225,7 @@ class Client:
 
     def schedule(self, name: str, request: Request, cron: str, when: When | None = None) -> ScheduleView:
         """Queue `request` whenever `cron` (five fields, UTC) says so; a schedule of that name is replaced."""
+        workers.must_have(self.layout, request.device)
         return clock.create(self.queue, name, request, cron, when or When())
 
     def next_time(self, cron: str) -> datetime:

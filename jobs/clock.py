@@ -40,6 +40,7 @@ def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When
             }
         ]
     )
+    queue.resume_schedule(name)  # one that had been paused would stay so, and the person wants it on
     return _view(queue, known_schedule(queue, name))
 
 
@@ -66,7 +67,8 @@ def known(queue: DBOSClient, name: str) -> str:
 def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
     context: dict[str, Any] = row["context"] if isinstance(row["context"], dict) else {}
     kind, values = context.get("kind", ""), context.get("request", {})
-    paused = row["status"] != "ACTIVE"
+    paused, last = row["status"] != "ACTIVE", _last(queue, row["schedule_name"])
+    job = re.search(r"job ([A-Za-z0-9-]+)\.$", last or "")
     return ScheduleView(
         name=row["schedule_name"],
         kind=kind,
@@ -76,7 +78,8 @@ def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
         owner=values.get("owner", ""),
         request=values,
         last_fired_at=_naive(row["last_fired_at"]),
-        last=_last(queue, row["schedule_name"]),
+        last=last,
+        last_job=job[1] if job else None,
         next_at=None if paused else following(row["schedule"]),
     )
 

@@ -65,8 +65,12 @@ class Devices:
 def found(settings: Settings) -> Devices:
     """This machine's GPUs (asked of torch in another process, only when the driver shows any) and CPU
     slots."""
-    gpus = _gpus() if any(Path("/dev").glob("nvidia[0-9]*")) else ()
-    return Devices(gpus, settings.slots(), settings.threads())
+    return Devices(_gpus() if driver() else (), settings.slots(), settings.threads())
+
+
+def driver() -> bool:
+    """Whether a GPU's driver shows any; torch may still be unable to use it."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def machine_folder() -> Path:

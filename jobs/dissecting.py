@@ -12,30 +12,29 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import structlog
 import torch
 
 from analysis.controls import random_twin
+from analysis.counting.compiled import cold
 from analysis.counts import Counts
-from analysis.dissection import describe, measure
+from analysis.dissection import measure
 from analysis.edges import Edges
 from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
 from analysis.generators.generator import Generator
 from analysis.passes import Source, count_from, pilot_from
 from analysis.plan import BLOCK, Plan, blocks
-from analysis.segmenters import registry as segmenters
 from analysis.thresholds import Thresholds, choose
 from db import bundles, store
 from jobs import catalogue, heavy
+from jobs.bench import Bench
 from jobs.labels import LabelStore
 from jobs.progress import Progress
-from jobs.reported import Reported
 from jobs.requests import DissectRequest
-from jobs.rows import StopWatch, run_row
+from jobs.rows import counted
 from jobs.shards import LostShardError, Shards
 
 PAUSE = 60.0  # seconds at least between two publications
@@ -43,12 +42,9 @@ GROWTH = 1.5  # and so many times as many evaluation images
 
 
 @dataclass
-class Work:
+class Work(Bench[DissectRequest]):
     """One dissection under way."""
 
-    spec: heavy.Spec
-    progress: Progress
-    request: DissectRequest
     plan: Plan
     seen: set[tuple[int, int]] = field(default_factory=set)
     published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
@@ -57,21 +53,9 @@ class Work:
     whole: bool = False  # thresholds are those of all calibration images
 
     @cached_property
-    def folder(self) -> Path:
-        """Where the run's shards are."""
-        folder = self.spec.layout.work / self.spec.run_id
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    @cached_property
-    def watch(self) -> StopWatch:
-        """The time of this run, attempts before this one included."""
-        return StopWatch(self.folder / "time.json")
-
-    @cached_property
     def generator(self) -> Generator:
         """The generator, loaded once; a control under a name of its own, so that nobody takes it for it."""
-        loaded = generators.load(self.request.generator, self.spec.layout.models, self.spec.device)
+        loaded = super().generator
         if self.request.control == "random-weights":
             return random_twin(loaded)
         if self.request.control == "rotation":
@@ -79,25 +63,15 @@ class Work:
         return loaded
 
     @cached_property
-    def segmenter(self) -> Reported:
-        """The segmenter, loaded once, saying how far it is."""
-        name = str(self.request.segmenter)
-        loaded = segmenters.load(name, self.spec.layout.models, self.spec.device)
-        return Reported(loaded, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
-
-    @cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
-        """The rows about generator and segmenter, with what the catalogue knows of them."""
-        facts = describe(self.generator, self.segmenter)
-        for role, registry in (("generator", generators), ("segmenter", segmenters)):
-            info = registry.describe(str(getattr(self.request, role)), self.spec.layout.models)
-            facts[role] |= {
-                "name": info.name,
-                "family": info.family,
-                "title": info.title,
-                "licence": info.licence,
-            }
-        return facts | {"generator": facts["generator"] | {"name": self.generator.name}}
+        """The rows about the models, with the training that the generator is a checkpoint of."""
+        facts = super().facts
+        if self.request.control == "none":  # a control is no checkpoint
+            made = generators.describe(self.request.generator, self.spec.layout.models)
+            steps, images = made.training_steps, made.training_images
+            place = {"training": made.training or None, "training_steps": steps, "training_images": images}
+            facts["generator"] |= place
+        return facts
 
     @cached_property
     def source(self) -> Source:
@@ -178,15 +152,15 @@ class Work:
     def run(self) -> None:
         """Everything, from the pilot to the final publication."""
         self.watch.keep()
-        self.progress.begin("pilot")
+        self.progress.begin(stage("pilot"))
         log = structlog.get_logger()
-        log.info("loaded", generator=self.generator.name, segmenter=self.segmenter.name, plan=str(self.plan))
+        log.info("loaded", generator=self.generator.name, segmenter=self.segmenter.name, **said(self.plan))
         _ = self.edges
         self._first()
-        self.progress.begin("calibration")
+        self.progress.begin(stage("calibration"))
         thresholds = self.calibrate(self.plan.calibration)
         self.whole = True
-        self.progress.begin("evaluation")
+        self.progress.begin(stage("evaluation"))
         evaluation = self.count(self.plan.evaluation, thresholds)
         self.publish(evaluation, "final")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -196,7 +170,7 @@ class Work:
         (a, b), (c, d) = self.plan.calibration, self.plan.evaluation
         if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
             return
-        self.progress.begin("first look")
+        self.progress.begin(stage("first look"))
         with suppress(LostShardError):  # an earlier attempt came further: its shards are one by now
             thresholds = self.calibrate((a, min(b, a + BLOCK)))
             self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
@@ -205,19 +179,27 @@ class Work:
         """Write the results so far as a bundle, and make them what the store shows."""
         assert self.calibration is not None
         assert self.thresholds is not None
-        stage, began = self.progress.stage, time.monotonic()
-        self.progress.begin(f"publishing ({state})")
         seen = (self.calibration, evaluation)
         dissection = measure(self.plan, self.facts, self.edges, self.thresholds, *seen)
-        models = (self.generator, self.segmenter)
-        row = run_row(self.spec, self.request, self.plan, state, self.watch.keep(), *models, *seen)
-        bundles.write(self.spec.layout, row, dissection.tables(), dissection.arrays())
-        store.publish(self.spec.layout, [self.spec.run_id])
+        row = self.row(state) | counted(self.plan, self.request.layers or (), *seen)
+        images = evaluation.images + self.calibration.images
+        row["images_per_s"] = images / row["duration_s"] if row["duration_s"] else None
+        self.write(row, dissection.tables(), dissection.arrays())
         self.published = (time.monotonic(), evaluation.images)
-        self.progress.publish()
-        took = round(time.monotonic() - began, 2)
-        structlog.get_logger().info("published", state=state, images=evaluation.images, seconds=took)
-        self.progress.begin(stage)
+
+
+def stage(name: str) -> str:
+    """What the stage is called; the first one on a machine stands still for a while, and says why."""
+    return f"{name}, preparing: the first time on a machine takes a minute more" if cold() else name
+
+
+def said(plan: Plan) -> dict[str, str]:
+    """What is going to be counted, for the log."""
+    first = {"layers": ",".join(plan.layers) if plan.layers else "all"}
+    spans = {"calibration": plan.calibration, "evaluation": plan.evaluation}
+    latents = {f"{name}_latents": f"{start}-{stop - 1}" for name, (start, stop) in spans.items()}
+    rule = plan.threshold if plan.threshold == "iqr" else f"top {plan.threshold:.3%}"
+    return {**first, **latents, "seed": str(plan.seed), "threshold": rule}
 
 
 def work(spec: heavy.Spec, progress: Progress) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import sqlalchemy as sa
 
 from analysis.errors import GanatomyError
 from analysis.evidence import images_for_width
@@ -12,8 +11,6 @@ from db import disk, queries, store
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import Snapshot
-from db.views import unit_label
-from jobs import catalogue
 from jobs.requests import DissectRequest, Request
 from jobs.views import Estimate, ImagesNeeded
 
@@ -22,7 +19,7 @@ TRIED = 5  # runs looked through for one that gave an interval
 
 def estimate(layout: Layout, request: Request) -> Estimate:
     """Seconds from the median speed of the runs most like it; disk from their bundles."""
-    images = request.images + request.calibration if isinstance(request, DissectRequest) else 0
+    images = request.size()
     try:
         runs = queries.runs(store.open(layout))
     except StoreError:
@@ -45,11 +42,8 @@ def _alike(runs: pd.DataFrame, request: Request) -> tuple[pd.DataFrame, str]:
     if runs.empty or "images_per_s" not in runs:
         return pd.DataFrame(), ""
     runs = runs[(runs.kind == request.RUN) & (runs.images_per_s > 0)]
-    if isinstance(request, DissectRequest):
-        same = runs[runs.generator == request.generator]
-        if not same.empty:
-            return same, "of this generator"
-    return runs, "of this kind"
+    same = runs[runs.generator == getattr(request, "generator", None)]
+    return (same, "of this generator") if not same.empty else (runs, "of this kind")
 
 
 def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded | None:
@@ -64,9 +58,9 @@ def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded |
         raise GanatomyError(
             f"An interval's width lies between 0 and 1, for example 0.05; {width:g} does not."
         )
-    if not isinstance(request, DissectRequest):
+    if type(request) is not DissectRequest:  # other kinds give no intervals of IoU
         return None
-    wanted, _generator, _segmenter = catalogue.meant(layout, request)
+    wanted = request.meant(layout)
     try:
         snapshot = store.open(layout)
     except StoreError:
@@ -90,9 +84,7 @@ def _needed(
     snapshot: Snapshot, run_id: str, images: int, layers: tuple[str, ...], width: float
 ) -> ImagesNeeded | None:
     """What one run says; None when it gave no interval for a name in these layers."""
-    u = unit_label.c
-    chosen = sa.select(u.iou, u.iou_low, u.iou_high).where(u.run_id == run_id, u.layer.in_(layers))
-    rows = snapshot.read(chosen).astype(float)
+    rows = queries.intervals(snapshot, run_id, layers).astype(float)
     score, low, high = (rows[name].to_numpy() for name in ("iou", "iou_low", "iou_high"))
     needed = images_for_width(score, low, high, images, width)
     intervals = int((np.isfinite(score) & np.isfinite(low)).sum())

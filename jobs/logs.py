@@ -17,7 +17,9 @@ def structured(file: Path) -> structlog.typing.FilteringBoundLogger:
 
 def readable(stream: TextIO | None = None) -> structlog.typing.FilteringBoundLogger:
     """Log lines for people to `stream`, which for a job is its log."""
-    return _configure(stream or sys.stderr, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0))
+    return _configure(
+        stream or sys.stderr, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False)
+    )
 
 
 def _configure(stream: TextIO, renderer: structlog.typing.Processor) -> structlog.typing.FilteringBoundLogger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from dbos import WorkflowStatus
 
 from analysis.errors import GanatomyError
 from db.layout import Layout
-from jobs import live
+from jobs import live, workers
 from jobs.fairness import urgency
 from jobs.requests import KINDS, Request
 from jobs.views import JobView, State
@@ -24,12 +25,22 @@ STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
 ACTIVE = ["DELAYED", "ENQUEUED", "PENDING"]
+DROPPED = "dropped"  # attribute: why a job was cancelled, not by a person, before it began
+INTERRUPTED = "interrupted: its worker is gone; it goes on when one starts"
 
 
-def view(layout: Layout, status: WorkflowStatus) -> JobView:
-    """One row of the queue and what its heavy process last said."""
+def views(layout: Layout, rows: Sequence[WorkflowStatus]) -> list[JobView]:
+    """Rows of the queue as people see them."""
+    alive = {worker.slot for worker in workers.alive(layout)}
+    return [view(layout, row, alive) for row in rows]
+
+
+def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> JobView:
+    """One row of the queue and what its heavy process last said. `alive`: the workers of this machine that
+    run; a job that none of them works on is back in the queue, whatever its row says."""
     kind, values, run = arguments(status)
-    state = STATES[status.status]
+    interrupted = status.status == "PENDING" and _abandoned(status.executor_id, alive)
+    state: State = "queued" if interrupted else STATES[status.status]
     attributes = status.attributes or {}
     progress = live.read(live.path(layout, status.workflow_id, "progress"))
     watch = live.read(live.path(layout, status.workflow_id, "watch"))
@@ -48,7 +59,7 @@ def view(layout: Layout, status: WorkflowStatus) -> JobView:
         finished_at=_time(status.completed_at),
         not_before=None if attributes.get("after") else _time(status.delay_until_epoch_ms),
         run_id=run,
-        stage=_stage(state, progress, watch, attributes),
+        stage=INTERRUPTED if interrupted else _stage(state, progress, watch, attributes),
         done=progress.get("done", 0),
         total=progress.get("total", 0),
         images_per_s=progress.get("images_per_s"),
@@ -59,7 +70,7 @@ def view(layout: Layout, status: WorkflowStatus) -> JobView:
         memory_bytes=watch.get("memory_bytes") if running else None,
         gpu_memory_bytes=progress.get("gpu_memory_bytes") if running else None,
         worker=status.executor_id if running else None,
-        error=_error(status, state, watch),
+        error=_error(status, state, attributes),
         command=request.command() if request else "",
         schedule=attributes.get("schedule"),
         request=values,
@@ -90,12 +101,17 @@ def _stage(state: State, progress: dict[str, Any], watch: dict[str, Any], attrib
     return "" if state != "done" else progress.get("stage", "done")
 
 
-def _error(status: WorkflowStatus, state: State, watch: dict[str, Any]) -> str | None:
+def _abandoned(executor: str | None, alive: Set[str]) -> bool:
+    """True when the worker of a running job was one of this machine's and is not there any more."""
+    return bool(executor) and str(executor).startswith(f"{workers.host()}/") and executor not in alive
+
+
+def _error(status: WorkflowStatus, state: State, attributes: dict[str, Any]) -> str | None:
     if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return "Its worker died again and again while it ran; read the log, then retry it."
     if state == "failed":
         return str(status.error) if status.error else "It failed without a reason; read the log."
-    return watch.get("error") if state == "cancelled" else None
+    return attributes.get(DROPPED) if state == "cancelled" else None
 
 
 def _time(milliseconds: int | None) -> datetime | None:

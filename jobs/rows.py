@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +14,9 @@ from analysis.counts import Counts
 from analysis.generators.generator import Generator
 from analysis.plan import Plan
 from jobs import heavy, live, provenance
+from jobs.asking.models import ModelRequest
 from jobs.live import now
 from jobs.reported import Reported
-from jobs.requests import DissectRequest
 
 
 @dataclass(frozen=True)
@@ -47,38 +48,24 @@ class StopWatch:
         return times
 
 
-def run_row(
+def common(
     spec: heavy.Spec,
-    request: DissectRequest,
-    plan: Plan,
+    request: ModelRequest,
     state: str,
     times: Times,
     generator: Generator,
     segmenter: Reported,
-    calibration: Counts,
-    evaluation: Counts,
 ) -> dict[str, Any]:
-    """The row of table `run` for a publication of these counts."""
-    images = calibration.images + evaluation.images
-    height, width = evaluation.grid
+    """The row of table `run`, as every kind has it: what was asked, of what, by what, when. The speed is
+    that of the whole request, which is what estimates go by; what is published early states its own."""
     return {
         "run_id": spec.run_id,
-        "kind": "dissection",
+        "kind": request.RUN,
         "parent_run_id": None,
         "state": state,
         "generator": generator.name,
         "segmenter": segmenter.name,
-        "seed": plan.seed,
-        "images": evaluation.images,
-        "calibration": calibration.images,
-        "calibration_start": calibration.ranges[0][0],
-        "calibration_stop": calibration.ranges[-1][1],
-        "evaluation_start": evaluation.ranges[0][0],
-        "evaluation_stop": evaluation.ranges[-1][1],
-        "threshold_rule": str(plan.threshold),
-        "layers": ",".join(request.layers or ()),
-        "grid_height": height,
-        "grid_width": width,
+        "seed": request.seed,
         "generator_sha256": generator.weights_sha256,
         "segmenter_sha256": segmenter.weights_sha256,
         "settings": json.dumps(request.model_dump(mode="json"), sort_keys=True),
@@ -91,5 +78,22 @@ def run_row(
         "started_at": times.started_at,
         "finished_at": now(),
         "duration_s": times.seconds,
-        "images_per_s": images / times.seconds if times.seconds else None,
+        "images_per_s": request.size() / times.seconds if times.seconds else None,
+    }
+
+
+def counted(plan: Plan, layers: Sequence[str], calibration: Counts, evaluation: Counts) -> dict[str, Any]:
+    """What a dissection's row says besides: which latents were counted, how, on which grid."""
+    height, width = evaluation.grid
+    return {
+        "images": evaluation.images,
+        "calibration": calibration.images,
+        "calibration_start": calibration.ranges[0][0],
+        "calibration_stop": calibration.ranges[-1][1],
+        "evaluation_start": evaluation.ranges[0][0],
+        "evaluation_stop": evaluation.ranges[-1][1],
+        "threshold_rule": str(plan.threshold),
+        "layers": ",".join(layers),
+        "grid_height": height,
+        "grid_width": width,
     }

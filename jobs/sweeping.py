@@ -3,7 +3,9 @@ folders."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from dbos import DBOS, DBOSClient, WorkflowStatus
@@ -11,6 +13,11 @@ from dbos import DBOS, DBOSClient, WorkflowStatus
 from db.layout import Layout
 from jobs import live, locks, queueing, reading, workers
 from jobs.folders import Lookout
+
+TIDY = 3600.0  # seconds between two tidyings
+KEPT = (
+    7 * 86400.0
+)  # seconds that the live files of what has ended are kept: a page still shows how far it was
 
 
 @dataclass
@@ -21,12 +28,39 @@ class Sweeper:
     queue: DBOSClient
     executor: str
     lookout: Lookout
+    tidied: float = -TIDY  # on time.monotonic(); so a worker tidies as it starts
 
     def sweep(self) -> None:
         """Look once."""
         self.recover()
         self.release()
         self.lookout.look()
+        if time.monotonic() - self.tidied > TIDY:
+            self.tidied = time.monotonic()
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what nobody asks for any more: live files of jobs that ended long ago or are not in the
+        queue, of workers that are gone, half-written ones; and firings of schedules that were removed."""
+        old = [file for file in self.layout.live.glob("*.json") if _age(file) > KEPT]
+        old += [file for file in self.layout.live.glob(".*.tmp") if _age(file) > KEPT]
+        active = {row.workflow_id for row in self._jobs(reading.ACTIVE)}
+        for file in old:
+            if file.name.startswith("worker-"):
+                stale = not live.alive(live.read(file))
+            else:
+                stale = file.suffixes[:-1] != [] and file.name.split(".")[0] not in active
+            if stale or file.suffix == ".tmp":
+                file.unlink(missing_ok=True)
+        kept = {row["schedule_name"] for row in self.queue.list_schedules()}
+        fired = self.queue.list_workflows(name=queueing.FIRE, load_input=False, load_output=False)
+        ended = [row for row in fired if row.status not in reading.ACTIVE]
+        self.queue.delete_workflows([row.workflow_id for row in ended if row.schedule_name not in kept])
+
+    def _jobs(self, status: list[str]) -> list[WorkflowStatus]:
+        return self.queue.list_workflows(
+            name=queueing.RUN_JOB, status=status, load_input=False, load_output=False
+        )
 
     def recover(self) -> None:
         """Put back the jobs of workers of this machine that are dead: those whose slot can be locked."""
@@ -82,5 +116,13 @@ class Sweeper:
                 if row
                 else f"Job {name} is not there any more."
             )
-            live.write(live.path(self.layout, job_id, "watch"), {"error": reason})
+            self.queue.update_workflow_attributes(job_id, {reading.DROPPED: reason}, merge=True)
             self.queue.cancel_workflow(job_id)
+
+
+def _age(file: Path) -> float:
+    """Seconds since it was written; none when it is gone."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return 0.0

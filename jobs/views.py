@@ -100,6 +100,7 @@ class ScheduleView:
     last_fired_at: datetime | None
     next_at: datetime | None
     last: str | None = None  # what came of its last firing
+    last_job: str | None = None  # the job that it queued, or found at the same work
 
 
 @dataclass(frozen=True)

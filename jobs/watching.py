@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -127,7 +128,7 @@ class Watch:
             usage = meter.read()
             values = {"device": slot.name, "pid": process.pid, **usage}
             self._say(spec.job_id, values)
-            if usage["memory_bytes"] > limit:
+            if meter.peak > limit:
                 return Outcome("failed", _too_much(limit))
             if ended := self._told(spec.job_id):
                 return ended
@@ -168,6 +169,7 @@ class Meter:
     """CPU and memory of a process and its children."""
 
     pid: int
+    peak: int = 0  # bytes: the most it ever had, between two readings too
     _process: psutil.Process | None = None
 
     def read(self) -> dict[str, float]:
@@ -176,9 +178,21 @@ class Meter:
             self._process = self._process or psutil.Process(self.pid)
             cpu = self._process.cpu_percent(None)
             family = [self._process, *self._process.children(recursive=True)]
-            return {"cpu_percent": cpu, "memory_bytes": sum(one.memory_info().rss for one in family)}
+            memory = sum(one.memory_info().rss for one in family)
+            self.peak = max(self.peak, memory, _high_water(self.pid))
+            return {"cpu_percent": cpu, "memory_bytes": memory}
         except psutil.Error:
             return {"cpu_percent": 0.0, "memory_bytes": 0}
+
+
+def _high_water(pid: int) -> int:
+    """The most resident memory that a process ever had, in bytes, as the kernel noted it; 0 once it is
+    gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _too_much(limit: int) -> str:

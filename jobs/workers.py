@@ -9,7 +9,7 @@ from datetime import datetime
 
 from analysis.errors import GanatomyError
 from db.layout import Layout
-from jobs import live, locks
+from jobs import devices, live, locks
 from jobs.settings import Settings
 from jobs.views import WorkerView
 
@@ -57,3 +57,17 @@ def alive(layout: Layout) -> list[WorkerView]:
         for values in found
         if live.alive(values)
     ]
+
+
+def must_have(layout: Layout, device: str) -> None:
+    """Raise `GanatomyError` for a job on a GPU where no worker has one or, without a worker, the machine."""
+    if device != "cuda":
+        return
+    there = [name for worker in alive(layout) for name in worker.devices]
+    if not (any(name.startswith("cuda") for name in there) if there else devices.driver()):
+        has = (
+            f"the workers here have {', '.join(sorted(set(there)))} only"
+            if there
+            else "this machine shows none"
+        )
+        raise GanatomyError(f"The job asks for a GPU, and {has}; ask for device auto or cpu.")

@@ -1,5 +1,6 @@
 """Counts against a brute-force twin in plain loops, on random small cases; and numba against torch."""
 
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from analysis.counting import device
+from analysis.counting import compiled, device
 from analysis.counting.axes import axis
 from analysis.counting.names import MOMENTS, cube_shift
 from analysis.counting.tally import Tally, empty_ceiling
@@ -260,3 +261,13 @@ def test_bins_of_a_device_are_edges_below() -> None:
     r = torch.tensor([0.0, 1.0, 1.5, torch.nan, torch.inf]).view(1, 1, 1, 5)
     bins = device.bin_numbers(r, torch.tensor([[0.0, 1.0, 2.0]]), (1, 5))
     assert bins.flatten().tolist() == [0, 1, 2, 0, 3]
+
+
+def test_what_is_still_to_be_compiled_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(compiled, "_folder", lambda: tmp_path)
+    assert compiled.cold()
+    (tmp_path / "analysis_1").mkdir()
+    (tmp_path / "analysis_1" / "loop.py311.1.nbc").touch()
+    assert not compiled.cold()
+    monkeypatch.setattr(compiled, "_folder", lambda: None)  # nowhere to keep it: not said again and again
+    assert not compiled.cold()

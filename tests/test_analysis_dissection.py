@@ -14,6 +14,7 @@ from analysis.controls import random_twin, rotation
 from analysis.counts import Counts
 from analysis.dissection import describe, dissect, measure
 from analysis.errors import GanatomyError
+from analysis.generators import registry
 from analysis.generators.generator import Generator
 from analysis.passes import count, pilot
 from analysis.plan import Plan, blocks, partner_offsets
@@ -215,6 +216,11 @@ def test_a_random_twin_has_other_weights_and_the_same_shape() -> None:
     assert twin.layers == generator.layers
     assert random_twin(generator, seed=3).weights_sha256 == twin.weights_sha256
     assert generator.weights_sha256 == before
+
+
+def test_what_was_never_trained_has_no_random_twin() -> None:
+    with pytest.raises(GanatomyError, match="no trained weights"):
+        random_twin(registry.load("planted-scenes", None))
 
 
 def test_tiny_runs_and_single_images() -> None:

@@ -161,10 +161,11 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(source: Fetched, tmp_pa
 
 
 def test_the_environment_outranks_pips_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pip.conf").write_text("[global]\nindex-url = first\ntimeout = 7\n")
+    option = "index-url"
+    (tmp_path / "pip.conf").write_text(f"[global]\n{option} = first\ntimeout = 7\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
-    assert pip_options()["index-url"] == "first"
+    assert pip_options()[option] == "first"
     monkeypatch.setenv("PIP_INDEX_URL", "second")
-    assert pip_options()["index-url"] == "second"
+    assert pip_options()[option] == "second"
     assert pip_options()["timeout"] == "7"

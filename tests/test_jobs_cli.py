@@ -83,6 +83,32 @@ def test_what_people_can_mend_is_one_sentence(ganatomy: Program, words: list[str
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_statement_may_begin_with_a_comment(ganatomy: Program) -> None:
+    assert ganatomy("sql", "-- a comment\nSELECT 1 AS one", "--format", "csv").stdout == "one\n1\n"
+    assert ganatomy("sql", "-- only a comment").returncode == 1
+
+
+def test_a_model_is_told_in_words(ganatomy: Program) -> None:
+    told = json.loads(ganatomy("models", "show", "faces", "--json").stdout)
+    assert told["fetched"] is False
+    assert told["weights"] == "of a published package, fetched when asked for"
+    assert "layer3 (main.8): 128 units, 16x16" in ganatomy("models", "show", "faces").stdout.replace(
+        "\n", " "
+    )
+    assert ganatomy("models", "show", "planted").returncode == 0  # not listed, and yet there
+
+
+@pytest.mark.parametrize("name", ["queue", "workspace"])
+def test_the_doctor_knows_a_remedy_for_a_damaged_file(ganatomy: Program, tmp_path: Path, name: str) -> None:
+    file = tmp_path / f"{name}.sqlite"
+    file.write_bytes(b"SQLite format 3\0" + b"damaged " * 1000)
+    done = ganatomy("doctor", "--store", str(tmp_path), "--json")
+    assert done.returncode == 1
+    [check] = [one for one in json.loads(done.stdout) if one["what"].startswith(name)]
+    assert check["level"] == "wrong"
+    assert f"move {name}.sqlite away" in check["remedy"]
+
+
 @pytest.mark.parametrize(
     "words", [["bake"], ["dissect"], ["dissect", "planted", "--imges", "3"], ["jobs", "show"]]
 )

@@ -1,16 +1,21 @@
 """The client without a worker: what is queued, recognised, scheduled, refused."""
 
+import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from analysis.errors import GanatomyError
+from jobs import devices, live, workers
 from jobs.client import Client
+from jobs.folders import Lookout
 from jobs.requests import DissectRequest, When
+from jobs.sweeping import Sweeper
 
 
 @pytest.fixture
@@ -49,8 +54,9 @@ def test_a_queued_job_is_cancelled_and_retried(client: Client) -> None:
     assert client.cancel(job_id).state == "cancelled"
     with pytest.raises(GanatomyError, match="nothing to cancel"):
         client.cancel(job_id)
+    live.write(live.path(client.layout, job_id, "progress"), {"stage": "pilot", "done": 3, "total": 9})
     assert client.retry(job_id).job_id == job_id
-    assert client.job(job_id).state == "queued"
+    assert (client.job(job_id).state, client.job(job_id).done) == ("queued", 0)  # of the attempt to come
     with pytest.raises(GanatomyError, match="can be retried"):
         client.retry(job_id)
 
@@ -94,6 +100,80 @@ def test_the_stages_of_a_pipeline_wait_for_each_other(client: Client) -> None:
     assert jobs[1].not_before is None
 
 
+def test_a_retried_stage_brings_its_later_stages_back_in_order(client: Client) -> None:
+    first, second, third = client.pipeline([planted(seed=1), planted(seed=2), planted(seed=3)])
+    by_hand = client.submit(planted(seed=4), When(after=first.job_id))
+    client.cancel(str(by_hand.job_id))
+    client.cancel(str(first.job_id))
+    sweep(client)
+    sweep(client)
+    assert client.job(str(second.job_id)).error == f"Job {first.job_id}, which it waited for, was cancelled."
+    assert client.job(str(third.job_id)).state == "cancelled"
+    again = client.retry(str(first.job_id))
+    assert again.message == f"Queued again as job {first.job_id}. 2 later stages wait behind it again."
+    jobs = {job.request["seed"]: job for job in client.jobs()}
+    assert [(seed, jobs[seed].state) for seed in sorted(jobs)] == [
+        (1, "queued"),
+        (2, "waiting"),
+        (3, "waiting"),
+        (4, "cancelled"),  # by a person, so it stays so
+    ]
+    assert jobs[2].stage == f"after {first.job_id}"
+    assert jobs[3].stage == f"after {jobs[2].id}"
+
+
+def sweep(client: Client) -> None:
+    """What a worker does now and then."""
+    Sweeper(client.layout, client.queue, "nobody/0", Lookout(client)).release()
+
+
+def test_a_job_whose_run_is_there_by_now_is_not_run_again(
+    client: Client, write_run: Callable[..., Path]
+) -> None:
+    asked = client.submit(planted())
+    client.cancel(str(asked.job_id))
+    write_run(str(asked.run_id), into=client.layout)
+    again = client.retry(str(asked.job_id))
+    assert (again.job_id, again.run_id, again.already) == (None, asked.run_id, True)
+    assert client.job(str(asked.job_id)).state == "cancelled"
+
+
+def test_a_job_to_wait_for_must_be_there_and_may_not_have_failed(client: Client) -> None:
+    asked = client.submit(planted())
+    for request in (planted(), planted(seed=2)):  # recognised or not
+        with pytest.raises(GanatomyError, match="no job nobody"):
+            client.submit(request, When(after="nobody"))
+    client.cancel(str(asked.job_id))
+    with pytest.raises(GanatomyError, match="was cancelled; retry it first"):
+        client.submit(planted(seed=2), When(after=asked.job_id))
+
+
+def test_a_gpu_that_is_not_there_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "driver", lambda: False)
+    for ask in (client.submit, lambda request: client.schedule("nightly", request, "0 2 * * *")):
+        with pytest.raises(GanatomyError, match="asks for a GPU, and this machine shows none"):
+            ask(planted(device="cuda"))
+    workers.announce(client.layout, f"{workers.host()}/0", ("cpu-0",))
+    with pytest.raises(GanatomyError, match="the workers here have cpu-0 only"):
+        client.submit(planted(device="cuda"))
+    workers.announce(client.layout, f"{workers.host()}/1", ("cuda-0",))
+    assert client.submit(planted(device="cuda")).job_id
+
+
+def test_what_ended_long_ago_is_swept(client: Client) -> None:
+    kept, ended = (str(client.submit(planted(seed=seed)).job_id) for seed in (1, 2))
+    client.cancel(ended)
+    for job in (kept, ended):
+        live.write(live.path(client.layout, job, "progress"), {"done": 1})
+    live.write(client.layout.live / "worker-a.b-0.json", {"pid": 0, "born": 0})
+    live.write(client.layout.live / "watch-run1.json", {"refused": 1})
+    for file in client.layout.live.glob("*.json"):
+        os.utime(file, (0, 0))
+    Sweeper(client.layout, client.queue, "nobody/0", Lookout(client)).tidy()
+    left = {file.name for file in client.layout.live.glob("*.json")}
+    assert left == {f"{kept}.progress.json", "watch-run1.json"}
+
+
 def test_owners_take_turns_and_priorities_are_kept(client: Client) -> None:
     for seed in range(4):
         client.submit(planted(seed=seed, owner="ada"))
@@ -112,7 +192,9 @@ def test_schedules_are_kept_paused_and_forgotten(client: Client) -> None:
     assert client.schedules()[0].paused
     assert client.schedules()[0].next_at is None
     client.resume("nightly")
-    client.schedule("nightly", planted(seed=3), "30 3 * * *")
+    client.pause("nightly")
+    view = client.schedule("nightly", planted(seed=3), "30 3 * * *")
+    assert (view.paused, view.next_at is None) == (False, False)  # asked for anew, it is on
     assert [one.cron for one in client.schedules()] == ["30 3 * * *"]
     client.unschedule("nightly")
     assert client.schedules() == []

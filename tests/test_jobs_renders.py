@@ -102,3 +102,20 @@ def test_it_ends_when_nobody_asks(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "jobs.renders", "--store", str(layout.root), "--idle", "1"]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
     assert json.loads((layout.live / "render.json").read_text())["pid"]
+
+
+def test_the_generator_that_nobody_asked_for_longest_is_put_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs import pictures
+
+    loaded: list[str] = []
+    load = pictures.registry.load
+    monkeypatch.setattr(
+        pictures.registry, "load", lambda name, *more: loaded.append(name) or load(name, *more)
+    )
+    shelf = pictures.Shelf(tmp_path, most=2)
+    for name in ("planted", "planted-scenes", "planted", "churches-8px", "planted", "planted-scenes"):
+        shelf.get(name)
+    assert loaded == ["planted", "planted-scenes", "churches-8px", "planted-scenes"]
+    assert [name for name, _ in shelf._loaded] == ["planted", "planted-scenes"]

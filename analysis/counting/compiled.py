@@ -34,6 +34,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
+def cold() -> bool:
+    """True when the loops are still to be compiled on this machine, which takes up to a minute or two."""
+    folder = _folder()
+    return folder is not None and not any(folder.glob("*/*.nbc"))
+
+
 @cache
 def _folder() -> Path | None:
     digest = hashlib.sha256()

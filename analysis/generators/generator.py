@@ -42,6 +42,7 @@ class ImageCut:
     def __init__(self, cut: Cut) -> None:
         self._cut = cut
         self.r = cut.r
+        self.any_batch = cut.any_batch  # whether `tail` takes any number of maps
         self.images = as_images(cut.output)
 
     def tail(self, r: Tensor) -> Tensor:

@@ -1,20 +1,14 @@
 """Ablate: switch units off and see the images before, after, and where they differ."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from analysis.edits import Edit
-from dashboard.widgets import page, pick, pictures, url, words, work
+from dashboard.widgets import page, pick, renders, url, words, work
 from dashboard.widgets.rows import Row
 from db import queries
-from jobs.views import RenderResult
 
 MOST = 64  # units offered by the slider
-SIDE = 192  # pixels a picture, about
 
 
 def by_concept(run: pick.Run, layer: str, count: int) -> list[int]:
@@ -66,89 +60,68 @@ def latents(run: pick.Run) -> tuple[int, list[int], bool]:
     return seed, list(range(first, first + images)), control == "yes"
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """What is shown: the edit's pictures, and a control's with as many random units, if asked for."""
-
-    latents: list[int]
-    edit: RenderResult
-    control: RenderResult | None
-
-    @property
-    def columns(self) -> list[str]:
-        told = ["before", "after", "where they differ"]
-        return [*told, "after, with random units"] if self.control else told
-
-    def row(self, i: int) -> list[Image.Image]:
-        """The pictures of the i-th latent, side by side."""
-        paths = [self.edit.before[i], self.edit.after[i], self.edit.difference[i]]
-        return [_large(path) for path in ([*paths, self.control.after[i]] if self.control else paths)]
-
-
-def _large(path: str) -> Image.Image:
-    image = Image.open(Path(path)).convert("RGB")
-    factor = max(1, round(SIDE / image.width))
-    return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
-
-
-def render(run: pick.Run, layer: str, units: list[int], count: int) -> Pictures:
+def ask(run: pick.Run, edit: Edit, control: Edit | None, seed: int, numbers: list[int]) -> renders.Pictures:
     """Ask the render process for the pictures."""
-    seed, numbers, control = latents(run)
-    generator, ask = str(run.row["generator"]), work.client().render
+    generator, made = str(run.row["generator"]), work.client().render
     with st.spinner("Rendering"):
-        edit = ask(generator, str(Edit.ablate(layer, units)), seed, numbers)
-        others = sorted(set(range(count)) - set(units))
-        if not control or len(others) < len(units):
-            return Pictures(numbers, edit, None)
-        random = np.random.default_rng(seed).choice(others, len(units), replace=False)
-        return Pictures(
-            numbers, edit, ask(generator, str(Edit.ablate(layer, random.tolist())), seed, numbers)
-        )
+        other = made(generator, str(control), seed, numbers) if control else None
+        return renders.Pictures(numbers, made(generator, str(edit), seed, numbers), other)
 
 
-def show(shown: Pictures) -> None:
-    """A card an image, and what to take away."""
-    rows = [shown.row(i) for i in range(len(shown.latents))]
-    columns = " · ".join(shown.columns)
-    with st.grid(min_column_width=460):
-        for latent, row in zip(shown.latents, rows, strict=True):
-            with st.container(border=True, gap="xsmall"):
-                alt = f"Latent {latent}: {columns}"
-                st.image(pictures.strip(row, len(row)), width="stretch", alt=alt)
-                st.caption(alt)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        sheet = pictures.strip([picture for row in rows for picture in row], len(shown.columns))
-        st.download_button("Download as PNG", sheet, "ablation.png", "image/png", icon=":material/download:")
-        with st.popover("Link", icon=":material/link:"):
-            st.caption("Shows a colleague the same.")
-            st.code(f"{st.context.url}?{url.query()}", language=None)
-        speed = "from the cache" if shown.edit.cached else f"rendered in {shown.edit.milliseconds:,.0f} ms"
-        st.caption(f"{words.count(len(rows), 'image')}, {speed}")
+def at_random(layer: str, units: list[int], count: int, seed: int) -> Edit | None:
+    """As many other units of the layer, ablated; None where there are not as many."""
+    others = sorted(set(range(count)) - set(units))
+    if len(others) < len(units):
+        return None
+    random = np.random.default_rng(seed).choice(others, len(units), replace=False)
+    return Edit.ablate(layer, random.tolist())
 
 
-def layer_units(run: pick.Run, layer: Row) -> list[int]:
-    """The units to ablate: by concept or by number."""
-    name, count = str(layer["layer"]), int(layer["units"])
-    how = url.choice(
+def by_edit() -> Edit:
+    """The edit that was typed, or that a link brought."""
+    hint = "ablate layer3 4,17,31"
+    typed = url.text(st.text_input, "Edit", "edit", placeholder=hint, width=640, help=words.HELP["edit"])
+    return Edit.parse(typed)
+
+
+def how() -> str:
+    """Whether the units are chosen by concept, by number, or in a whole edit."""
+    default = "edit" if url.get("edit") else "number" if url.get("units") else "concept"
+    return url.choice(
         st.segmented_control,
         "Choose units by",
         "by",
-        ["concept", "number"],
-        default="number" if url.get("units") else "concept",
+        ["concept", "number", "edit"],
+        default=default,
         required=True,
         format_func=str.title,
     )
-    return by_concept(run, name, count) if how == "concept" else by_number(count)
 
 
-with page.frame("Ablate", "Switch units off and see what goes from the images, and what stays.") as snapshot:
+def chosen_edit(run: pick.Run, layer: Row) -> tuple[Edit, list[int]]:
+    """The edit, and its units where it ablates units of this layer."""
+    name, count = str(layer["layer"]), int(layer["units"])
+    by = how()
+    if by == "edit":
+        return by_edit(), []
+    units = by_concept(run, name, count) if by == "concept" else by_number(count)
+    return Edit.ablate(name, units) if units else Edit(), units
+
+
+ABOUT = "Switch units off, or edit them otherwise, and see what goes from the images, and what stays."
+
+with page.frame("Ablate", ABOUT) as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = pick.run(snapshot)
         layer = pick.layer(snapshot, run.id) if run else None
     if run and layer is not None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            chosen = layer_units(run, layer)
-        if chosen:
-            show(render(run, str(layer["layer"]), chosen, int(layer["units"])))
+            edit, units = chosen_edit(run, layer)
+        if edit.steps:
+            seed, numbers, beside = latents(run)
+            name, count = str(layer["layer"]), int(layer["units"])
+            control = at_random(name, units, count, seed) if beside and units else None
+            renders.show(ask(run, edit, control, seed, numbers), "ablation.png")
+            renders.said(edit)
         else:
             st.info("Choose units to switch off.", icon=":material/content_cut:")

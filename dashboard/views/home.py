@@ -74,7 +74,7 @@ def next_steps(runs: pd.DataFrame) -> None:
 with page.frame(
     "Ganatomy", "What the units inside your generators mean, and how well that is known."
 ) as snapshot:
-    frame = queries.runs(snapshot)
+    frame = queries.runs(snapshot, "dissection")
     work.running()
     if frame.empty:
         page.nothing_yet()

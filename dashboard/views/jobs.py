@@ -13,19 +13,18 @@ def row(job: JobView) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         work.badge(job)
         st.markdown(job.title, width="stretch")
-        st.caption(f"{job.owner} · {words.ago(job.created_at)}", width="content")
-        st.page_link(
-            "views/jobs.py", label="Open", query_params=url.same_page(job=job.id), help=f"Job {job.id}"
-        )
+        who = job.owner if job.project in ("", "default") else f"{job.owner} for {job.project}"
+        st.caption(f"{words.plain(who)} · {words.ago(job.created_at)}", width="content")
+        url.turn("Open", f"open-{job.id}", job=job.id)
     if job.id == url.get("job"):
         return
     if job.state == "running":
         st.progress(work.share(job), text=work.pace(job))
         st.caption(work.use(job))
-    elif job.state == "waiting":
+    elif job.state == "waiting" or (job.state == "queued" and job.stage):
         st.caption(work.pace(job))
     elif job.state == "failed" and job.error:
-        st.caption(f":red[{words.plain(job.error)}]")
+        st.markdown(f":small[:red[{words.plain(job.error)}]]")  # a caption in red is too pale to read
 
 
 @st.fragment(run_every=2, key="jobs")
@@ -55,14 +54,15 @@ def one(job_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(job.title, anchor=False, width="content")
             work.badge(job)
-        if job.state == "waiting":
+        if job.state in ("waiting", "queued"):
             st.caption(work.pace(job))
         elif not job.ended:
             st.progress(work.share(job), text=work.pace(job))
         if job.error:
             st.error(job.error, icon=":material/error:")
         if job.published and job.run_id:
-            work.results(job.run_id)
+            st.caption("Its results" if job.state == "done" else "Its results so far")
+            work.results(job.run_id, job.kind)
         deeds(job)
         facts(job)
 
@@ -76,11 +76,9 @@ def deeds(job: JobView) -> None:
         if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
             st.toast(work.client().retry(job.id).message)
             st.rerun()
-        # Links, not buttons: the address that a timed fragment's button writes can be lost to the next tick.
-        same = url.same_page(**form.parameters(job.request))
-        copy = ":material/content_copy:"
-        st.page_link("views/jobs.py", label="Clone with changes", icon=copy, query_params=same)
-        st.page_link("views/jobs.py", label="Close", icon=":material/close:", query_params=url.same_page())
+        copy = {"kind": job.kind, **form.parameters(job.request)}
+        url.turn("Clone with changes", "clone", ":material/content_copy:", **copy)
+        url.turn("Close", "close", ":material/close:")
 
 
 def facts(job: JobView) -> None:
@@ -89,14 +87,18 @@ def facts(job: JobView) -> None:
     told = [f"job {job.id}", asked, *([f"by the schedule {job.schedule}"] if job.schedule else [])]
     if job.state == "running":
         st.caption(work.use(job))
+    if job.ended and job.started_at and job.finished_at:
+        took = (job.finished_at - job.started_at).total_seconds()
+        told += [f"{job.state} {words.ago(job.finished_at)}, after {words.seconds(took)}"]
     st.caption(words.plain(" · ".join(told)))
     st.caption("The same from the command line")
-    st.code(job.command, language="bash")
+    st.code(job.command, language="bash", wrap_lines=True)
     st.caption("Log")
     log = work.client().log(job.id)
     st.code(
         log or ("nothing was written" if job.ended else "nothing yet"),
         language=None,
+        wrap_lines=True,
         height=260 if log.count("\n") > 10 else "content",
     )
 

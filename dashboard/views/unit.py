@@ -1,11 +1,13 @@
 """Unit: one unit beside its concepts; its threshold can be moved, and score, outlines and images follow."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.widgets import card, evidence, page, pick, pictures, slider, url, words
 from dashboard.widgets.rows import Row, only, rows
-from db import queries
+from db import effects, queries
 from db.store import Snapshot
 
 SHOWN = {
@@ -66,6 +68,44 @@ def others(scores: pd.DataFrame) -> None:
         )
 
 
+def causes(run: pick.Run, layer: str, unit: int) -> None:
+    """What the unit causes, beside what it agrees with: when causes were learned in its layer."""
+    alone = effects.unit_causes(run.snapshot, run.id, layer, unit)
+    learned = effects.unit_alphas(run.snapshot, run.id, layer, unit)
+    st.subheader("Causes", anchor=False)
+    if alone.empty:
+        st.caption("No causes have been learned in this layer yet.")
+        asked = {"kind": "ace", "generator": str(run.row["generator"]), "layer": layer}
+        label, icon = "Learn the causes of a concept", ":material/account_tree:"
+        st.page_link("views/jobs.py", label=label, icon=icon, query_params=asked)
+        return
+    images = int(alone["images"].iloc[0])
+    st.caption(
+        f"Switched off alone, on {images} test images: the share of each concept's pixels that goes "
+        "(below 0: that comes), with the change of all pixels and its 95 % interval. Alpha where it was "
+        "learned."
+    )
+    scores = queries.unit_concepts(run.snapshot, run.id, layer, unit)[["concept", "iou"]]
+    shown = alone.merge(scores, on="concept", how="left")
+    shown = shown.merge(learned.drop_duplicates("concept")[["concept", "alpha"]], on="concept", how="left")
+    columns: dict[str, Any] = {
+        "concept": "Concept",
+        "iou": st.column_config.NumberColumn("IoU", format="%.3f", help=words.HELP["iou"]),
+        "relative_effect": st.column_config.NumberColumn("removes", format="percent"),
+        "effect": st.column_config.NumberColumn("of all pixels", format="%.4f"),
+        "effect_low": st.column_config.NumberColumn("low", format="%.4f"),
+        "effect_high": st.column_config.NumberColumn("high", format="%.4f"),
+        "alpha": st.column_config.NumberColumn("alpha", format="%.2f"),
+    }
+    st.dataframe(
+        shown, hide_index=True, column_order=list(columns), column_config=columns, alt="What the unit causes"
+    )
+    newest = str(alone["run_id"].iloc[0])
+    st.page_link(
+        "views/causes.py", label="Causes", icon=":material/account_tree:", query_params={"run": newest}
+    )
+
+
 def images(run: pick.Run, layer: str, unit: int, threshold: float | None) -> None:
     """The unit's top images, the mask at the threshold outlined."""
     shown = pictures.gallery(run.bundle, layer).unit(unit)
@@ -99,6 +139,7 @@ def one(snapshot: Snapshot, run: pick.Run, layer: Row, rule: queries.Rule) -> No
     with right:
         st.subheader("Agrees with", anchor=False)
         others(scores)
+        causes(run, name, unit)
 
 
 ABOUT = "One unit beside everything that it might stand for."

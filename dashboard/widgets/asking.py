@@ -1,4 +1,4 @@
-"""The form that queues a dissection: what, when, what it costs, how many images its intervals need."""
+"""The form that queues a job: what, when, what it costs, how many images its intervals need."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import form, times, timing, url, words, work
-from jobs.requests import DissectRequest, parse
+from jobs.requests import KINDS, DissectRequest, Request, parse
 
 MOST = 1_000_000  # images that a request may ask for
 WIDTHS = (0.02, 0.05, 0.1, 0.2)
@@ -17,13 +17,38 @@ WIDTH_HELP = (
 
 
 def choices(models: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What the form offers for generator, segmenter and layers, with the models that the address names."""
+    """What the form offers where a field names a model, a layer or a concept, with those that the address
+    names."""
     offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
     for role, names in offered.items():
         names += [url.get(role)] if url.get(role) and url.get(role) not in names else []
     chosen = url.get("generator", next(iter(offered["generator"]), ""))
-    layers = [layer["name"] for m in models if m["name"] == chosen for layer in m["layers"]]
-    return {"generator": offered["generator"], "segmenter": ["", *offered["segmenter"]], "layers": layers}
+    generator = next((m for m in models if m["name"] == chosen), {})
+    layers = [layer["name"] for layer in generator.get("layers", ())]
+    sees = url.get("segmenter") or generator.get("default_segmenter")
+    concepts = [c["name"] for m in models if m["name"] == sees for c in m["concepts"]]
+    concepts += [url.get("concept")] if url.get("concept") and url.get("concept") not in concepts else []
+    segmenters = ["", *offered["segmenter"]]
+    return {
+        "generator": offered["generator"],
+        "segmenter": segmenters,
+        "second_segmenter": segmenters,
+        "layers": layers,
+        "layer": layers,
+        "concept": concepts,
+    }
+
+
+def kind() -> type[Request]:
+    """Which kind of job."""
+    offered = {name: one.TITLE for name, one in KINDS.items() if one.TITLE}
+    name = url.choice(
+        st.segmented_control, "What", "kind", list(offered), required=True, format_func=offered.__getitem__
+    )
+    chosen = KINDS[name]
+    if chosen is not DissectRequest:
+        st.caption((chosen.__doc__ or "").split("\n")[0])
+    return chosen
 
 
 def ask() -> None:
@@ -32,15 +57,17 @@ def ask() -> None:
     if not offered["generator"]:
         st.info("No generator is known; add one with `ganatomy models add`.", icon=":material/lightbulb:")
         return
+    chosen_kind = kind()
     fields, more = st.container(), opened()
     with fields:
-        filled = form.values(DissectRequest, offered, more)
+        filled = form.values(chosen_kind, offered, more)
+    others = [name for name in offered["generator"] if name != filled.get("generator")]
     with more:
-        chosen = timing.ask([name for name in offered["generator"] if name != filled.get("generator")])
-    request = parse(DissectRequest.KIND, filled)
-    assert isinstance(request, DissectRequest)
+        chosen = timing.ask(others if chosen_kind is DissectRequest else [])
+    request = parse(chosen_kind.KIND, filled)
     act(request, chosen)
-    images(request)
+    if isinstance(request, DissectRequest):
+        images(request)
 
 
 def opened() -> DeltaGenerator:
@@ -49,7 +76,7 @@ def opened() -> DeltaGenerator:
     return st.expander("More: when, how urgent, for whom", icon=":material/tune:", expanded=said)
 
 
-def act(request: DissectRequest, chosen: timing.Timing) -> None:
+def act(request: Request, chosen: timing.Timing) -> None:
     """The button, the cost, and in a sentence what will happen when."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Schedule" if chosen.cron else "Queue", icon=":material/play_arrow:"):
@@ -59,15 +86,16 @@ def act(request: DissectRequest, chosen: timing.Timing) -> None:
         st.caption(said)
 
 
-def cost(request: DissectRequest) -> None:
+def cost(request: Request) -> None:
     """What the job is likely to take, before it starts."""
     estimate = work.client().estimate(request)
-    parts = [words.count(estimate.images, "image")]
+    counted = isinstance(request, DissectRequest)
+    parts = [words.count(estimate.images, "image")] if counted else []
     if estimate.seconds is not None:
         parts.append(f"about {words.seconds(estimate.seconds)}")
     if estimate.disk_bytes is not None:
         parts.append(f"{estimate.disk_bytes / 1e6:,.0f} MB")
-    st.caption(f"{', '.join(parts)} ({estimate.basis})" if estimate.basis else ", ".join(parts))
+    st.caption(f"{', '.join(parts)} ({estimate.basis})" if parts else estimate.basis)
 
 
 def images(request: DissectRequest) -> None:
@@ -91,9 +119,9 @@ def images(request: DissectRequest) -> None:
             st.button(f"Ask for {fill:,}", icon=":material/edit:", on_click=lambda: url.put(images=fill))
 
 
-def queue(request: DissectRequest, chosen: timing.Timing) -> None:
+def queue(request: Request, chosen: timing.Timing) -> None:
     """Submit, say what came of it, and show the job; those that follow wait behind it."""
-    follow = {"segmenter": None if not url.get("segmenter") else request.segmenter, "layers": None}
+    follow = {"layers": None} | ({} if url.get("segmenter") else {"segmenter": None})
     later = [request.model_copy(update={**follow, "generator": name}) for name in chosen.then]
     first, *others = work.client().pipeline([request, *later], chosen.when)
     for submission in (first, *others):
@@ -101,10 +129,10 @@ def queue(request: DissectRequest, chosen: timing.Timing) -> None:
     url.put(job=first.job_id)
     if first.job_id is None and first.run_id:
         st.success(first.message, icon=":material/check:")
-        work.results(first.run_id)
+        work.results(first.run_id, request.KIND)
 
 
-def schedule(request: DissectRequest, chosen: timing.Timing) -> None:
+def schedule(request: Request, chosen: timing.Timing) -> None:
     """Keep a schedule, and say when it comes."""
     view = work.client().schedule(chosen.name, request, chosen.cron, chosen.when)
     assert view.next_at is not None

@@ -11,7 +11,20 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.widgets import url
 from jobs.requests import Request
 
-MORE = ("seed", "threshold", "control", "owner", "project", "device")  # rarely changed; folded away
+# Rarely changed; folded away.
+MORE: tuple[str, ...] = (
+    "seed",
+    "threshold",
+    "control",
+    "owner",
+    "project",
+    "device",
+    "parent",
+    "top",
+    "second_segmenter",
+)
+MORE += ("seeds", "steps", "penalty", "penalty_weight", "insert", "random_sets")
+EMPTY = {"segmenter": "the generator's own", "second_segmenter": "none"}
 
 
 def values(kind: type[Request], options: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, Any]:
@@ -26,11 +39,13 @@ def values(kind: type[Request], options: Mapping[str, Sequence[str]], more: Delt
 
 
 def _field(name: str, field: FieldInfo, options: Mapping[str, Sequence[str]]) -> Any:
-    label, help_text = name.capitalize(), field.description
+    label, help_text = name.replace("_", " ").capitalize(), field.description
     if name in options and _repeats(field):
         return url.several(st.multiselect, label, name, options[name], help=help_text, placeholder="All")
     if name in options:
-        said = "the generator's own"
+        said = EMPTY.get(name, "")
+        if not options[name]:
+            return url.text(st.text_input, label, name, help=help_text)
         return url.choice(
             st.selectbox, label, name, options[name], help=help_text, format_func=lambda text: text or said
         )
@@ -39,7 +54,11 @@ def _field(name: str, field: FieldInfo, options: Mapping[str, Sequence[str]]) ->
         return url.whole(st.number_input, label, name, low, high, int(field.default), help=help_text)
     if get_origin(field.annotation) is Literal:
         return url.choice(st.selectbox, label, name, get_args(field.annotation), help=help_text)
-    return url.text(st.text_input, label, name, default=str(field.default or ""), help=help_text)
+    return url.text(st.text_input, label, name, default=_start(field), help=help_text)
+
+
+def _start(field: FieldInfo) -> str:
+    return "" if field.is_required() or field.default is None else str(field.default)
 
 
 def _repeats(field: FieldInfo) -> bool:

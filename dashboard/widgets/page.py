@@ -14,6 +14,9 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.store import Snapshot
 
+# Streamlit writes white on the dark theme's bright colour, which is hard to read on the tags of a choice.
+DARK = "<style>[data-tag], [data-tag] * { color: #14191b !important; }</style>"
+
 
 def layout() -> Layout:
     """The store that this dashboard shows: GANATOMY_STORE, else ./store."""
@@ -23,7 +26,10 @@ def layout() -> Layout:
 @contextmanager
 def frame(title: str, about: str) -> Iterator[Snapshot]:
     """A page: `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here."""
+    url.reconcile()
     url.arrived()
+    if st.context.theme.type == "dark":
+        st.html(DARK)
     st.title(title, anchor=False)
     st.caption(about)
     try:
@@ -66,7 +72,7 @@ def nothing_yet() -> None:
     """What to do in an empty store."""
     st.info(
         "There is no run in this store yet; queue or watch a dissection on the Jobs page, or run "
-        "`ganatomy dissect faces --wait`.",
+        "`ganatomy dissect churches --wait`.",
         icon=":material/lightbulb:",
     )
     st.page_link("views/jobs.py", label="Queue a dissection", icon=":material/play_arrow:")

@@ -35,7 +35,7 @@ class Run:
 
 def run(snapshot: Snapshot) -> Run | None:
     """The run picker; without a run in the address it is the one last looked at, else the newest."""
-    runs = queries.runs(snapshot)
+    runs = queries.runs(snapshot, "dissection")
     if runs.empty:
         page.nothing_yet()
         return None
@@ -70,12 +70,15 @@ def layer(snapshot: Snapshot, run_id: str, keep: Sequence[str] = ()) -> Row | No
     if not layers:
         st.info("This run has published no layer yet; it will appear here.", icon=":material/hourglass:")
         return None
+    asked, middle = url.get("layer"), _middle(list(layers))
+    if asked and asked not in layers:
+        st.warning(f"This run has no layer {words.plain(asked)}; {middle} is shown.", icon=":material/help:")
     chosen = url.choice(
         st.segmented_control,
         "Layer",
         "layer",
         list(layers),
-        default=_middle(list(layers)),
+        default=middle,
         reset=[name for name in ("page", "unit", "units", "t") if name not in keep],
         required=True,
         format_func=lambda name: f"{name} · {layers[name]['height']}x{layers[name]['width']}",

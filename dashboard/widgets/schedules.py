@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis.errors import GanatomyError
 from dashboard.widgets import form, page, times, url, words, work
 from jobs.views import ScheduleView
 
@@ -46,8 +47,20 @@ def when(view: ScheduleView) -> str:
     ]
     if view.last_fired_at is not None:
         what = words.plain(view.last) if view.last else "a worker is to queue it."
-        parts.append(f"Last {words.ago(view.last_fired_at)}: {what}")
+        parts.append(f"Last {words.ago(view.last_fired_at)}: {what}{became(view)}")
     return " ".join(parts)
+
+
+def became(view: ScheduleView) -> str:
+    """What became of the job that the clock queued last."""
+    if view.last_job is None:
+        return ""
+    try:
+        state = work.client().job(view.last_job).state
+    except GanatomyError:  # it was removed from the queue
+        return ""
+    said = {"failed": "**It failed.**", "cancelled": "It was cancelled.", "done": "It is done."}
+    return f" {said.get(state, f'It is {state}.')}"
 
 
 def deeds(view: ScheduleView) -> None:
@@ -66,5 +79,13 @@ def deeds(view: ScheduleView) -> None:
             work.client().unschedule(view.name)
             st.toast(f"{words.plain(view.name)} is removed; the jobs that it queued stay.")
             st.rerun()
-        same = url.same_page(**form.parameters(view.request), when="every", cron=view.cron, name=view.name)
-        st.page_link("views/jobs.py", label="Change", icon=":material/edit:", query_params=same)
+        if view.last_job is not None:
+            url.turn("Last job", f"last-{view.name}", ":material/history:", job=view.last_job)
+        again = {
+            "kind": view.kind,
+            **form.parameters(view.request),
+            "when": "every",
+            "cron": view.cron,
+            "name": view.name,
+        }
+        url.turn("Change", f"change-{view.name}", ":material/edit:", **again)

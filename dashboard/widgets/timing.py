@@ -40,7 +40,8 @@ def ask(generators: Sequence[str]) -> Timing:
         moment = chosen_moment() if how == "at" else None
         help_text = "1 runs first, 9 last; among equals, owners take turns."
         priority = url.whole(st.number_input, "Priority", "priority", 1, 9, 5, help=help_text)
-        if how != "every":
+        then: list[str] = []
+        if how != "every" and generators:
             then = url.several(
                 st.multiselect, "Then", "then", generators, help=ANOTHER, placeholder="Nothing more"
             )
@@ -60,7 +61,7 @@ def sentence(timing: Timing) -> str:
     if timing.cron:
         coming = times.said(work.client().next_time(timing.cron))
         again = any(view.name == timing.name for view in work.client().schedules())
-        replaced = " It replaces the schedule of that name." if again else ""
+        replaced = " A schedule of that name is there already; the button replaces it." if again else ""
         return f"First on {coming}. It queues nothing while its result is there already.{replaced}"
     if timing.when.at is None:
         return ""

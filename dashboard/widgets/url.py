@@ -5,12 +5,15 @@ the person changes it. Choices are written in full (no default is left out), so 
 same after new results have come in.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 T = TypeVar("T")
 
@@ -26,9 +29,67 @@ def number(name: str, default: int | None = None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else default
 
 
+@dataclass
+class _Change:
+    """A parameter as it was, as a person made it, and when (time.monotonic)."""
+
+    old: str | None
+    new: str | None
+    when: float
+
+
+FRESH = 10.0  # seconds after which the browser has surely heard of a change
+
+
+def _changes() -> dict[str, _Change]:
+    return st.session_state.setdefault("url-changes", {})
+
+
+def reconcile() -> None:
+    """At the start of a page: keep what a person chose a moment ago.
+
+    With each run the browser tells the address that it shows. What it sends before it has heard of a change
+    (another widget's change, a click, a timed fragment) still says the old one, and would take it back.
+    """
+    changes, path, context = _changes(), (st.context.url or "").split("?")[0], get_script_run_ctx()
+    moved = st.session_state.get("url-path", path) != path or getattr(context, "is_history_navigation", False)
+    if get(HERE) or moved:
+        changes.clear()  # a link, or Back: what it says is meant
+    st.session_state["url-path"] = path
+    for name, change in list(changes.items()):
+        told = st.query_params.get(name)
+        if time.monotonic() - change.when > FRESH or told not in (change.old, change.new):
+            del changes[name]
+        elif told == change.old:
+            put(**{name: change.new})
+
+
+def _choose(**values: object) -> None:
+    """Write parameters that a person has just changed."""
+    before = {name: st.query_params.get(name) for name in values}
+    put(**values)
+    for name, old in before.items():
+        if (new := st.query_params.get(name)) != old:
+            _changes()[name] = _Change(old, new, time.monotonic())
+
+
+def go(**values: object) -> None:
+    """A button's callback: this page, with these parameters and no others."""
+    _choose(**{**dict.fromkeys(st.query_params.to_dict()), **values})
+
+
+def turn(label: str, key: str, icon: str | None = None, **values: object) -> None:
+    """A button to this page with other parameters. On a page that draws itself again and again a link to the
+    same page can be lost: what a timed fragment asks for at that moment takes its place."""
+    if st.button(label, key=key, icon=icon, on_click=go, kwargs=values):
+        st.rerun()
+
+
 def put(**values: object) -> None:
     """Write parameters; None takes one out."""
     for name, value in values.items():
+        if name in _changes() and _changes()[name].new != (None if value is None else str(value)):
+            del _changes()[name]
         if value is None:
             st.query_params.pop(name, None)
         elif get(name) != str(value):
@@ -80,7 +141,7 @@ def _bind(name: str, value: object, reset: Sequence[str]) -> dict[str, Any]:
         st.session_state[key] = value
 
     def changed() -> None:
-        put(**dict.fromkeys(reset), **{name: st.session_state[key]})
+        _choose(**dict.fromkeys(reset), **{name: st.session_state[key]})
 
     return {"key": key, "on_change": changed}
 
@@ -111,7 +172,7 @@ def several(
     st.session_state[key] = value
 
     def changed() -> None:
-        put(**{name: ",".join(st.session_state[key]) or None})
+        _choose(**{name: ",".join(st.session_state[key]) or None})
 
     return list(widget(label, options=options, key=key, on_change=changed, **more))
 
@@ -126,7 +187,7 @@ def text(widget: Callable[..., Any], label: str, name: str, default: str = "", *
 
     def changed() -> None:
         cleared = "" if default else None
-        put(**dict.fromkeys(reset), **{name: st.session_state[key] or cleared})
+        _choose(**dict.fromkeys(reset), **{name: st.session_state[key] or cleared})
 
     return str(widget(label, key=key, on_change=changed, **more))
 

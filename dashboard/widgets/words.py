@@ -39,6 +39,10 @@ HELP = {
     "precision": "Share of the unit's pixels that carry the concept.",
     "recall": "Share of the concept's pixels on which the unit is on.",
     "tail": "Share of all pixels on which the unit is on.",
+    "edit": (
+        "An edit as text: operation, layer, units, and perhaps cells and a strength. `ablate layer3 4,17`, "
+        "`insert layer4 12=3.5,40=2 at 8-11:3-6 by 0.5`, `scale layer2 7=2`; several joined by `;`."
+    ),
     "calibrated": "(IoU - null) / (1 - null): 0 is agreement by place alone, 1 is perfect.",
 }
 

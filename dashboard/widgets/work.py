@@ -54,10 +54,15 @@ def size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def results(run_id: str) -> None:
+# The pages that show a run, by the kind of the job that made it.
+SHOWN_BY = {"dissect": ("units", "layers", "ablate"), "ace": ("causes",)}
+SHOWN_BY |= {"context": ("context",), "artifacts": ("artifacts",)}
+
+
+def results(run_id: str, kind: str = "dissect") -> None:
     """The ways into a run's results."""
     with st.container(horizontal=True):
-        for name in ("units", "layers", "ablate"):
+        for name in SHOWN_BY.get(kind, ()):
             st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": run_id})
 
 

@@ -26,6 +26,9 @@ At = Annotated[datetime | None, typer.Option(help="Not before this time, UTC.")]
 Owner = Annotated[str, typer.Option(envvar="GANATOMY_OWNER", help="Who asks.")]
 Project = Annotated[str, typer.Option(help="A word to group jobs by.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+After = Annotated[str | None, typer.Option(help="A job that must be done before.")]
+Estimated = Annotated[bool, typer.Option("--estimate", help="Say what it costs; queue nothing.")]
+Width = Annotated[float, typer.Option(help="With --estimate: the interval's width that is wanted.")]
 
 
 def dissect(
@@ -40,14 +43,12 @@ def dissect(
     wait: Wait = False,
     priority: Priority = 5,
     at: At = None,
-    after: Annotated[str | None, typer.Option(help="A job that must be done before.")] = None,
+    after: After = None,
     owner: Owner = "anyone",
     project: Project = "default",
     device: Device = "auto",
-    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it costs; queue nothing.")] = False,
-    width: Annotated[
-        float, typer.Option(help="With --estimate: the interval's width that is wanted.")
-    ] = 0.05,
+    estimate: Estimated = False,
+    width: Width = 0.05,
     store: Store = None,
     json: Json = False,
 ) -> None:

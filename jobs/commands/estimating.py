@@ -1,17 +1,21 @@
-"""ganatomy dissect GENERATOR --estimate: what it is likely to cost, and how many images intervals need."""
+"""--estimate of a command: what it is likely to cost, and how many images intervals need."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
+from jobs import catalogue
 from jobs.client import Client
 from jobs.commands.common import console, seconds, show_json
-from jobs.requests import Request
+from jobs.requests import DissectRequest, Request
 from jobs.views import ImagesNeeded
+
+STANDING = ("ace", "context", "artifacts")  # what they are of is looked up before their cost is told
 
 
 def show(jobs: Client, request: Request, width: float, json: bool) -> None:
     """Images, time, disk, and the images at which the intervals are under `width`. Queues nothing."""
+    request, _run = catalogue.resolve(jobs.layout, request) if request.KIND in STANDING else (request, "")
     needed = jobs.images_for(request, width)  # first: it refuses what is not known
     cost = jobs.estimate(request)
     if json:
@@ -20,13 +24,21 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
     time = f"about {seconds(cost.seconds)}" if cost.seconds is not None else "unknown"
     disk = f"{cost.disk_bytes / 1e6:,.0f} MB" if cost.disk_bytes is not None else "unknown"
     lines = [
-        f"images     {cost.images:,}, calibration included",
+        counted(request, cost.images),
         f"time       {time} ({cost.basis})",
         f"disk       {disk}",
-        f"intervals  {intervals(needed, width)}",
     ]
+    if isinstance(request, DissectRequest):
+        lines.append(f"intervals  {intervals(needed, width)}")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def counted(request: Request, images: int) -> str:
+    """How much work it is, in words."""
+    if isinstance(request, DissectRequest):
+        return f"images     {images:,}, calibration included"
+    return f"work       about {images:,} passes of an image or of the edited part of one"
 
 
 def intervals(needed: ImagesNeeded | None, width: float) -> str:

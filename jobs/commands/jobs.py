@@ -37,13 +37,16 @@ def list_(
             job.state,
             job.title,
             job.owner,
+            job.project,
             f"{job.done}/{job.total}" if job.total else "",
             seconds(job.seconds_left),
         ]
         for job in jobs
     ]
     show_table(
-        ["job", "state", "what", "owner", "images", "left"], rows, "No jobs yet: `ganatomy dissect faces`."
+        ["job", "state", "what", "owner", "project", "images", "left"],
+        rows,
+        "No jobs yet: `ganatomy dissect churches`.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -20,6 +20,12 @@ from jobs.commands.common import Json, Store, client, console, show_json, show_t
 
 app = typer.Typer(help="Generators and segmenters: what is known, fetched, added.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A model's name.")]
+ORIGINS = {
+    "fetched": "of a published package, fetched when asked for",
+    "bundled": "come with Ganatomy",
+    "planted": "made on the spot",
+    "added": "added to this store",
+}
 
 
 @app.command("list")
@@ -27,7 +33,7 @@ def list_(store: Store = None, json: Json = False) -> None:
     """List every known model."""
     found = client(store).models()
     if json:
-        show_json(found)
+        show_json([worded(model) for model in found])
         return
     rows = [[m["name"], m["role"], m["title"], "yes" if m["fetched"] else "no"] for m in found]
     show_table(["name", "role", "title", "here"], rows, "No models.")
@@ -36,15 +42,47 @@ def list_(store: Store = None, json: Json = False) -> None:
 @app.command()
 def show(name: Name, store: Store = None, json: Json = False) -> None:
     """Show what is known of a model: layers, licence, source."""
-    found = [model for model in client(store).models() if model["name"] == name]
-    if not found:
+    layout = client(store).layout
+    registries = [registry for registry in (generators, segmenters) if known(registry, name, layout)]
+    if not registries:
         raise GanatomyError(f"There is no model {name!r}; `ganatomy models list` names those that there are.")
+    found = [
+        worded(catalogue.plain(registry.describe(name, layout.models)))
+        | {"fetched": registry.ready(name, layout.models)}
+        for registry in registries
+    ]
     if json:
         show_json(found[0] if len(found) == 1 else found)
         return
     for model in found:
         for key, value in model.items():
-            console.print(f"[bold]{key}[/]: {value}", highlight=False)
+            if value not in ("", None, []):
+                console.print(f"[bold]{key}[/]: {told(key, value)}", highlight=False)
+
+
+def known(registry: Any, name: str, layout: Layout) -> bool:
+    """Whether there is such a model, one for tests (which is not listed) included."""
+    try:
+        return bool(registry.describe(name, layout.models))
+    except GanatomyError:
+        return False
+
+
+def worded(model: dict[str, Any]) -> dict[str, Any]:
+    """Where its weights come from, in words: not `fetched`, which beside says that they are here."""
+    return model | {"weights": ORIGINS.get(model["weights"], model["weights"])}
+
+
+def told(key: str, value: Any) -> str:
+    """A fact about a model as a person says it."""
+    if key == "layers":
+        each = "{name} ({path}): {units} units, {height}x{width}"
+        return ", ".join(each.format(**layer) for layer in value)
+    if key == "concepts":
+        return ", ".join(f"{concept['name']} ({concept['category']})" for concept in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @app.command()

@@ -52,10 +52,14 @@ def _serve(store: Store, port: int, address: str, worker: bool) -> None:
 def demo(
     port: Port = 8501,
     address: Address = "localhost",
-    images: Annotated[int, typer.Option(min=1, help="Evaluation images.")] = 400,
-    calibration: Annotated[int, typer.Option(min=1, help="Calibration images.")] = 200,
-    until_done: Annotated[bool, typer.Option(help="End when the dissection is done.")] = False,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Evaluation images. Default: churches 1000, faces 400.")
+    ] = None,
+    calibration: Annotated[
+        int | None, typer.Option(min=1, help="Calibration images. Default: half as many.")
+    ] = None,
+    until_done: Annotated[bool, typer.Option(help="End when the dissections are done.")] = False,
     store: Store = None,
 ) -> None:
-    """Fetch the faces pair, dissect it, and show the result in a dashboard."""
+    """Dissect churches, which is here already, then faces if it can be fetched; show both in a dashboard."""
     demonstration.run(client(store), port, address, images, calibration, until_done)

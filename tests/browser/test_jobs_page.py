@@ -80,7 +80,7 @@ def test_a_schedule_is_made_paused_resumed_removed(visitor: Visitor) -> None:
     expect(schedule.get_by_text("paused", exact=True)).to_be_visible()
     schedule.get_by_role("button", name="Resume").click()
     expect(schedule.get_by_text("Next on")).to_be_visible()
-    schedule.get_by_role("link", name="Change").click()
+    schedule.get_by_role("button", name="Change").click()
     visitor.expect_parameter("cron", "0 2 * * *")
     schedule.get_by_role("button", name="Remove").click()
     expect(schedule).to_have_count(0)
@@ -118,8 +118,8 @@ def test_the_images_that_intervals_need_are_filled_in(visitor: Visitor) -> None:
 
 def test_a_cloned_job_fills_the_form(visitor: Visitor) -> None:
     page = visitor.open("/jobs")
-    page.get_by_role("link", name="Open", exact=True).last.click()
-    page.get_by_role("link", name="Clone with changes").click()
+    page.get_by_role("button", name="Open", exact=True).last.click()
+    page.get_by_role("button", name="Clone with changes").click()
     visitor.expect_parameter("seed", "7")
     expect(page.get_by_label("Images", exact=True)).to_have_value("64")
 
@@ -127,7 +127,7 @@ def test_a_cloned_job_fills_the_form(visitor: Visitor) -> None:
 def test_a_model_that_is_not_there_is_named_in_a_sentence(visitor: Visitor) -> None:
     page = visitor.open("/jobs?generator=nobody")
     page.get_by_role("button", name="Queue", exact=True).click()
-    expect(page.get_by_role("alert").filter(has_text="nobody")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="nobody").first).to_be_visible()
 
 
 def test_new_results_are_announced_and_keep_ones_place(

@@ -13,7 +13,9 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 PATIENCE = 60_000  # ms; two cores are shared by everything
@@ -118,6 +120,22 @@ class Visitor:
         """Wait until the address says so."""
         script = "([name, value]) => new URL(location).searchParams.get(name) === value"
         self.page.wait_for_function(script, arg=[name, value])
+
+    def must_fit(self, address: str, width: int, scheme: Literal["light", "dark"]) -> None:
+        """The page at an address is no wider than the window, and nothing in it stands in anyone's way."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size({"width": width, "height": 900})
+        page = self.open(address)
+        found: list[str] = []
+        for _ in range(5):  # what is drawn again is faded, and with it the contrast
+            violations = Axe().run(page).response["violations"]
+            found = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+            if not found:
+                break
+            page.wait_for_timeout(2000)
+            self.settle()
+        assert found == []
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
 
     def must_be_well(self) -> None:
         """No exception box, no error in the console."""

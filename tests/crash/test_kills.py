@@ -29,7 +29,9 @@ def test_a_killed_worker_takes_its_processes_along_and_the_next_goes_on(arena: A
     worker.wait()
     arena.until(lambda: not arena.heavies(), 5, "the end of the heavy process")
     before = arena.counted(asked)
-    assert arena.client.job(str(asked.job_id)).state == "running"
+    left = arena.client.job(str(asked.job_id))
+    assert (left.state, left.worker) == ("queued", None)
+    assert left.stage == "interrupted: its worker is gone; it goes on when one starts"
     arena.start()
     assert arena.ended(asked).state == "done"
     assert arena.counted(asked) == list(range(60))

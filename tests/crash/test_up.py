@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,16 +11,11 @@ from typing import Any
 
 import psutil
 import pytest
+from harness import free_port
 
 from jobs import live, supervisor
 from jobs.client import Client
 from jobs.requests import DissectRequest
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
 
 
 class Up:

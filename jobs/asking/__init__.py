@@ -1,0 +1,1 @@
+"""The kinds of request, a module each. `jobs.requests` names them all."""
