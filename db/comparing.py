@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from db.queries import Rule
 from db.schema import concept, generator, layer, run, unit_concept
 from db.store import Snapshot
-from db.views import run_comparison, unit_label
+from db.views import unit_label
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,13 @@ def layers(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
 
 
 def vocabularies(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
-    """The concepts of these runs: run_id, concept, category, frequency, images."""
-    c = concept.c
-    chosen = sa.select(c.run_id, c.concept, c.category, c.frequency, c.images, c.mask_iou)
+    """The concepts of these runs: run_id, concept, category, frequency, images, mask_iou, and `shared`:
+    whether every one of the runs has it, under the same category."""
+    c, both = concept.c, shared(runs).subquery()
+    is_shared = both.c.concept.is_not(None).label("shared")
+    chosen = sa.select(c.run_id, c.concept, c.category, c.frequency, c.images, c.mask_iou, is_shared)
+    same = (c.concept == both.c.concept) & (c.category == both.c.category)
+    chosen = chosen.select_from(concept.outerjoin(both, same))
     return snapshot.read(chosen.where(c.run_id.in_(list(runs))).order_by(c.run_id, c.label))
 
 
@@ -104,6 +108,11 @@ def named(snapshot: Snapshot, question: Question) -> pd.DataFrame:
     `surely` and `perhaps` go by the units' own 95 % intervals (see `analysis.intervals.crossing`); NULL
     under the calibrated rule, which has no cut.
     """
+    u = unit_label.c
+    return snapshot.read(_named(question).order_by(u.run_id, u.layer, u.concept, u.category))
+
+
+def _named(question: Question) -> sa.Select[Any]:
     u, both = unit_label.c, shared(_runs(question)).subquery()
     named_so, cut = passes(question), question.rule.cut
     low, high = (_reached(unit_label, value, question.over_ceiling) for value in (u.iou_low, u.iou_high))
@@ -121,8 +130,7 @@ def named(snapshot: Snapshot, question: Question) -> pd.DataFrame:
     facts = [u.run_id, u.layer, u.concept, u.category]
     known = (u.concept == both.c.concept) & (u.category == both.c.category)
     chosen = sa.select(*facts, *tally).select_from(unit_label.join(both, known))
-    chosen = chosen.where(_within(unit_label, question.arms)).group_by(*facts)
-    return snapshot.read(chosen.order_by(*facts))
+    return chosen.where(_within(unit_label, question.arms)).group_by(*facts)
 
 
 def outside(snapshot: Snapshot, question: Question) -> pd.DataFrame:
@@ -160,10 +168,20 @@ def best(snapshot: Snapshot, question: Question) -> pd.DataFrame:
     return snapshot.read(chosen.order_by(ranked.c.run_id, ranked.c.layer, ranked.c.concept))
 
 
-def statement(runs: Sequence[str]) -> str:
-    """A statement for the SQL page that holds these runs beside each other, every category on its own."""
-    c = run_comparison.c
-    names = ("generator", "layer", "category", "units", "named", "distinct_concepts", "detectors", "best_iou")
-    chosen = sa.select(c.run_id, *(c[name] for name in names)).where(c.run_id.in_(list(runs)))
-    ordered = chosen.order_by(c.generator, c.run_id, c.position, c.category)
+def statement(question: Question) -> str:
+    """The page's counts as a statement for the SQL page: each arm and category in which some unit has a name.
+    Where there is no row, the page counts nothing."""
+    rows = _named(question).subquery("named")
+    c = rows.c
+    chosen = sa.select(
+        c.run_id,
+        c.layer,
+        c.category,
+        sa.func.sum(c.units).label("named"),
+        sa.func.sum(c.surely).label("surely"),
+        sa.func.sum(c.perhaps).label("perhaps"),
+        sa.func.sum(c.detectors).label("detectors"),
+        sa.func.count().filter(c.units > 0).label("concepts"),
+    )
+    ordered = chosen.group_by(c.run_id, c.layer, c.category).order_by(c.run_id, c.layer, c.category)
     return str(ordered.compile(compile_kwargs={"literal_binds": True}))

@@ -60,6 +60,14 @@ def test_the_interval_holds_the_number_that_layers_have_on_average(
     assert held / 300 >= 0.88
 
 
+@pytest.mark.parametrize(("units", "vocabulary"), [(24, 14), (96, 14), (96, 2), (1, 14), (3, 14)])
+def test_a_layer_that_names_nothing_may_have_missed_some(units: int, vocabulary: int) -> None:
+    truth = np.linspace(0, 1, 400_001)
+    fits = truth <= intervals.Z * np.sqrt(truth * (1 - truth) / units) + 1e-12  # shares that 0 just fits
+    most = min(np.ceil(units * truth[fits].max() - 1e-6), vocabulary)
+    assert intervals.distinct(np.zeros(0), units, vocabulary) == (0, most)
+
+
 counted = st.lists(st.integers(1, 20), max_size=14).filter(lambda counts: sum(counts) <= 64)
 
 

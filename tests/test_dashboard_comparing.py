@@ -25,7 +25,7 @@ def run(run_id: str, generator: str, **facts: Any) -> Row:
     }
     row |= {"images": 100, "calibration": 50, "threshold_rule": "iqr", "state": "final", "grid_height": 64}
     row |= {"grid_width": 64, "settings": json.dumps(settings), "training": None, "training_steps": None}
-    return {**row, "training_images": None, **facts}
+    return {**row, "training_images": None, "started_at": pd.Timestamp(2026, 1, 1), **facts}
 
 
 CHECKPOINTS = [
@@ -58,6 +58,18 @@ def test_a_run_is_offered_with_its_controls_and_no_other_s() -> None:
     assert offered["g and its controls"] == ["g-1", "g-r", "g-w"]
 
 
+def test_only_what_one_segmenter_saw_is_offered_together() -> None:
+    runs = [run("f-1", "faces", segmenter="face-parts"), run("c-1", "churches"), run("d-1", "domes")]
+    offered = suggestions(runs)
+    assert offered["Generators seen by parts"] == ["c-1", "d-1"]
+    assert not any({"f-1", "c-1"} <= set(together) for together in offered.values())
+
+
+def test_checkpoints_that_one_segmenter_saw_are_offered() -> None:
+    other = [dict(row, segmenter="other", run_id=f"{row['run_id']}x") for row in CHECKPOINTS[:1]]
+    assert suggestions([*other, *CHECKPOINTS])["Checkpoints of t"] == ["early-1", "middle-1", "late-1"]
+
+
 def choice(runs: list[Row], units: int = 20) -> Choice:
     layers = {
         Arm(row["run_id"], name): {"units": units, "height": 4, "width": 4}
@@ -73,8 +85,12 @@ def choice(runs: list[Row], units: int = 20) -> Choice:
 
 
 def vocabulary(**concepts: list[str]) -> pd.DataFrame:
-    rows = [(run_id, name, "object", 50) for run_id, names in concepts.items() for name in names]
-    return pd.DataFrame(rows, columns=["run_id", "concept", "category", "images"])
+    """Runs and their concepts; `part:door` is a door of another category."""
+    rows = [(run_id, *name.split(":")[::-1][:2], 50) for run_id, names in concepts.items() for name in names]
+    whole = [(*row[:2], "object", row[2]) if len(row) == 3 else row for row in rows]
+    frame = pd.DataFrame(whole, columns=["run_id", "concept", "category", "images"])
+    known = {(c, k): {r for r, d, m, _ in whole if (d, m) == (c, k)} for _, c, k, _ in whole}
+    return frame.assign(shared=[known[c, k] == set(concepts) for _, c, k, _ in whole])
 
 
 def test_equal_arms_differ_in_nothing() -> None:
@@ -104,6 +120,13 @@ def test_concepts_that_some_run_does_not_have_are_named() -> None:
     assert len(told) == 1
     assert "1 concept of 2" in told[0]
     assert "moon" in told[0]
+
+
+def test_a_concept_of_another_category_is_another() -> None:
+    told = differences(choice([run("a", "a"), run("b", "b")]), vocabulary(a=["door"], b=["part:door"]))
+    assert "0 concepts of 2" in told[0]
+    assert "door (object)" in told[0]
+    assert "door (part)" in told[0]
 
 
 def random_named(seed: int, arms: list[Arm]) -> pd.DataFrame:
@@ -144,19 +167,48 @@ def test_the_page_s_counts_are_those_of_the_rows() -> None:
         assert (row["share_low"], row["share_high"]) == intervals.share(sum(counts), 20)
         assert row["vocabulary"] == {"object": 2, "part": 2, "material": 1, "all": 5}[row["category"]]
         assert row["share_low"] <= row["share"] <= row["share_high"]
+        assert (row["surely"], row["perhaps"]) == (0, len(mine))
+        assert 0 <= row["concepts_low"] <= row["concepts"] <= row["concepts_high"] <= row["vocabulary"]
 
 
-def test_what_one_has_and_the_other_lacks() -> None:
+def test_where_nothing_is_named_zeros_are_shown_with_what_may_have_been_missed() -> None:
     chosen = choice([run("a", "a")])
-    first, second = chosen.arms
-    rows = [(first, "tree"), (second, "tree"), (first, "door"), (second, "sky")]
-    named = pd.DataFrame(
-        [{"run_id": a.run_id, "layer": a.layer, "concept": c, "units": 2} for a, c in rows]
-        + [{"run_id": "a", "layer": "layer2", "concept": "roof", "units": 0}]
-    )
-    everywhere, nowhere, each = tables.holdings(named, chosen.names, list(COMMON["concept"]))
-    assert (everywhere, nowhere) == (["tree"], ["brick", "roof"])
-    assert each == {"a · layer1": (["door"], ["sky"]), "a · layer2": (["sky"], ["door"])}
+    nothing = random_named(3, list(chosen.arms)).head(0)
+    frame = tables.tally(nothing, chosen.layers, chosen.names, COMMON)
+    assert (frame[["named", "surely", "perhaps", "concepts", "concepts_low"]] == 0).all(axis=None)
+    assert dict(zip(frame["category"], frame["concepts_high"], strict=True)) == {
+        **{"object": 2, "part": 2, "material": 1},  # all that there are
+        "all": 4,  # Wilson: 0 of 20 units may be 16 %
+    }
+    assert tables.tally(nothing, chosen.layers, chosen.names, COMMON, has_cut=False)["surely"].isna().all()
+
+
+def test_a_cut_within_an_interval_sets_no_arm_apart() -> None:
+    first, second = (chosen := choice([run("a", "a")])).arms
+    # concept, and for each arm units, surely, perhaps (None: no threshold)
+    held: list[tuple[str, Any, Any]] = [
+        ("tree", (2, 1, 2), (1, 1, 1)),
+        ("sky", (1, 0, 1), (0, 0, 1)),  # .051 against .049
+        ("door", (1, 1, 1), (0, 0, 0)),
+        ("roof", (1, 1, 1), None),
+        ("brick", (0, 0, 0), None),
+    ]
+    counted = [(arm, c, n) for c, *both in held for arm, n in zip((first, second), both, strict=True) if n]
+    where = [{"run_id": arm.run_id, "layer": arm.layer, "concept": c} for arm, c, _ in counted]
+    best, numbers = pd.DataFrame(where), pd.DataFrame([n for _, _, n in counted])
+    named = best.assign(units=numbers[0], surely=numbers[1], perhaps=numbers[2])
+    stands = tables.standing(named, best, chosen.names)
+    everywhere, nowhere, each = tables.holdings(stands, list(COMMON["concept"]))
+    assert (everywhere, nowhere) == (["tree"], ["brick"])
+    assert each[first] == tables.Holding(alone=["door"], perhaps=["sky"], lacks=[], unseen=[])
+    assert each[second] == tables.Holding(alone=[], perhaps=["sky"], lacks=["door"], unseen=["brick", "roof"])
+
+
+def test_under_the_calibrated_rule_what_is_named_is_had() -> None:
+    arm, other = (chosen := choice([run("a", "a")])).arms
+    named = pd.DataFrame({"run_id": "a", "layer": [arm.layer, other.layer], "concept": "tree"})
+    named = named.assign(units=[1, 0], surely=None, perhaps=None)
+    assert tables.standing(named, named, chosen.names) == {arm: {"tree": "has"}, other: {"tree": "lacks"}}
 
 
 def test_scores_over_the_ceiling_and_over_the_mask() -> None:
@@ -188,6 +240,25 @@ def test_only_trainings_with_two_checkpoints_are_drawn() -> None:
     assert list(found["run_id"]) == ["early-1", "late-1"]
     assert list(found["training_images"]) == [3200, 28800]
     assert tables.along(frame[2:], {key: runs[key] for key in ("lone-1", "g-1")}).empty
+
+
+def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -> None:
+    def points(seed: int, **facts: Any) -> list[Row]:
+        return [dict(row, seed=seed, run_id=f"{row['run_id']}-{seed}", **facts) for row in CHECKPOINTS]
+
+    again = dict(CHECKPOINTS[0], run_id="again", started_at=pd.Timestamp(2026, 2, 1))
+    lone = dict(CHECKPOINTS[0], run_id="other", segmenter="other")
+    runs = {row["run_id"]: row for row in [*points(2), *CHECKPOINTS, again, lone]}
+    found = tables.along(pd.DataFrame({"run_id": list(runs), "share": 0.5}), runs)
+    assert set(found["run_id"]) == set(runs) - {"late-1", "other"}
+    assert set(found["line"]) == {"t (seed 1)", "t (seed 2)"}
+    assert not found.duplicated(["line", "training_steps"]).any()
+
+
+def test_a_line_that_begins_late_is_told() -> None:
+    points = [("early", 1, "sky"), ("late", 3, "sky"), ("late", 3, "tree"), ("middle", 2, "tree")]
+    frame = pd.DataFrame(points, columns=["run_id", "training_steps", "concept"])
+    assert tables.late(frame) == {"tree": ["early"]}
 
 
 def test_the_best_layer_of_a_run_is_chosen_on_calibration_images() -> None:

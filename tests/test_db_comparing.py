@@ -146,7 +146,10 @@ def test_the_best_unit_is_chosen_on_calibration_images(
 def test_only_what_every_run_names_is_shared(snapshot: Snapshot) -> None:
     assert set(snapshot.read(comparing.shared(["a", "b"]))["concept"]) == {name for name, _ in CONCEPTS}
     assert "moon" in set(snapshot.read(comparing.shared(["b"]))["concept"])
-    assert comparing.vocabularies(snapshot, ["a", "b"]).groupby("run_id").size().to_dict() == {"a": 4, "b": 5}
+    known = comparing.vocabularies(snapshot, ["a", "b"])
+    assert known.groupby("run_id").size().to_dict() == {"a": 4, "b": 5}
+    assert list(known.loc[~known["shared"], "concept"]) == ["moon"]
+    assert comparing.vocabularies(snapshot, ["b"])["shared"].all()
 
 
 def test_dissections_come_newest_first_with_their_layers(snapshot: Snapshot) -> None:
@@ -160,8 +163,17 @@ def test_nothing_is_found_for_runs_that_are_not_there(snapshot: Snapshot) -> Non
         assert ask(snapshot, question).empty
 
 
-def test_the_statement_behind_the_page_runs_in_the_sandbox(layout: Layout, snapshot: Snapshot) -> None:
-    statement = comparing.statement(["a", "b", "it's"])
-    frame = console.run(layout, statement, snapshot=snapshot).frame
-    assert len(frame) == 2 * 2 * 3
-    assert set(frame["category"]) == {"object", "part", "material"}
+@pytest.mark.parametrize("question", RULES)
+def test_the_statement_behind_the_page_gives_its_counts(
+    layout: Layout, snapshot: Snapshot, question: Question
+) -> None:
+    named = comparing.named(snapshot, question)
+    frame = console.run(layout, comparing.statement(question), snapshot=snapshot).frame
+    sums = named.groupby(["run_id", "layer", "category"])["units"].agg(["sum", lambda n: (n > 0).sum()])
+    assert [tuple(key) for key in frame[["run_id", "layer", "category"]].to_numpy()] == list(sums.index)
+    assert frame[["named", "concepts"]].to_numpy().tolist() == sums.to_numpy().tolist()
+
+
+def test_a_statement_quotes_what_comes_from_the_address(layout: Layout, snapshot: Snapshot) -> None:
+    statement = comparing.statement(Question((Arm("it's", "'; DROP TABLE run; --"),), Rule()))
+    assert console.run(layout, statement, snapshot=snapshot).frame.empty

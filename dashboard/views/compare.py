@@ -7,58 +7,14 @@ import streamlit as st
 
 from dashboard.widgets import card, comparing_charts, evidence, page, pick, url, words
 from dashboard.widgets import comparing_tables as tables
-from dashboard.widgets.comparing import Choice, choose, differences
+from dashboard.widgets import comparing_words as said
+from dashboard.widgets.comparing import Choice, choose, differences, nothing_shared, run_names
 from dashboard.widgets.rows import rows
 from db import comparing
-from db.comparing import Question
+from db.comparing import Arm, Question
 from db.store import Snapshot
 
 CARDS = 12
-LINES = {
-    "units": (
-        "Lines: 95 % intervals, as if a layer's units were drawn anew, each on its own, from what its "
-        "training makes (shares: Wilson; concepts: bootstrap over units). All units of these networks were "
-        "measured, so for the networks themselves only the images are a sample: what they leave open is "
-        "*surely* and *perhaps* in the digits below. Another training seed may move more than either."
-    ),
-    "calibrated": (
-        "Under the calibrated rule evidence decides, not a cut: there is no range from images, more images "
-        "name more units, and at most one in twenty names says nothing of its own image."
-    ),
-}
-NUMBERS: dict[str, Any] = {
-    "arm": "Arm",
-    "category": "Category",
-    "units": st.column_config.Column("Units", help="Units of the layer."),
-    "named": "Named",
-    "share_low": st.column_config.NumberColumn("Share from", format="percent"),
-    "share_high": st.column_config.NumberColumn("to", format="percent"),
-    "surely": st.column_config.Column(
-        "Surely", help="Units whose own 95 % interval, from images, lies over the cut."
-    ),
-    "perhaps": st.column_config.Column(
-        "Perhaps", help="Units whose own 95 % interval reaches over the cut: no more would be named."
-    ),
-    "detectors": st.column_config.Column("Beat the mask", help=words.HELP["mask_iou"]),
-    "concepts": st.column_config.Column("Concepts", help="Distinct concepts among the named units."),
-    "concepts_low": st.column_config.NumberColumn("from", format="%d"),
-    "concepts_high": st.column_config.NumberColumn("to ", format="%d"),
-}
-SCORES = {
-    "concept": "Concept",
-    "arm": "Arm",
-    "unit": "Best unit",
-    "iou": "IoU",
-    "iou_low": "low",
-    "iou_high": "high",
-    "always_on": "Always on",
-    "mask_iou": "Constant mask",
-    "null_iou": "Null",
-    "ceiling_iou": "Ceiling",
-    "over_ceiling": "IoU / ceiling",
-    "beats_mask": "Beats the mask",
-    "named": "Names it",
-}
 
 
 def told(choice: Choice, vocabularies: pd.DataFrame, common: pd.DataFrame) -> None:
@@ -76,7 +32,7 @@ def told(choice: Choice, vocabularies: pd.DataFrame, common: pd.DataFrame) -> No
 
 def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
     """Named units and distinct concepts by category, with intervals; then in digits."""
-    for title, value, said in (
+    for title, value, axis in (
         ("Named units", "share", "share of the layer's units"),
         ("Distinct concepts", "concepts", "concepts"),
     ):
@@ -85,12 +41,16 @@ def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
             for kind, of_kind in frame.groupby("category", sort=False):
                 with st.container():
                     st.markdown(f"**{str(kind).title()}**")
-                    chart = comparing_charts.bars(of_kind, order, value, said)
+                    chart = comparing_charts.bars(of_kind, order, value, axis)
                     st.altair_chart(chart, alt=f"{title}: {kind}")
-    st.caption(LINES["units"] + (" " + LINES["calibrated"] if calibrated else ""))
+    st.caption(said.LINES["units"] + (" " + said.LINES["calibrated"] if calibrated else ""))
     with st.expander("In digits", icon=":material/table_rows:"):
         st.dataframe(
-            frame, hide_index=True, column_order=list(NUMBERS), column_config=NUMBERS, alt="Counts in digits"
+            frame,
+            hide_index=True,
+            column_order=list(said.NUMBERS),
+            column_config=said.NUMBERS,
+            alt="Counts in digits",
         )
         csv = frame.to_csv(index=False)
         st.download_button(
@@ -98,44 +58,45 @@ def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
         )
 
 
-def lacking(named: pd.DataFrame, choice: Choice, common: pd.DataFrame) -> None:
+def lacking(stands: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFrame) -> None:
     """What one has and the other lacks."""
     st.subheader("What one has and the other lacks", anchor=False)
-    everywhere, nowhere, each = tables.holdings(named, choice.names, list(common["concept"]))
+    everywhere, nowhere, each = tables.holdings(stands, list(common["concept"]))
     for label, concepts in (("Named in every arm", everywhere), ("Named in none", nowhere)):
         st.markdown(f"{label}: {words.plain(', '.join(concepts)) or 'no concept'}.")
-    shown = pd.DataFrame(
-        [
-            {"Arm": name, "It alone has": ", ".join(alone), "It lacks, most others have": ", ".join(lacks)}
-            for name, (alone, lacks) in each.items()
-        ]
-    )
-    if len(each) > 1:
-        st.dataframe(shown, hide_index=True, alt="What one has and the other lacks")
+    if len(each) < 2:
+        return
+    shown = [
+        {"Arm": choice.names[arm]}
+        | {title: ", ".join(getattr(held, name)) for name, title in said.HOLDINGS.items()}
+        for arm, held in each.items()
+    ]
+    st.dataframe(pd.DataFrame(shown), hide_index=True, alt="What one has and the other lacks")
+    st.caption(said.HELD)
 
 
 def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> None:
     """The best unit's score of each concept in each arm, and which beat the constant mask."""
     st.subheader("Concept by concept", anchor=False)
-    st.caption(
-        "The unit that agrees best on calibration images, measured on the others. "
-        "● its interval lies over the best constant mask, ○ its score does but not its interval."
-    )
-    said = "IoU / ceiling" if over_ceiling else "IoU"
+    st.caption(said.BEST)
+    if concepts["score"].isna().all():
+        st.info("These runs have no ceiling for these concepts: choose IoU.", icon=":material/height:")
+        return
+    measure = "IoU / ceiling" if over_ceiling else "IoU"
     st.altair_chart(
-        comparing_charts.heat(concepts, list(choice.names.values()), said), alt="Concepts against arms"
+        comparing_charts.heat(concepts, list(choice.names.values()), measure), alt="Concepts against arms"
     )
     digits: dict[str, Any] = {
         name: st.column_config.NumberColumn(title, format="%.3f", help=words.HELP.get(name))
-        for name, title in SCORES.items()
+        for name, title in said.SCORES.items()
         if name not in ("concept", "arm", "unit", "beats_mask", "named")
     }
     with st.expander("Concepts in digits", icon=":material/table_rows:"):
         st.dataframe(
             concepts,
             hide_index=True,
-            column_order=list(SCORES),
-            column_config={**SCORES, **digits},
+            column_order=list(said.SCORES),
+            column_config={**said.SCORES, **digits},
             alt="Concepts in digits",
         )
         csv = concepts.drop(columns=["score", "score_low", "score_high", "mask_score"]).to_csv(index=False)
@@ -146,14 +107,14 @@ def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> No
 
 def pictures(concepts: pd.DataFrame, choice: Choice, snapshot: Snapshot, rule: str) -> None:
     """The best units of one concept, one an arm, with their top images."""
-    spread = concepts.groupby("concept")["iou"].agg(lambda iou: iou.max() - iou.min())
+    spread = concepts.groupby("concept")["score"].agg(lambda score: score.max() - score.min()).dropna()
     offered = sorted(concepts["concept"].unique())
     first = str(spread.idxmax()) if len(spread) else offered[0]
     concept = url.choice(
         st.selectbox, "Best units of", "concept", offered, default=first, width=220, reset=("all",)
     )
     st.caption("Best first. A unit without a badge has another name, or none, under this rule.")
-    shown = rows(concepts[concepts["concept"] == concept].sort_values("iou", ascending=False))
+    shown = rows(concepts[concepts["concept"] == concept].sort_values("score", ascending=False))
     every = len(shown) <= CARDS or url.get("all") == "1"
     full = evidence.scale(shown)
     with st.grid(min_column_width=330):
@@ -174,26 +135,40 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
     if lines.empty:
         return
     st.subheader("Along the training", anchor=False)
-    for training, of_training in lines.groupby("training"):
-        st.markdown(f"**{words.plain(str(training))}**: share of named units, a line a layer")
+    for line, of_line in lines.groupby("line"):
+        st.markdown(f"**{words.plain(str(line))}**: share of named units, a line a layer")
         with st.grid(min_column_width=480):
-            for kind, of_kind in of_training.groupby("category", sort=False):
+            for kind, of_kind in of_line.groupby("category", sort=False):
                 with st.container():
                     st.markdown(f"**{str(kind).title()}**")
                     chart = comparing_charts.growth(of_kind)
                     st.altair_chart(chart, alt=f"Named units along the training: {kind}")
-    points = tables.along(tables.best_layer(concepts), choice.runs)
-    st.markdown("The best unit of any chosen layer, concept by concept. Dashed: the best constant mask.")
-    for _, of_training in points.groupby("training"):
+    points = tables.along(tables.best_layer(concepts), choice.runs).dropna(subset=["score"])
+    for line, of_line in points.groupby("line"):
+        st.markdown(f"**{words.plain(str(line))}**: the best unit of any chosen layer, concept by concept")
         with st.grid(min_column_width=210):
-            for concept, of_concept in of_training.groupby("concept"):
+            for concept, of_concept in of_line.groupby("concept"):
                 with st.container():
                     st.markdown(f"**{words.plain(str(concept))}**")
-                    chart = comparing_charts.concept_growth(of_concept, of_training)
+                    chart = comparing_charts.concept_growth(of_concept, of_line)
                     st.altair_chart(chart, alt=f"{concept} along the training")
+        st.caption(f"Dashed: the best constant mask. {_beginnings(of_line, choice)}".strip())
 
 
-def take_away(choice: Choice) -> None:
+def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
+    """Why some concepts' lines begin late."""
+    names = run_names(list(choice.runs.values()))
+    late = tables.late(points)
+    if not late:
+        return ""
+    listed = "; ".join(f"{c} (not at {', '.join(names[r] for r in runs)})" for c, runs in late.items())
+    return (
+        "A line begins where the checkpoint's images show the concept often enough for a threshold, which "
+        f"says nothing of units before: {words.plain(listed)}."
+    )
+
+
+def take_away(choice: Choice, question: Question) -> None:
     """The page's link, and the counts behind it as a statement."""
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Link", icon=":material/link:"):
@@ -201,9 +176,9 @@ def take_away(choice: Choice) -> None:
             st.code(f"{st.context.url}?{url.query()}", language=None)
         st.page_link(
             "views/sql.py",
-            label="Open these runs in SQL",
+            label="Open these counts in SQL",
             icon=":material/table:",
-            query_params={"q": comparing.statement(list(choice.runs))},
+            query_params={"q": comparing.statement(question)},
         )
 
 
@@ -213,24 +188,26 @@ def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
     common = tables.shared(vocabularies)
     told(choice, vocabularies, common)
     if common.empty:
-        st.info("No concept is in every run's vocabulary; compare runs of one segmenter.")
+        nothing_shared(choice)
         return
     named = comparing.named(snapshot, question)
     left = comparing.outside(snapshot, question)
     if len(left):
         other = "; ".join(f"{choice.name(r['run_id'], r['layer'])}: {r['units']}" for r in rows(left))
         st.caption(f"Units named by concepts that not every run has, left out: {words.plain(other)}.")
-    frame = tables.tally(named, choice.layers, choice.names, common)
-    concepts = tables.by_concept(comparing.best(snapshot, question), choice.names, question.over_ceiling)
-    counts(frame, list(choice.names.values()), question.rule.name == "calibrated")
+    calibrated = question.rule.name == "calibrated"
+    frame = tables.tally(named, choice.layers, choice.names, common, has_cut=not calibrated)
+    best = comparing.best(snapshot, question)
+    concepts = tables.by_concept(best, choice.names, question.over_ceiling)
+    counts(frame, list(choice.names.values()), calibrated)
     if concepts.empty:
         st.info("No concept was frequent enough to be beside a unit.", icon=":material/search_off:")
         return
     development(frame, concepts, choice)
     by_concept(concepts, choice, question.over_ceiling)
-    lacking(named, choice, common)
+    lacking(tables.standing(named, best, choice.names), choice, common)
     pictures(concepts, choice, snapshot, question.rule.name)
-    take_away(choice)
+    take_away(choice, question)
 
 
 ABOUT = "Layers, generators, checkpoints and data sets side by side: what their units name, and how surely."

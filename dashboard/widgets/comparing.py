@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from dashboard.widgets import comparing_tables as tables
 from dashboard.widgets import page, url, words
 from dashboard.widgets.rows import Row, rows
 from db import comparing
@@ -55,25 +56,38 @@ def _name(run: Row, runs: Sequence[Row]) -> str:
 
 
 def suggestions(found: Sequence[Row]) -> dict[str, list[str]]:
-    """Sets of runs that somebody may want to compare, by what they are; newest final runs first."""
+    """Sets of runs that somebody may want to compare, by what they are; newest final runs first.
+
+    Runs of different generators are offered together only where one segmenter saw them: others may share no
+    concept.
+    """
     final = [run for run in found if run["state"] == "final"] or list(found)
-    newest: dict[str, Row] = {}
+    seen_by: dict[str, dict[str, Row]] = {}
     for run in final:
-        newest.setdefault(str(run["generator"]), run)
+        seen_by.setdefault(str(run["segmenter"]), {}).setdefault(str(run["generator"]), run)
     offered: dict[str, list[str]] = {}
-    for training in dict.fromkeys(str(run["training"]) for run in final if run["training"]):
-        points = [run for run in newest.values() if run["training"] == training]
-        if len(points) > 1:
-            points.sort(key=lambda run: run["training_steps"] or 0)
-            offered[f"Checkpoints of {training}"] = [run["run_id"] for run in points]
+    for newest in seen_by.values():
+        offered = _checkpoints(list(newest.values())) | offered
     first = final[0]
     offered[f"Layers of {first['generator']}"] = [first["run_id"]]
     for run in final:
         controls = [other["run_id"] for other in final if _controls(run, other)]
         if controls:
             offered.setdefault(f"{run['generator']} and its controls", [run["run_id"], *controls])
-    if len(newest) > 1:
-        offered["Newest of each generator"] = [run["run_id"] for run in newest.values()]
+    for segmenter, newest in seen_by.items():
+        if len(newest) > 1:
+            offered[f"Generators seen by {segmenter}"] = [run["run_id"] for run in newest.values()]
+    return offered
+
+
+def _checkpoints(newest: Sequence[Row]) -> dict[str, list[str]]:
+    """The checkpoints of each training that has several, in its order."""
+    offered = {}
+    for training in dict.fromkeys(str(run["training"]) for run in newest if run["training"]):
+        points = [run for run in newest if run["training"] == training]
+        if len(points) > 1:
+            points.sort(key=lambda run: run["training_steps"] or 0)
+            offered[f"Checkpoints of {training}"] = [run["run_id"] for run in points]
     return offered
 
 
@@ -148,6 +162,28 @@ def _with_layers(snapshot: Snapshot, runs: dict[str, Row]) -> Choice | None:
     return Choice(there, {arm: known[arm] for arm in shown}, shown)
 
 
+def nothing_shared(choice: Choice) -> None:
+    """What to do where no concept is in every run's vocabulary."""
+    by_segmenter: dict[str, list[str]] = {}
+    for run_id, run in choice.runs.items():
+        by_segmenter.setdefault(str(run["segmenter"]), []).append(run_id)
+    names = run_names(list(choice.runs.values()))
+    listed = "; ".join(
+        f"{segmenter} saw {', '.join(names[run_id] for run_id in runs)}"
+        for segmenter, runs in by_segmenter.items()
+    )
+    st.info(
+        f"No concept is in every run's vocabulary: {words.plain(listed)}. Compare runs of one segmenter, or "
+        "dissect these generators anew with a segmenter that suits them all.",
+        icon=":material/compare:",
+    )
+    with st.container(horizontal=True):
+        for segmenter, runs in by_segmenter.items():
+            there = url.same_page(runs=",".join(runs), rule=url.get("rule"))
+            label = f"Only those seen by {segmenter}"
+            st.page_link("views/compare.py", label=label, icon=":material/compare:", query_params=there)
+
+
 def differences(choice: Choice, vocabularies: pd.DataFrame) -> list[str]:
     """What differs between the arms, a sentence each; nothing where all is equal."""
     names = run_names(list(choice.runs.values()))
@@ -164,7 +200,7 @@ def differences(choice: Choice, vocabularies: pd.DataFrame) -> list[str]:
         if len(groups) > 1:
             listed = "; ".join(f"{value} in {_some(runs)}" for value, runs in groups.items())
             told.append(f"**{what}**: {words.plain(listed)}. {so}".strip())
-    return told + _vocabulary(choice, vocabularies, names) + _sizes(choice)
+    return told + _vocabulary(vocabularies, names) + _sizes(choice)
 
 
 ASPECTS: tuple[tuple[str, Callable[[Row], str], str], ...] = (
@@ -199,28 +235,36 @@ def _some(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _vocabulary(choice: Choice, vocabularies: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+def _vocabulary(vocabularies: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     """Concepts that some run cannot name, and those that hardly occur in some run."""
-    sets = {run_id: set(vocabularies.loc[vocabularies["run_id"] == run_id, "concept"]) for run_id in names}
-    common, told = set.intersection(*sets.values()), []
-    if any(own != common for own in sets.values()):
+    told, is_shared = [], vocabularies["shared"]
+    if not is_shared.all():
+        common = tables.shared(vocabularies)
+        every = vocabularies[["concept", "category"]].drop_duplicates()
         own = "; ".join(
-            f"{names[run_id]} alone has or shares with some only {_some(sorted(found - common), 8)}"
-            for run_id, found in sets.items()
-            if found - common
+            f"{names[str(run_id)]} alone has or shares with some only {_some(_titles(found, every), 8)}"
+            for run_id, found in vocabularies[~is_shared].groupby("run_id", sort=False)
         )
         told.append(
-            f"**Vocabulary**: {words.count(len(common), 'concept')} of "
-            f"{len(set.union(*sets.values()))} are in every run's; only these are compared. "
-            f"{words.plain(own)}."
+            f"**Vocabulary**: {words.count(len(common), 'concept')} of {len(every)} are in every run's; "
+            f"only these are compared. {words.plain(own)}."
         )
-    rare = vocabularies[vocabularies["concept"].isin(common) & (vocabularies["images"].fillna(1) < 20)]
+    rare = vocabularies[is_shared & (vocabularies["images"].fillna(1) < 20)]
     for run_id, found in rare.groupby("run_id", sort=False)["concept"]:
         told.append(
             f"**Rare** in {words.plain(names[str(run_id)])}, on fewer than 20 images, so without interval: "
             f"{words.plain(_some(list(found), 8))}."
         )
     return told
+
+
+def _titles(found: pd.DataFrame, every: pd.DataFrame) -> list[str]:
+    """Concepts in order; with their category where another of the name has another."""
+    twice = set(every.loc[every["concept"].duplicated(keep=False), "concept"])
+    return sorted(
+        f"{row['concept']} ({row['category']})" if row["concept"] in twice else str(row["concept"])
+        for row in rows(found)
+    )
 
 
 def _sizes(choice: Choice) -> list[str]:

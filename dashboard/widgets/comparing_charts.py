@@ -61,7 +61,10 @@ def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.La
 
 
 def heat(concepts: pd.DataFrame, order: list[str], said: str) -> alt.LayerChart:
-    """Concepts against arms: the best unit's score, and a mark where it beats the best constant mask."""
+    """Concepts against arms: the best unit's score, and a mark where it beats the best constant mask.
+
+    Some score has to be known.
+    """
     upright = len(order) > 4
     axis = alt.Axis(orient="top", labelAngle=-60 if upright else 0, labelLimit=190, labelOverlap=False)
     across = alt.X("arm:N", sort=order, title=None, axis=axis)
@@ -129,7 +132,7 @@ def growth(frame: pd.DataFrame) -> alt.LayerChart:
 def concept_growth(frame: pd.DataFrame, training: pd.DataFrame) -> alt.LayerChart:
     """One concept's best unit along the training with its interval, beside the constant mask (dashed).
 
-    The scales are those of the whole `training`.
+    The scales are those of the whole `training`, of which some score has to be known.
     """
     top = float(training[["score", "score_high", "mask_score"]].max().max())
     x, y = _seen(training), alt.Y("score:Q", title=None, scale=alt.Scale(domain=[0, top]))

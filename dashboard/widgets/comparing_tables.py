@@ -3,17 +3,41 @@
 Pure: from the answers of `db.comparing` to what is drawn and downloaded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis import intervals
-from dashboard.widgets.rows import Row
+from dashboard.widgets.rows import Row, rows
 from db.comparing import Arm
 
 ALL = "all"
 KINDS = ("object", "part", "material", "colour")  # in the paper's order; others follow by name
+HAS, PERHAPS, LACKS = "has", "perhaps", "lacks"
+PLACE = ("run_id", "started_at", "training", "training_steps", "training_images")
+SAMPLE = {  # what has to be equal for checkpoints to be joined by a line, and how it is said
+    "segmenter": "{}",
+    "segmenter_sha256": "weights {!s:.6}",
+    "seed": "seed {}",
+    "images": "{:,} images",
+    "calibration": "{:,} for calibration",
+    "threshold_rule": "threshold {}",
+    "grid_height": "grid {} high",
+    "grid_width": "grid {} wide",
+}
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Concepts by how one arm stands with them: it alone has, perhaps has, lacks while most others have, and
+    those that its images show not or too rarely."""
+
+    alone: list[str]
+    perhaps: list[str]
+    lacks: list[str]
+    unseen: list[str]
 
 
 def categories(shared: pd.DataFrame) -> list[str]:
@@ -26,17 +50,21 @@ def categories(shared: pd.DataFrame) -> list[str]:
 
 
 def shared(vocabularies: pd.DataFrame) -> pd.DataFrame:
-    """Concept and category of those that every run has."""
-    runs = vocabularies["run_id"].nunique()
-    counted = vocabularies.groupby(["concept", "category"], sort=False)["run_id"].nunique()
-    return counted[counted == runs].reset_index()[["concept", "category"]]
+    """Concept and category of those that every run has, of `db.comparing.vocabularies`."""
+    common = vocabularies.loc[vocabularies["shared"], ["concept", "category"]]
+    return common.drop_duplicates().reset_index(drop=True)
 
 
 def tally(
-    named: pd.DataFrame, layers: Mapping[Arm, Row], names: Mapping[Arm, str], common: pd.DataFrame
+    named: pd.DataFrame,
+    layers: Mapping[Arm, Row],
+    names: Mapping[Arm, str],
+    common: pd.DataFrame,
+    has_cut: bool = True,
 ) -> pd.DataFrame:
     """One row an arm and category: units named so, their share of the layer with Wilson's interval, the range
-    that the images leave open, units that beat the mask, distinct concepts with their interval."""
+    that the images leave open (where the rule has a cut), units that beat the mask, distinct concepts with
+    their interval."""
     found = []
     for kind in categories(common):
         vocabulary = len(common) if kind == ALL else int((common["category"] == kind).sum())
@@ -45,24 +73,24 @@ def tally(
             mine = of_kind[(of_kind["run_id"] == arm.run_id) & (of_kind["layer"] == arm.layer)]
             units = int(layers[arm]["units"])
             facts = {"arm": name, "run_id": arm.run_id, "layer": arm.layer, "category": kind}
-            found.append({**facts, **_counted(mine, units, vocabulary)})
+            found.append({**facts, **_counted(mine, units, vocabulary, has_cut)})
     return pd.DataFrame(found)
 
 
-def _counted(mine: pd.DataFrame, units: int, vocabulary: int) -> dict[str, object]:
+def _counted(mine: pd.DataFrame, units: int, vocabulary: int, has_cut: bool) -> dict[str, object]:
+    """The counts of one arm and category; no rows are no named units, and so zeros."""
     count = int(mine["units"].sum())
     each = mine.loc[mine["units"] > 0, "units"].to_numpy()
     low, high = intervals.share(count, units)
     few, many = intervals.distinct(each, units, vocabulary)
-    cut = mine["surely"].notna().all() and len(mine)
     return {
         "units": units,
         "named": count,
         "share": count / units if units else np.nan,
         "share_low": low,
         "share_high": high,
-        "surely": int(mine["surely"].sum()) if cut else None,
-        "perhaps": int(mine["perhaps"].sum()) if cut else None,
+        "surely": int(mine["surely"].sum()) if has_cut else None,
+        "perhaps": int(mine["perhaps"].sum()) if has_cut else None,
         "detectors": int(mine["detectors"].sum()),
         "concepts": len(each),
         "concepts_low": few,
@@ -93,37 +121,81 @@ def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool)
     return frame.sort_values(["concept", "arm"], key=lambda c: c.map(order) if c.name == "arm" else c)
 
 
+def standing(named: pd.DataFrame, best: pd.DataFrame, names: Mapping[Arm, str]) -> dict[Arm, dict[str, str]]:
+    """Each arm's standing with the shared concepts: HAS (some unit surely is over the cut, or under the
+    calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
+    absent was not seen, or too rarely for a threshold of any of the arm's units."""
+    stands: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
+    for row in rows(best):
+        stands[Arm(row["run_id"], row["layer"])][row["concept"]] = LACKS
+    for row in rows(named):
+        sure = row["units"] if row["surely"] is None else row["surely"]
+        if sure or row["perhaps"]:
+            stands[Arm(row["run_id"], row["layer"])][row["concept"]] = HAS if sure else PERHAPS
+    return stands
+
+
 def holdings(
-    named: pd.DataFrame, names: Mapping[Arm, str], common: Sequence[str]
-) -> tuple[list[str], list[str], dict[str, tuple[list[str], list[str]]]]:
-    """Concepts that name a unit in every arm, in no arm, and for each arm: those that it alone has, and those
-    that it alone lacks or that most others have."""
-    has: dict[str, set[str]] = {name: set() for name in names.values()}
-    for row in named[named["units"] > 0].itertuples():
-        has[names[Arm(str(row.run_id), str(row.layer))]].add(str(row.concept))
-    everywhere = set.intersection(*has.values())
-    somewhere = set.union(*has.values())
-    each = {}
-    for name, own in has.items():
-        others = [concepts for other, concepts in has.items() if other != name]
-        lacks = {c for c in somewhere - own if 2 * sum(c in other for other in others) > len(others)}
-        alone = own - set().union(*others) if others else set()
-        each[name] = (sorted(alone), sorted(lacks))
-    return sorted(everywhere), sorted(set(common) - somewhere), each
+    stands: Mapping[Arm, Mapping[str, str]], common: Sequence[str]
+) -> tuple[list[str], list[str], dict[Arm, Holding]]:
+    """Concepts that every arm has, those that none has nor perhaps has, and what sets each arm apart."""
+
+    def those(holds: Callable[[list[str | None]], bool]) -> list[str]:
+        return sorted(c for c in common if holds([own.get(c) for own in stands.values()]))
+
+    everywhere = those(lambda all_arms: all(state == HAS for state in all_arms))
+    nowhere = those(lambda all_arms: not {HAS, PERHAPS} & set(all_arms))
+    return everywhere, nowhere, {arm: _apart(arm, stands, common) for arm in stands}
+
+
+def _apart(arm: Arm, stands: Mapping[Arm, Mapping[str, str]], common: Sequence[str]) -> Holding:
+    own, others = stands[arm], [held for other, held in stands.items() if other != arm]
+
+    def those(state: str | None, among_others: Callable[[list[str | None]], bool]) -> list[str]:
+        chosen = (c for c in common if own.get(c) == state)
+        return sorted(c for c in chosen if among_others([held.get(c) for held in others]))
+
+    return Holding(
+        alone=those(HAS, lambda states: bool(states) and all(state == LACKS for state in states)),
+        perhaps=those(PERHAPS, lambda states: True),
+        lacks=those(LACKS, lambda states: 2 * states.count(HAS) > len(states)),
+        unseen=those(None, lambda states: True),
+    )
 
 
 def along(frame: pd.DataFrame, runs: Mapping[str, Row]) -> pd.DataFrame:
-    """The rows of runs whose place in their training is known, with that; only trainings of which at least
-    two checkpoints are there."""
-    facts = pd.DataFrame(
-        [
-            {name: run[name] for name in ("run_id", "training", "training_steps", "training_images")}
-            for run in runs.values()
-        ]
-    )
-    facts = facts.dropna(subset=["training", "training_steps"])
-    counted = facts.groupby("training")["training_steps"].transform("nunique")
-    return frame.merge(facts[counted > 1], on="run_id")
+    """The rows of runs whose place in their training is known, with that; only where a training has two
+    checkpoints or more.
+
+    `line` is what may be joined: checkpoints of one training seen by one segmenter on one sample. Of runs
+    that repeat one another in all of this, the newest counts.
+    """
+    facts = pd.DataFrame([{name: run[name] for name in (*PLACE, *SAMPLE)} for run in runs.values()])
+    facts = facts.dropna(subset=["training", "training_steps"]).sort_values("started_at", ascending=False)
+    facts = facts.drop_duplicates(["training", *SAMPLE, "training_steps"])
+    lines = facts.groupby(["training", *SAMPLE], dropna=False, sort=False)
+    facts = facts[lines["training_steps"].transform("size") > 1]
+    facts = facts.assign(line=[_line(row, rows(facts)) for row in rows(facts)])
+    return frame.merge(facts[[*PLACE, "line"]].drop(columns="started_at"), on="run_id")
+
+
+def _line(row: Row, others: Sequence[Row]) -> str:
+    """The training, with what tells its lines apart where there are several."""
+    twins = [other for other in others if other["training"] == row["training"]]
+    differ = [name for name in SAMPLE if len({twin[name] for twin in twins}) > 1]
+    said = [SAMPLE[name].format(row[name]) for name in differ]
+    return str(row["training"]) + (f" ({', '.join(said)})" if said else "")
+
+
+def late(points: pd.DataFrame) -> dict[str, list[str]]:
+    """Concepts of which a line has no point at its first checkpoints, and the runs that lack it there."""
+    found: dict[str, list[str]] = {}
+    order = points.drop_duplicates("run_id").sort_values("training_steps")
+    for concept, own in points.groupby("concept"):
+        early = order[order["training_steps"] < own["training_steps"].min()]
+        if len(early):
+            found[str(concept)] = list(early["run_id"])
+    return found
 
 
 def best_layer(concepts: pd.DataFrame) -> pd.DataFrame:

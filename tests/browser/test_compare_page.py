@@ -67,10 +67,10 @@ def test_a_run_that_is_not_there_is_said_and_left_out(visitor: Visitor) -> None:
 
 def test_the_statement_behind_it_opens_in_sql(visitor: Visitor) -> None:
     page = visitor.open("/compare")
-    page.get_by_role("link", name="Open these runs in SQL").click()
+    page.get_by_role("link", name="Open these counts in SQL").click()
     expect(page.get_by_role("heading", name="SQL")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^\d+ rows"))).to_be_visible()
-    assert "run_comparison" in str(visitor.parameter("q"))
+    assert "unit_label" in str(visitor.parameter("q"))
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (420, "light")])
