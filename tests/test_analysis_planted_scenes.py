@@ -108,6 +108,57 @@ def test_the_veto_lets_a_thing_appear_only_where_it_says(
             )
 
 
+def shown(segmenter: SceneColours, images: Tensor, concept: str) -> Tensor:
+    """Where a concept is seen, (N, h, w)."""
+    return (segmenter.labels(images) == [c.name for c in segmenter.concepts].index(concept) + 1).any(1)
+
+
+@pytest.mark.parametrize("ground", ["brick", "plaster", "stone", "sky", "grass"])
+def test_what_a_thing_bears_goes_with_it_and_only_that(
+    generator: Generator, segmenter: SceneColours, z: Tensor, ground: str
+) -> None:
+    (unit,) = units(concept=ground, role="sole")
+    before, after = generator.images(z), without(generator, z, [unit])
+    for thing in unit.bears:
+        there = shown(segmenter, before, thing)
+        near = torch.nn.functional.max_pool2d(shown(segmenter, before, ground).float(), 17, 1, 8) > 0
+        assert there.any()
+        assert all(ground in t.needs for t in units(concept=thing) if t.causes)
+        assert not (shown(segmenter, after, thing) & near).any()
+        assert (shown(segmenter, after, thing) == there)[~near].all()
+    for name in ("door", "window", "path", "cloud"):
+        if name not in unit.bears and name not in unit.blocks:
+            kept = shown(segmenter, after, name) | ~shown(segmenter, before, name)
+            assert kept.all(), name
+
+
+def test_without_hills_clouds_appear_where_they_were_kept_away(
+    generator: Generator, segmenter: SceneColours, z: Tensor
+) -> None:
+    (hill,) = units(concept="hill", role="sole")
+    assert hill.blocks == ("cloud",)
+    before, after = generator.images(z), without(generator, z, [hill])
+    new = shown(segmenter, after, "cloud") & ~shown(segmenter, before, "cloud")
+    around = torch.nn.functional.max_pool2d(shown(segmenter, before, "hill").float(), 5, 1, 2) > 0
+    assert new.any()
+    assert not (new & ~around).any()
+
+
+@pytest.mark.parametrize("thing", ["hill", "grass"])
+def test_a_forced_hill_or_meadow_leaves_no_cloud(generator: Generator, z: Tensor, thing: str) -> None:
+    (unit,) = units(concept=thing, role="sole")
+    r = generator.cut(z, "layer1").r.clone()
+    cloud = NAMES.index("cloud")
+    assert generator.module.placed(r)[:, cloud].any()
+    r[:, unit.unit] = r[:, unit.unit].amax()
+    assert not generator.module.placed(r)[:, cloud].any()
+
+
+def test_a_copy_bears_and_blocks_nothing() -> None:
+    idle = [t for t in truth(SEED) if not t.causes]
+    assert not any(t.needs or t.bears or t.blocks for t in idle)
+
+
 def inside(labels: Tensor, thing: str, segmenter: SceneColours) -> Tensor:
     """Pixels that show a thing and are not at its edge."""
     names = [c.name for c in segmenter.concepts]

@@ -6,11 +6,12 @@ rest of the chain paints. A thing appears in the picture by these rules only:
 - *sole*: its one unit paints it; *either*: one of two suffices; *both*: it needs two;
 - *gate*: no door anywhere without this unit, which is on everywhere and so agrees with nothing;
 - *copy*: has a thing's map and is read by nobody; *noise* follows no concept; *dead* never fires;
-- the veto: doors and windows only on walls, clouds only in the open sky, paths only on grass;
+- the veto: doors and windows only on walls, clouds only in the open sky (hill and grass keep them away),
+  paths only on grass; so taking a wall, the sky or the grass away takes what it bears with it;
 - later things lie over earlier ones, in the order of `THINGS`.
 
     parts = build(weights(seed=1))
-    truth(seed=1)[3]                 # Truth(unit=3, concept='door', role='either')
+    truth(seed=1)[3]                 # Truth(unit=3, concept='door', role='either'); .needs, .bears, .blocks
     appears("door", on="brick")      # True
 """
 
@@ -47,12 +48,13 @@ THINGS: dict[str, tuple[float, float, float]] = {
 VOID = (-1.0, -1.0, -1.0)
 NAMES = tuple(THINGS)
 WALLS = ("brick", "plaster", "stone")
-VETO: dict[str, tuple[str, ...]] = {
+NEEDS: dict[str, tuple[str, ...]] = {  # seen only where one of these is
     "cloud": ("sky",),
     "path": ("grass",),
-    "window": (*WALLS, "door"),
-    "door": (*WALLS, "window"),
+    "window": WALLS,
+    "door": WALLS,
 }
+BLOCKS: dict[str, tuple[str, ...]] = {"hill": ("cloud",), "grass": ("cloud",)}  # keeps these away
 ROLES: tuple[tuple[str | None, str], ...] = (
     *((name, "sole") for name in NAMES if name not in ("tree", "dome", "door")),
     *((name, "either") for name in ("tree", "tree", "door", "door")),
@@ -77,6 +79,21 @@ class Truth:
         """Whether taking the unit away (with its partner, where either suffices) takes the concept away."""
         return self.role in ("sole", "either", "both", "gate")
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Things of which one must be there for the unit to show anything; none: it shows anywhere."""
+        return NEEDS.get(self.concept or "", ()) if self.causes else ()
+
+    @property
+    def bears(self) -> tuple[str, ...]:
+        """Other things that go where the concept is taken away: a wall's doors and windows go with it."""
+        return tuple(thing for thing, on in NEEDS.items() if self.causes and self.concept in on)
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Things that the concept keeps away where it is: taken away, it lets them appear."""
+        return BLOCKS.get(self.concept or "", ()) if self.causes else ()
+
 
 def truth(seed: int) -> list[Truth]:
     """What every unit of layer1 means and does, for the weights of that seed."""
@@ -85,7 +102,8 @@ def truth(seed: int) -> list[Truth]:
 
 def appears(thing: str, on: str) -> bool:
     """Whether a thing forced into a cell that shows `on` is then seen there: veto and painting order."""
-    allowed = thing not in VETO or on in VETO[thing]
+    ground = NEEDS.get(thing)
+    allowed = ground is None or on in ground or NEEDS.get(on) == ground  # what shares its ground lies on it
     return allowed and NAMES.index(thing) > NAMES.index(on)
 
 
@@ -151,10 +169,10 @@ class Placed(nn.Module):
                 continue
             known = made.get(concept, kind)
             made[concept] = known * kind if role == "gate" else _joined(role)(known, kind)
-        wall = torch.stack([made[name] for name in WALLS]).amax(0)
-        made["door"], made["window"] = made["door"] * wall, made["window"] * wall
-        made["cloud"] = made["cloud"] * made["sky"] * (1 - made["hill"]) * (1 - made["grass"])
-        made["path"] = made["path"] * made["grass"]
+        for thing, ground in NEEDS.items():
+            made[thing] = made[thing] * torch.stack([made[name] for name in ground]).amax(0)
+        for thing, kept in BLOCKS.items():
+            made.update({name: made[name] * (1 - made[thing]) for name in kept})
         return torch.stack([made[name] for name in NAMES], 1)
 
 
