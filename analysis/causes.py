@@ -11,7 +11,7 @@ docs/causes.md says what each number means.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,13 +21,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.causal import frames, results, statistics
+from analysis.causal import frames, results
 from analysis.edits import Edit
 from analysis.errors import GanatomyError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from analysis.causal.task import Task
     from analysis.concepts import Concept
     from analysis.generators.generator import Generator
     from analysis.segmenters.protocol import Segmenter
@@ -43,7 +44,7 @@ class Causes:
     concept: str
     alphas: NDArray[np.float64]  # (seeds, units)
     iou: Array  # (units,) calibration IoU with the concept
-    insert_values: NDArray[np.float64]
+    values: dict[str, NDArray[np.float64]]  # what an ablation and an insertion set each unit to, (units,)
     rankings: dict[str, NDArray[np.int64]]
     top: int
     curve: pd.DataFrame
@@ -51,7 +52,7 @@ class Causes:
     side: pd.DataFrame
     learning: pd.DataFrame
     summary: pd.DataFrame
-    random_energy: Array  # (random sets,) energy over that of the set they match
+    random_energy: Array  # (random sets, 2) energy of ablation and insertion over that of the set matched
 
     @property
     def alpha(self) -> NDArray[np.float64]:
@@ -66,24 +67,21 @@ class Causes:
     @cached_property
     def overlap(self) -> pd.DataFrame:
         """The share that the seeds' first n units have in common, for each n (units, overlap)."""
-        orders = np.stack([statistics.ranked(alpha, self.iou) for alpha in self.alphas])
-        count = np.arange(1, orders.shape[1] + 1)
-        return pd.DataFrame(
-            {"units": count, "overlap": [statistics.top_overlap(orders, int(n)) for n in count]}
-        )
+        return results.overlap(self.alphas, self.iou)
 
     def edit(self, operation: Literal["ablate", "insert"], units: int, ranking: str = "ace") -> Edit:
-        """Ablates the first units of a ranking everywhere, or inserts their constants."""
+        """Ablates the first units of a ranking everywhere, or inserts their constants: as was scored."""
         chosen = [int(unit) for unit in self.rankings[ranking][:units]]
         if not chosen:
             return Edit()
-        if operation == "ablate":
-            return Edit.ablate(self.layer, chosen)
-        return Edit.insert(self.layer, {unit: float(self.insert_values[unit]) for unit in chosen})
+        values = {unit: float(self.values[operation][unit]) for unit in chosen}
+        if operation == "insert":
+            return Edit.insert(self.layer, values)
+        return Edit.mean(self.layer, values) if any(values.values()) else Edit.ablate(self.layer, chosen)
 
     @property
     def units(self) -> pd.DataFrame:
-        """Table ace_unit: alpha over the seeds, rank, and the constant that an insertion sets."""
+        """Table ace_unit: alpha over the seeds, rank, and what the edits set the unit to."""
         rank = np.empty(len(self.ranking), np.int64)
         rank[self.ranking] = np.arange(1, len(rank) + 1)
         return self._placed(
@@ -94,7 +92,8 @@ class Causes:
                     "alpha_low": self.alphas.min(0),
                     "alpha_high": self.alphas.max(0),
                     "rank": rank,
-                    "insert_value": self.insert_values,
+                    "ablate_value": self.values["ablate"],
+                    "insert_value": self.values["insert"],
                 }
             )
         )
@@ -108,6 +107,7 @@ class Causes:
             "ace_curve": self._placed(self.curve),
             "unit_effect": single,
             "side_effect": self._placed(self.side),
+            "ace_overlap": self._placed(self.overlap),
             "ace_learning": self._placed(self.learning),
             "ace_summary": self._placed(self.summary),
         }
@@ -118,9 +118,8 @@ class Causes:
             f"causes-{self.layer}": {
                 "alphas": self.alphas,
                 "iou": np.asarray(self.iou, float),
-                "insert_values": self.insert_values,
+                **{f"{edit}_values": values for edit, values in self.values.items()},
                 "random_energy": np.asarray(self.random_energy, float),
-                "overlap": self.overlap.overlap.to_numpy(),
                 **{f"ranking_{name}": order for name, order in self.rankings.items()},
             }
         }
@@ -144,9 +143,11 @@ def ace(
     penalty: Literal["norm", "squared"] = "norm",
     penalty_weight: float | None = None,
     insert: Literal["mean", "double", "q99"] = "mean",
+    ablate: Literal["zero", "mean"] = "zero",
     images: int = 64,
     random_sets: int = 50,
     top: int | None = None,
+    by_hand: Sequence[int] = (),
     iou: Array | None = None,
     second_segmenter: Segmenter | None = None,
     feature: Callable[[Tensor], Tensor] | None = None,
@@ -158,21 +159,23 @@ def ace(
     """Learns the units that cause a concept, and measures them on images that chose nothing.
 
     `seeds` learn apart, each on its own latents, for at most `steps` steps; `images` counts test images.
-    `top` is the size of the causal set that the summary speaks of. `iou` (units,) is the calibration IoU
-    with the concept, from a dissection; left out, it is measured on the training latents. A
-    `second_segmenter` that knows the concept scores the causal set once more. `feature` maps images to
-    features (N, d) for the realism score; left out, the segmenter's own, or pooled pixels.
+    `top` is the size of the causal set that the summary speaks of. `by_hand` names units in order: a further
+    ranking "hand", for the effect of any set. `iou` (units,) is the calibration IoU with the concept, from a
+    dissection; left out, it is measured on the training latents. A `second_segmenter` that knows the concept
+    scores the causal set once more. `feature` maps images to features (N, d) for the realism score; left out,
+    the segmenter's own, or pooled pixels.
 
-    `penalty_weight` is the paper's lambda; None chooses it on the stopping latents of the first seed.
-    `learning` and `amounts` take further fields of analysis.causal.learning.Settings and
-    analysis.causal.amounts.Amounts. With `keep`, a folder, each finished stage is a file there, and a second
-    call goes on from them. `progress(stage, done, total)` counts images, or steps.
+    `insert` sets units to k, 2k or their 99 % quantile, `ablate` to 0 or to their mean. `penalty_weight` is
+    the paper's lambda; None chooses it on the stopping latents of the first seed. `learning` and `amounts`
+    take further fields of analysis.causal.settings.Settings and analysis.causal.amounts.Amounts. With `keep`,
+    a folder, each finished stage is a file there, and a second call goes on from them.
+    `progress(stage, done, total)` counts images, or steps.
 
     Raises:
         GanatomyError: no such layer or concept, or the concept is in none of the training images.
     """
     from analysis.causal.amounts import Amounts
-    from analysis.causal.learning import Settings
+    from analysis.causal.settings import Settings
     from analysis.causal.task import Task
 
     task = Task(
@@ -181,16 +184,19 @@ def ace(
         layer,
         concept if isinstance(concept, str) else concept.name,
         seed,
+        ablate,
         insert,
         _made(Settings, steps=steps, penalty=penalty, penalty_weight=penalty_weight, **(learning or {})),
         _made(Amounts, seeds=seeds, images=images, random_sets=random_sets, **(amounts or {})),
         iou,
         feature,
         top,
+        by_hand,
+        second_segmenter,
         progress or (lambda stage, done, total: None),
         keep,
     )
-    return _found(task, second_segmenter)
+    return _found(task)
 
 
 def _made(kind: Any, **fields: Any) -> Any:
@@ -200,29 +206,23 @@ def _made(kind: Any, **fields: Any) -> Any:
         raise GanatomyError(f"There is no such setting of {kind.__name__} ({error}).") from error
 
 
-def _found(task: Any, second: Segmenter | None) -> Causes:
-    count = task.top
-    curve = results.curve(task)
-    side = results.side(task)
-    single = frames.single_frame(
-        task.single("choosing"), task.single("test"), [c.name for c in task.segmenter.concepts]
-    )
-    rows = [results.summary(task, count, task.segmenter, None)]
-    if second is not None:
-        chosen = [int(unit) for unit in task.rankings["ace"][:count]]
-        rows.append(results.summary(task, count, second, task.rescored(second, chosen)))
+def _found(task: Task) -> Causes:
+    # In an order in which a call that is cut off has kept the dearest first.
+    curve, side = results.curve(task), results.side(task)
+    names = [concept.name for concept in task.segmenter.concepts]
+    single = frames.single_frame(task.single("choosing"), task.single("test"), names)
     return Causes(
         layer=task.layer,
         concept=task.concept,
         alphas=task.alphas,
         iou=task.agreement,
-        insert_values=task.values,
+        values=task.values,
         rankings=task.rankings,
-        top=count,
+        top=task.causal_set,
         curve=curve,
         single=single,
         side=side,
         learning=results.learned(task),
-        summary=pd.DataFrame([row | results.costs(task) for row in rows]),
-        random_energy=np.array([ratio for _, _, ratio in task.random_sets]),
+        summary=results.summary(task, task.causal_set),
+        random_energy=np.array([[*drawn.ratio.values()] for drawn in task.random_sets]),
     )

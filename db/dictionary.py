@@ -17,8 +17,9 @@ _TYPES = {
 }
 _HEAD = """# Tables and views of the store
 
-Made from `db/schema.py`, `db/schema_effects.py`, `db/views.py` and `db/workspace_schema.py` by
-`python -m db.dictionary > docs/schema.md`. All are in `current.duckdb`; times are UTC without a zone.
+Made from `db/schema.py`, `db/schema_causes.py`, `db/schema_effects.py`, `db/views.py` and
+`db/workspace_schema.py` by `python -m db.dictionary > docs/schema.md`. All are in
+`current.duckdb`; times are UTC without a zone.
 """
 
 

@@ -7,7 +7,15 @@ import pandas as pd
 import sqlalchemy as sa
 
 from db.schema import layer, run, unit_concept
-from db.schema_effects import ace_curve, ace_learning, ace_summary, ace_unit, side_effect, unit_effect
+from db.schema_causes import (
+    ace_curve,
+    ace_learning,
+    ace_overlap,
+    ace_summary,
+    ace_unit,
+    side_effect,
+    unit_effect,
+)
 from db.store import Snapshot
 
 
@@ -52,10 +60,11 @@ def causes(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def rankings(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
-    """The units of a causes run by alpha: alpha, its range over seeds and rank, the constant inserted, the
-    effect of the unit alone, and from the parent the IoU on calibration images; and each ranking's places."""
-    a, e, p = ace_unit, unit_effect, unit_concept
-    same_unit = (a.c.run_id == e.c.run_id) & (a.c.unit == e.c.unit) & (a.c.concept == e.c.concept)
+    """The units of a causes run by alpha: alpha, its range over seeds and rank, what the edits set the unit
+    to, the effects of ablating the unit alone, and from the parent the IoU on calibration images; and each
+    ranking's places."""
+    a, p = ace_unit, unit_concept
+    off, both = unit_effect.alias(), unit_effect.alias()
     same_iou = (
         (p.c.run_id == run.c.parent_run_id)
         & (p.c.layer == a.c.layer)
@@ -63,15 +72,23 @@ def rankings(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
         & (p.c.concept == a.c.concept)
     )
     iou_rank = sa.func.rank().over(order_by=p.c.calibration_iou.desc().nulls_last())
-    columns = (a.c.unit, a.c.alpha, a.c.alpha_low, a.c.alpha_high, a.c.rank, a.c.insert_value)
-    alone = (e.c.effect, e.c.effect_low, e.c.effect_high, e.c.relative_effect, e.c.rank.label("single_rank"))
-    chosen = sa.select(*columns, *alone, p.c.calibration_iou, p.c.iou, iou_rank.label("iou_rank"))
+    columns = [column for name, column in a.c.items() if name not in ("run_id", "layer", "concept")]
+    alone = (off.c.effect, off.c.effect_low, off.c.effect_high, off.c.relative_effect)
+    places = (both.c.rank.label("single_rank"), iou_rank.label("iou_rank"))
+    chosen = sa.select(*columns, *alone, p.c.calibration_iou, p.c.iou, *places)
     joined = (
         a.join(run, run.c.run_id == a.c.run_id)
-        .outerjoin(e, same_unit & (e.c.edit == "ablate"))
+        .outerjoin(off, _alone(off, "ablate"))
+        .outerjoin(both, _alone(both, "both"))
         .outerjoin(p, same_iou)
     )
     return snapshot.read(chosen.select_from(joined).where(a.c.run_id == run_id).order_by(a.c.rank))
+
+
+def _alone(e: sa.FromClause, edit: str) -> sa.ColumnElement[bool]:
+    """Joins what an edit of the unit alone does to the concept of table ace_unit."""
+    a = ace_unit.c
+    return (a.run_id == e.c.run_id) & (a.unit == e.c.unit) & (a.concept == e.c.concept) & (e.c.edit == edit)
 
 
 def curves(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
@@ -85,6 +102,12 @@ def side_effects(snapshot: Snapshot, run_ids: list[str], edit: str) -> pd.DataFr
     c = side_effect.c
     chosen = sa.select(side_effect).where(c.run_id.in_(run_ids), c.edit == edit)
     return snapshot.read(chosen.order_by(c.concept, c.ranking, c.units, c.affected))
+
+
+def overlap(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
+    """How far the seeds agree on the first n units: units, overlap."""
+    c = ace_overlap.c
+    return snapshot.read(sa.select(c.units, c.overlap).where(c.run_id == run_id).order_by(c.units))
 
 
 def learning(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
@@ -102,8 +125,10 @@ def summary(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
 
 
 def unit_causes(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
-    """What ablating one unit does to each concept, from the newest causes run of its layer that stands on a
-    dissection: run_id, images, concept, effect with its interval, relative_effect, rank."""
+    """What editing one unit does to each concept, from the newest causes run of its layer that stands on a
+    dissection: run_id, images, concept; of ablating it, effect with its interval, relative_effect and rank;
+    ace with its interval. The concepts that it moves most on the choosing images first: no luck of those that
+    are shown."""
     r, e = run.c, unit_effect.c
     newest = (
         sa.select(r.run_id)
@@ -115,10 +140,14 @@ def unit_causes(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: i
         .order_by(r.started_at.desc(), r.run_id)
         .limit(1)
     )
-    facts = (e.run_id, e.concept, e.effect, e.effect_low, e.effect_high, e.relative_effect, e.rank)
-    chosen = sa.select(*facts, r.images).select_from(unit_effect.join(run, r.run_id == e.run_id))
-    chosen = chosen.where(e.run_id.in_(newest), e.layer == layer_name, e.unit == unit, e.edit == "ablate")
-    return snapshot.read(chosen.order_by(sa.func.abs(e.effect).desc(), e.concept))
+    off, both = unit_effect.alias(), unit_effect.alias()
+    same = (off.c.run_id == both.c.run_id) & (off.c.unit == both.c.unit) & (off.c.concept == both.c.concept)
+    facts = (off.c.run_id, off.c.images, off.c.concept, off.c.effect, off.c.effect_low, off.c.effect_high)
+    ace = [both.c[f"effect{end}"].label(f"ace{end}") for end in ("", "_low", "_high")]
+    chosen = sa.select(*facts, off.c.relative_effect, off.c.rank, *ace).select_from(off.join(both, same))
+    chosen = chosen.where(off.c.run_id.in_(newest), off.c.layer == layer_name, off.c.unit == unit)
+    chosen = chosen.where(off.c.edit == "ablate", both.c.edit == "both")
+    return snapshot.read(chosen.order_by(sa.func.abs(both.c.choosing_effect).desc(), off.c.concept))
 
 
 def unit_alphas(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
@@ -131,10 +160,10 @@ def unit_alphas(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: i
     return snapshot.read(chosen.order_by(a.alpha.desc(), r.started_at.desc()))
 
 
-def units_where(snapshot: Snapshot, run_id: str, concept: str | None = None) -> pd.DataFrame:
-    """The single-unit sweep of a causes run for one concept, strongest on the choosing images first."""
+def units_where(snapshot: Snapshot, run_id: str, concept: str, edit: str) -> pd.DataFrame:
+    """The single-unit sweep of a causes run for one concept and edit, in the order of the choosing images."""
     e = unit_effect.c
-    chosen = sa.select(unit_effect).where(e.run_id == run_id, e.concept == concept)
+    chosen = sa.select(unit_effect).where(e.run_id == run_id, e.concept == concept, e.edit == edit)
     return snapshot.read(chosen.order_by(e.rank))
 
 

@@ -5,14 +5,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from db.schema import run
-from db.schema_effects import (
-    ace_summary,
-    ace_unit,
-    context_row,
-    context_summary,
-    context_trace,
-    insertion_context,
-)
+from db.schema_causes import ace_summary, ace_unit
+from db.schema_effects import context_row, context_summary, context_trace, insertion_context
 from db.store import Snapshot
 
 

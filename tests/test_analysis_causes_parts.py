@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from analysis import Generator, latents
-from analysis.causal import agreeing, cells, constants, learning, scoring, streams
+from analysis.causal import agreeing, cells, constants, frames, learning, scoring, single_cells, streams
 from analysis.causal.meter import Eyes, Meter
 from analysis.causal.realism import NEIGHBOURS, Realism
 from analysis.causal.sample import Sample, pooled
+from analysis.causal.settings import Settings, penalty
 from analysis.edits import Edit
 from analysis.errors import GanatomyError
 from analysis.generators import planted, planted_causes, progan
@@ -83,11 +84,24 @@ def test_constants_are_the_loops(small: tuple[Sample, Eyes, Meter]) -> None:
                     total += there[image, row, column]
                     square += r[image, unit, row, column] ** 2
         assert found.k[unit] == pytest.approx(part / total, rel=1e-5)
-        assert found.energy[unit] == pytest.approx(square / 2560, rel=1e-5)
+        assert found.square[unit] == pytest.approx(square / 2560, rel=1e-5)
+        assert found.mean[unit] == pytest.approx(r[:, unit].mean(), rel=1e-5)
         assert (r[:, unit] > found.q99[unit]).mean() == pytest.approx(0.01, abs=0.004)
-    assert np.allclose(found.insert("double"), 2 * found.insert("mean"))
-    with pytest.raises(GanatomyError, match="no insertion 'most'"):
-        found.insert("most")
+        changed = np.square(1.5 - r[:, unit]).mean()  # what setting the unit to 1.5 everywhere changes
+        assert found.energy(np.full(18, 1.5))[unit] == pytest.approx(changed, rel=1e-5)
+    plain, other = found.values("zero", "mean"), found.values("mean", "double")
+    assert not plain["ablate"].any()
+    assert np.allclose(plain["insert"], found.k, rtol=1e-3)
+    assert np.allclose(other["insert"], 2 * found.k, rtol=1e-3)
+    assert np.allclose(other["ablate"], found.mean, rtol=1e-3)
+    for kinds in (("zero", "most"), ("most", "mean")):
+        with pytest.raises(GanatomyError, match=r"no (ab|in).*on 'most'"):
+            found.values(*kinds)
+
+
+def test_strata_are_the_images_with_and_without_a_free_cell() -> None:
+    there = torch.tensor([[[0.0, 0.0]], [[0.5, 0.0]], [[1.0, 0.1]]])
+    assert [rows.tolist() for rows in cells.strata(there)] == [[1, 2], [0, 1]]
 
 
 def test_proposals_mix_histogram_and_uniform() -> None:
@@ -120,8 +134,8 @@ def test_single_cells_are_drawn_as_often_as_their_weight() -> None:
 def test_the_relaxed_edit_and_its_effect_are_the_loops(small: tuple[Sample, Eyes, Meter]) -> None:
     made, eyes, _ = small
     units = made.layer.units
-    alpha, k = torch.rand(units), torch.rand(units) * 2
-    batch = learning.Drawer(made, learning.Settings(), 3).batch(3)
+    alpha, gone, k = torch.rand(units), torch.rand(units), torch.rand(units) * 2
+    batch = learning.Drawer(made, Settings(), 3).batch(3)
     assert batch.ablate.tolist() == [True] * 3 + [False] * 3
     held = made.there[batch.rows] > 0
     assert (batch.where[:3] == held[:3]).all()
@@ -131,7 +145,7 @@ def test_the_relaxed_edit_and_its_effect_are_the_loops(small: tuple[Sample, Eyes
         r = made.maps(row[None])[0].clone()
         for i, j in where.nonzero().tolist():
             for unit in range(units):
-                target = 0.0 if ablate else float(k[unit])
+                target = float((gone if ablate else k)[unit])
                 r[unit, i, j] = (1 - alpha[unit]) * r[unit, i, j] + alpha[unit] * target
         seen = SEGMENTER.probability(made.tail(row[None], r[None]), "disc")[0]
         inside = [
@@ -139,18 +153,20 @@ def test_the_relaxed_edit_and_its_effect_are_the_loops(small: tuple[Sample, Eyes
         ]
         means.append(np.mean(inside))
     expected = np.mean(means[3:]) - np.mean(means[:3])
-    assert float(learning.effect(made, eyes, alpha, k, batch)) == pytest.approx(expected, abs=1e-5)
+    to = learning.Targets(gone, k)
+    assert float(learning.effect(made, eyes, alpha, to, batch)) == pytest.approx(expected, abs=1e-5)
+    assert learning.effect_of(made, eyes, alpha, to, batch) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_penalties_and_the_start() -> None:
     alpha = torch.tensor([0.6, 0.0, 0.8])
-    assert float(learning.penalty(alpha, learning.Settings(), 0.5)) == pytest.approx(0.5)
-    squared = learning.Settings(penalty="squared")
-    assert float(learning.penalty(2 * alpha, squared, 0.5)) == pytest.approx(2.0)
+    assert float(penalty(alpha, Settings(), 0.5)) == pytest.approx(0.5)
+    squared = Settings(penalty="squared")
+    assert float(penalty(2 * alpha, squared, 0.5)) == pytest.approx(2.0)
     assert learning.start(np.array([0.1, np.nan, 0.4])).tolist() == pytest.approx([0.25, 0, 1])
     assert learning.start(np.full(2, np.nan)).tolist() == [0.5, 0.5]
     with pytest.raises(GanatomyError, match="no penalty 'cube'"):
-        learning.Settings(penalty="cube")  # type: ignore[arg-type]
+        Settings(penalty="cube")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("replayed", [False, True])
@@ -215,11 +231,10 @@ def test_the_tail_is_the_edited_generator_at_every_layer() -> None:
 
 def test_single_cells_are_scored_in_the_cell_that_was_edited(small: tuple[Sample, Eyes, Meter]) -> None:
     made, eyes, _ = small
-    at = scoring.draw_cells(made, 6, 1)
+    at = single_cells.draw_cells(made, 6, 1)
     assert at.where.flatten(1).sum(1).tolist() == [1] * len(at.rows)
     units = planted_causes.truth(1).argsort()[-2:].tolist()
-    gone = scoring.score_cells(made, eyes, units, np.zeros(18), at, lambda done: None)
-    there = scoring.score_cells(made, eyes, units, np.full(18, 2.0), at, lambda done: None)
+    gone = single_cells.score_cells(made, eyes, units, np.zeros(18), at, lambda done: None)
     weight = 0.0
     for n, (row, where) in enumerate(zip(at.rows, at.where, strict=True)):
         held = float(made.there[row][where]) > 0
@@ -232,10 +247,48 @@ def test_single_cells_are_scored_in_the_cell_that_was_edited(small: tuple[Sample
         assert gone[n] == pytest.approx(float(pooled(mask.float(), (16, 16))[0][where]))
         weight += at.weight[n]
     assert weight == pytest.approx(6)  # images: each one's strata make a whole
-    had = at.before[at.held]
-    assert scoring.one_cell(at, gone, None) == pytest.approx((had - gone[at.held]).sum() / had.sum())
-    assert scoring.one_cell(at, None, there) == pytest.approx((there - at.before)[~at.held].mean())
-    assert scoring.one_cell(at, gone, there) == pytest.approx(((there - gone) * at.weight).sum() / 6)
+
+
+def every_cell(made: Sample, eyes: Eyes, units: list[int], value: float, images: int) -> np.ndarray:
+    """The concept's share of each cell (images, 256) when it alone is edited: one tail a cell."""
+    where = torch.eye(256).bool().view(256, 16, 16)
+    found = []
+    for row in range(images):
+        rows = torch.full((256,), row)
+        at = single_cells.Cells(rows, where, np.ones(256, bool), np.ones(256), np.ones(256))
+        after = single_cells.score_cells(made, eyes, units, np.full(18, value), at, lambda done: None)
+        found.append(after)
+    return np.stack(found)
+
+
+def test_one_cell_effects_are_means_over_every_cell_of_the_stratum(small: tuple[Sample, Eyes, Meter]) -> None:
+    made, eyes, _ = small
+    units = planted_causes.truth(1).argsort()[-3:].tolist()
+    after = {"ablate": every_cell(made, eyes, units, 0, 4), "insert": every_cell(made, eyes, units, 3, 4)}
+    there = made.there[:4].flatten(1).double().numpy()
+    held = there > 0
+    assert len(set(held.sum(1).tolist())) > 2  # concepts of unequal size: cells are not images
+    moved = {"ablate": (there - after["ablate"])[held], "insert": (after["insert"] - there)[~held]}
+    moved["both"] = after["insert"] - after["ablate"]
+    before = {"ablate": there[held], "insert": there[~held], "both": there}
+    drawn: dict[str, list[np.ndarray]] = {edit: [] for edit in moved}
+    for seed in range(400):
+        at = single_cells.draw_cells(made, 4, seed)
+        place = at.where.flatten(1).int().argmax(1).numpy()
+        seen = {edit: values[at.rows.numpy(), place] for edit, values in after.items()}
+        for edit, found in drawn.items():
+            found.append(single_cells.one_cell(at, edit, seen))
+    for edit, found in drawn.items():
+        values = np.stack(found)
+        error = values[:, 0].std() / 20
+        assert values[:, 0].mean() == pytest.approx(moved[edit].mean(), abs=4 * error + 1e-9), edit
+        if edit == "insert":
+            assert np.isnan(values[:, 3:]).all()
+        else:
+            whole = moved[edit].sum() / before[edit].sum()
+            assert values[:, 3].mean() == pytest.approx(whole, rel=0.15), edit
+    assert moved["ablate"].mean() > 0.1
+    assert len(frames.ONE_CELL) == len(drawn["both"][0])
 
 
 def test_realism_is_the_loop() -> None:
@@ -270,7 +323,7 @@ def test_calibration_iou_is_the_engines() -> None:
 
 
 def test_streams_do_not_meet() -> None:
-    starts = (streams.TRAINING, streams.STOPPING, streams.TESTING, streams.CONTEXT)
+    starts = (streams.TRAINING, streams.STOPPING, streams.TESTING, streams.MEASURING)
     ends = [streams.lane(start, 14, streams.LANE)[1] for start in starts]
     assert all(end <= later for end, later in zip(ends, starts[1:], strict=False))
     assert all(start % 64 == 0 for start in (*starts, streams.LANE))

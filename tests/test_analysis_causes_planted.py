@@ -35,7 +35,8 @@ def check(seed: int) -> None:
     assert spearmanr(causes.alpha, truth).statistic >= 0.9
     assert causes.alpha[inert].max() < 0.05
     assert truth[causes.ranking[0]] == 1
-    assert (causes.summary.top_overlap >= 0.7).all()
+    # The seeds agree on what acts: beyond the three causes that are none of chance, alphas are near 0.
+    assert causes.overlap.overlap[causes.overlap.units <= len(planted_causes.EFFECTS)].min() >= 0.7
 
 
 @pytest.mark.parametrize("seed", [1, 2])

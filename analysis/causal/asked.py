@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.causal import constants, learning, streams
+from analysis.causal import constants, streams
 from analysis.causal.amounts import Amounts, sizes, top_units
 from analysis.causal.keeping import Keep
 from analysis.causal.meter import Eyes, Meter
-from analysis.causal.realism import Realism, pooled_pixels
+from analysis.causal.realism import Realism, check_enough, pooled_pixels
 from analysis.causal.sample import Sample
+from analysis.causal.settings import Settings
 from analysis.errors import GanatomyError
 from analysis.generators.generator import Generator
+from analysis.inserting.sweep import checked_set
 from analysis.segmenters.protocol import Segmenter
 
+KEPT = 2  # rises when a stage's file holds other numbers than before
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Progress = Callable[[str, int, int], None]
@@ -38,12 +41,15 @@ class Asked:
     layer: str
     concept: str
     seed: int
+    ablate: str
     insert: str
-    settings: learning.Settings
+    settings: Settings
     amounts: Amounts
     iou: Array | None
     feature: Feature | None
     top: int | None
+    by_hand: Sequence[int]
+    second: Segmenter | None
     progress: Progress
     folder: Path | None
     meter: Meter = field(default_factory=Meter)
@@ -52,16 +58,17 @@ class Asked:
         self.place = self.generator.layer(self.layer)
         self.layer = self.place.name
         self.eyes = Eyes(self.segmenter, self.concept, self.meter)
-        self.top = top_units(self.place.units) if self.top is None else self.top
-        if not 1 <= self.top <= self.place.units:
+        self.causal_set = top_units(self.place.units) if self.top is None else self.top
+        if not 1 <= self.causal_set <= self.place.units:
             raise GanatomyError(
-                f"A causal set of {self.top} units is not possible; {self.layer} has {self.place.units}."
+                f"A causal set of {self.causal_set} units is not possible; {self.layer} has "
+                f"{self.place.units}."
             )
-        self.sizes = sorted({*sizes(self.place.units), self.top})
-        if self.insert not in constants.KINDS:
-            raise GanatomyError(
-                f"There is no insertion '{self.insert}'; choose {', '.join(constants.KINDS)}."
-            )
+        self.hand = checked_set(self.place, self.by_hand) if len(self.by_hand) else []
+        self.sizes = sorted({*sizes(self.place.units), self.causal_set, len(self.hand)})
+        constants.check(self.ablate, self.insert)
+        check_enough(self.amounts.seeds * self.amounts.training)
+        self.other = Eyes(self.second, self.concept, self.meter) if self.second is not None else None
         if self.iou is not None and np.shape(self.iou) != (self.place.units,):
             raise GanatomyError(
                 f"{self.layer} has {self.place.units} units, but {np.size(self.iou)} IoUs were given; "
@@ -73,17 +80,20 @@ class Asked:
     def _about(self) -> Mapping[str, Any]:
         iou = None if self.iou is None else np.asarray(self.iou, float).round(12).tolist()
         return {
+            "kept": KEPT,
             "generator": self.generator.weights_sha256,
             "segmenter": getattr(self.segmenter, "weights_sha256", None) or type(self.segmenter).__name__,
             "concepts": [concept.name for concept in self.segmenter.concepts],
             "layer": self.place.path,
             "concept": self.concept,
             "seed": self.seed,
+            "ablate": self.ablate,
             "insert": self.insert,
             "settings": asdict(self.settings),
             "amounts": asdict(self.amounts),
             "iou": iou,
-            "top": self.top,
+            "top": self.causal_set,
+            "by_hand": self.hand,
             "feature": getattr(self.feature, "__qualname__", None),
         }
 
@@ -93,28 +103,31 @@ class Asked:
     def training(self) -> list[Sample]:
         """Each learning seed's own training latents."""
         return [
-            self.sample(
-                f"training images {number + 1}", streams.TRAINING, number, self.amounts.training, True
-            )
+            self.sample("training images", streams.TRAINING, number, self.amounts.training)
             for number in range(self.amounts.seeds)
         ]
 
     @cached_property
     def testing(self) -> Sample:
         """The latents that only measure."""
-        return self.sample("test images", streams.TESTING, 0, self.amounts.images, True)
+        return self.sample("test images", streams.TESTING, 0, self.amounts.images)
 
-    def sample(self, stage: str, start: int, number: int, count: int, images: bool) -> Sample:
+    def sample(
+        self, name: str, start: int, number: int, count: int, images: bool = True, eyes: Eyes | None = None
+    ) -> Sample:
+        """Latents of a lane; `images` False: only what learning needs is kept."""
+        stage = f"{name} {number + 1}" if start != streams.TESTING else name
         return Sample(
             self.generator,
             self.layer,
-            self.eyes,
+            eyes or self.eyes,
             self.seed,
             streams.lane(start, number, count),
             self.meter,
+            name=name,
             batch=self.amounts.batch,
             keep_images=images,
-            feature=self._feature if images else None,
+            feature=self._feature if images and eyes is None else None,
             progress=lambda done, total: self.progress(stage, done, total),
         )
 

@@ -17,6 +17,12 @@ def proposals(there: Tensor) -> Tensor:
     return (HISTOGRAM * histogram + (1 - HISTOGRAM) * uniform).to(there.dtype)
 
 
+def strata(there: Tensor) -> tuple[Tensor, Tensor]:
+    """Which images (n,) have a cell with the concept, and which have one without it; on the CPU."""
+    held = (there > 0).flatten(1).cpu()
+    return held.any(1).nonzero()[:, 0], (~held).any(1).nonzero()[:, 0]
+
+
 def typical(there: Tensor) -> int:
     """How many cells the concept touches in an image that shows it, on average, rounded; 1 or more."""
     touched = (there > 0).flatten(1).sum(1).double()

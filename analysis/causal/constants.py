@@ -15,30 +15,49 @@ from analysis.causal.sample import Sample
 from analysis.errors import GanatomyError
 
 KINDS = ("mean", "double", "q99")
+ABLATIONS = ("zero", "mean")
 QUANTILE, VALUES = 0.99, 1 << 17  # values a unit that the quantile is read from
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Constants:
-    """Each unit's k where the concept is, 99 % quantile, mean, and mean square (its energy), (units,)."""
+    """Each unit's k where the concept is, 99 % quantile, mean, and mean square, (units,)."""
 
-    k: NDArray[np.float64]
-    q99: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    energy: NDArray[np.float64]
+    k: Floats
+    q99: Floats
+    mean: Floats
+    square: Floats
 
-    def insert(self, kind: str) -> NDArray[np.float64]:
-        """The constants that an insertion sets: "mean" k, "double" 2k, or "q99".
+    def values(self, ablate: str, insert: str) -> dict[str, Floats]:
+        """What each edit sets a unit to: an ablation 0 ("zero") or its mean, an insertion k ("mean"), 2k
+        ("double") or "q99"; in four digits, so that an edit's text is short and still exactly what is scored.
 
         Raises:
             GanatomyError: there is no such kind.
         """
-        if kind not in KINDS:
-            raise GanatomyError(f"There is no insertion '{kind}'; choose one of {', '.join(KINDS)}.")
-        return self.q99 if kind == "q99" else self.k * (2 if kind == "double" else 1)
+        check(ablate, insert)
+        gone = self.mean if ablate == "mean" else np.zeros_like(self.mean)
+        there = self.q99 if insert == "q99" else self.k * (2 if insert == "double" else 1)
+        return {"ablate": _short(gone), "insert": _short(there)}
+
+    def energy(self, values: Floats) -> Floats:
+        """The energy of setting each unit to a value: E (value - r)^2 over images and cells."""
+        return np.maximum(values**2 - 2 * values * self.mean + self.square, 0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {"k": self.k, "q99": self.q99, "mean": self.mean, "energy": self.energy}
+        return {"k": self.k, "q99": self.q99, "mean": self.mean, "square": self.square}
+
+
+def check(ablate: str, insert: str) -> None:
+    """Raises `GanatomyError` when there is no such ablation or insertion."""
+    for what, kind, kinds in (("ablation", ablate, ABLATIONS), ("insertion", insert, KINDS)):
+        if kind not in kinds:
+            raise GanatomyError(f"There is no {what} '{kind}'; choose one of {', '.join(kinds)}.")
+
+
+def _short(values: Floats) -> Floats:
+    return np.array([float(f"{value:.4g}") for value in values])
 
 
 def measure(samples: Sequence[Sample]) -> Constants:
@@ -52,7 +71,7 @@ def measure(samples: Sequence[Sample]) -> Constants:
     cells = 0
     images = sum(map(len, samples))
     for sample in samples:
-        for rows, r in zip(torch.arange(len(sample)).split(sample.batch), sample.all_maps(), strict=True):
+        for rows, r in sample.all_maps():
             there = sample.there[rows.to(sample.there.device)][:, None]
             found = {
                 "rs": (r * there).sum((0, 2, 3)),
@@ -76,7 +95,8 @@ def _thinned(r: Tensor, images: int) -> Tensor:
     """Values of each unit (units, n) at cells spread over the maps, few enough to sort."""
     values = r.permute(1, 0, 2, 3).flatten(1)
     all_values = values.shape[1] * images // len(r)
-    return values[:, :: -(-all_values // VALUES) | 1]  # odd, so that no column of the map is left out
+    # An odd step, so that no column of the map is left out; a copy, so that the maps themselves can go.
+    return values[:, :: -(-all_values // VALUES) | 1].clone()
 
 
 def _quantile(parts: list[Tensor]) -> NDArray[np.float64]:

@@ -15,6 +15,11 @@ from analysis.causal.statistics import Estimate
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 EDITS = ("ablate", "insert", "both")
+ONE_CELL = (
+    *("one_cell_effect", "one_cell_low", "one_cell_high"),
+    *("one_cell_relative", "one_cell_relative_low", "one_cell_relative_high"),
+)
+AFTER = ("ablate_after", "insert_after")
 
 
 def gain(scored: Arrays, edit: str, concept: int) -> Array:
@@ -66,9 +71,7 @@ def _named(name: str, estimate: Estimate) -> dict[str, float]:
 def nothing_row(realism: float) -> dict[str, float]:
     """n = 0: the image itself."""
     names = ("effect", "effect_low", "effect_high", "relative_effect", "relative_low", "relative_high")
-    return {name: 0.0 for name in (*names, "one_cell_effect", "created", "image_distance")} | {
-        "realism": realism
-    }
+    return {name: 0.0 for name in (*names, *ONE_CELL, "created", "image_distance")} | {"realism": realism}
 
 
 def side_rows(
@@ -93,31 +96,31 @@ def side_rows(
 
 
 def single_frame(choosing: Arrays, testing: Arrays, concepts: Sequence[str]) -> pd.DataFrame:
-    """Table unit_effect but layer: each unit's ablation, chosen on one sample and measured on another;
-    before (n, C), after (U, n, C)."""
-    chosen = (choosing["before"] - choosing["after"]).mean(1)
-    removed = testing["before"] - testing["after"]
-    parts = []
-    for number, name in enumerate(concepts):
-        moved = removed[:, :, number].T
-        found = statistics.mean(moved)
-        share = testing["before"][:, number].mean()
-        order = statistics.ranked(chosen[:, number])
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(1, len(order) + 1)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "concept": name,
-                    "unit": np.arange(len(order)),
-                    "edit": "ablate",
-                    "choosing_effect": chosen[:, number],
-                    "effect": found.value,
-                    "effect_low": found.low,
-                    "effect_high": found.high,
-                    "relative_effect": found.value / share if share > 0 else np.nan,
-                    "rank": rank,
-                }
-            )
-        )
+    """Table unit_effect but layer: each unit's edits, chosen on one sample and measured on another; before
+    (1, n, C), after (U, n, C)."""
+    parts = [
+        single_rows(gain(choosing, edit, c).mean(1), gain(testing, edit, c), testing["before"][..., c].mean())
+        .assign(concept=name, edit=edit)
+        .assign(images=testing["before"].shape[1])
+        for c, name in enumerate(concepts)
+        for edit in EDITS
+    ]
     return pd.concat(parts, ignore_index=True)
+
+
+def single_rows(chosen: Array, moved: Array, share: float) -> pd.DataFrame:
+    """Units by their effects chosen (U,) and measured (U, n), `share` being the concept's before."""
+    found, order = statistics.mean(moved.T), statistics.ranked(chosen)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return pd.DataFrame(
+        {
+            "unit": np.arange(len(order)),
+            "choosing_effect": chosen,
+            "effect": found.value,
+            "effect_low": found.low,
+            "effect_high": found.high,
+            "relative_effect": found.value / share if share > 0 else np.nan,
+            "rank": rank,
+        }
+    )

@@ -25,14 +25,20 @@ def pooled_pixels(images: Tensor) -> Tensor:
     return functional.adaptive_avg_pool2d(images, 8).flatten(1)
 
 
+def check_enough(references: int) -> None:
+    """Raises `GanatomyError` when there are too few reference images."""
+    if references <= 2 * NEIGHBOURS:
+        raise GanatomyError(
+            f"Realism needs more than {2 * NEIGHBOURS} reference images, and there would be {references}; "
+            "use more training images."
+        )
+
+
 class Realism:
     """Scores images against reference features (M, d)."""
 
     def __init__(self, reference: Tensor, feature: Callable[[Tensor], Tensor]) -> None:
-        if len(reference) <= 2 * NEIGHBOURS:
-            raise GanatomyError(
-                f"Realism needs more than {2 * NEIGHBOURS} reference images; use more training images."
-            )
+        check_enough(len(reference))
         self._feature = feature
         reference = reference.double()
         away = torch.cdist(reference, reference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -33,13 +33,14 @@ class Sample:
         span: tuple[int, int],
         meter: Meter,
         *,
+        name: str = "images",
         batch: int = 32,
         keep_images: bool = False,
         feature: Seen | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.generator, self.layer, self.meter, self.batch = generator, generator.layer(layer), meter, batch
-        self.concept = eyes.concept
+        self.concept, self.name = eyes.concept, name  # what a sentence calls them
         self.z = latents(seed, *span, generator.latent_shape)
         grid = (self.layer.height, self.layer.width)
         self._kept = len(self.z) * self.layer.units * grid[0] * grid[1] * 4 <= ROOM
@@ -97,9 +98,10 @@ class Sample:
         with torch.no_grad():
             return cut.tail(_quick(cut.r))
 
-    def all_maps(self) -> list[Tensor]:
-        """Every map, in batches."""
-        return [self.maps(rows) for rows in torch.arange(len(self)).split(self.batch)]
+    def all_maps(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every map with its rows, batch by batch."""
+        for rows in torch.arange(len(self)).split(self.batch):
+            yield rows, self.maps(rows)
 
     def _made(self, rows: Tensor) -> ImageCut:
         """A pass of these rows, kept until others are asked for."""

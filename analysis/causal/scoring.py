@@ -1,12 +1,10 @@
-"""What edits of sets of units do to images of a sample: every concept's share, and how the picture changed.
-
-Whole map: the edit is at all cells. One cell: at one cell alone, read in that cell's pixels. The sample's
-own baseline is shared by all sets, and sets run side by side through the tail.
+"""What edits of sets of units at all cells do to images of a sample: every concept's share, and how the
+picture changed. The sample's own baseline is shared by all sets, and sets run side by side through the tail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.causal.cells import draw
 from analysis.causal.meter import Eyes
 from analysis.causal.realism import Realism
-from analysis.causal.sample import Sample, pooled
+from analysis.causal.sample import Sample
 
 Floats = NDArray[np.float64]
 Sets = Sequence[Sequence[int]]
@@ -87,6 +84,29 @@ def score_sets(
     return Scored(before=before, rows=rows, **shaped)
 
 
+def score_edits(
+    sample: Sample,
+    eyes: Eyes,
+    sets: Mapping[str, Sets],
+    values: Mapping[str, Floats],
+    rows: NDArray[np.int64] | None = None,
+    realism: Realism | None = None,
+    progress: Progress = lambda done: None,
+) -> dict[str, NDArray[Any]]:
+    """Each edit's sets set to its values, as arrays by name: before, ablate_after, insert_created, ..."""
+    found: dict[str, NDArray[Any]] = {}
+    for edit, chosen in sets.items():
+        scored = score_sets(sample, eyes, chosen, values[edit], rows, realism, progress)
+        found |= {
+            "before": scored.before,
+            f"{edit}_after": scored.after,
+            f"{edit}_created": scored.created,
+            f"{edit}_distance": scored.distance,
+            f"{edit}_realism": scored.realism,
+        }
+    return found
+
+
 def _pairs(rows: NDArray[np.int64], batch: int) -> tuple[Any, list[tuple[Any, Any]]]:
     """(set, row) pairs in batches of equal rows, so that replayed pasts serve many sets; and their order."""
     sets = np.repeat(np.arange(len(rows)), rows.shape[1])
@@ -114,68 +134,3 @@ def _look(
     found["distance"].append((images - sample.images[rows]).square().mean((1, 2, 3)).sqrt())
     known = realism(images) if realism is not None else torch.full((len(images),), float("nan"))
     found["realism"].append(known)
-
-
-@dataclass(frozen=True)
-class Cells:
-    """One cell of some rows, in one of two strata: with the concept, or without it."""
-
-    rows: Tensor
-    where: Tensor  # (n, h, w), one true cell a row
-    held: NDArray[np.bool_]
-    weight: Floats  # the stratum's share of the image's cells: what makes the mean one over uniform cells
-    before: Floats  # the concept's share of that cell's pixels
-
-
-def draw_cells(sample: Sample, count: int, seed: int) -> Cells:
-    """Of each of the first `count` images one cell with the concept and one without, where there are such."""
-    random = torch.Generator().manual_seed(seed)
-    there = sample.there[:count]
-    held = there > 0
-    parts = []
-    for stratum in (held, ~held):
-        where = draw(stratum.to(there.dtype), 1, random)
-        rows = where.flatten(1).any(1).nonzero()[:, 0]
-        weight = stratum.flatten(1).double().mean(1)[rows]
-        parts.append((rows, where[rows], torch.full_like(rows, stratum is held), weight))
-    rows, where, kinds, weights = (torch.cat(column) for column in zip(*parts, strict=True))
-    before = (there[rows] * where.to(there.dtype)).sum((1, 2))
-    return Cells(
-        rows,
-        where,
-        kinds.bool().cpu().numpy(),
-        weights.cpu().numpy(),
-        before.double().cpu().numpy(),
-    )
-
-
-def score_cells(
-    sample: Sample, eyes: Eyes, units: Sequence[int], values: Floats, at: Cells, progress: Progress
-) -> Floats:
-    """The concept's share of each edited cell after the edit of that cell alone, (cells,)."""
-    device = sample.generator.device
-    members = membership([units], sample.layer.units, device)
-    constants = torch.as_tensor(values, dtype=torch.float32, device=device)
-    grid, found = (sample.layer.height, sample.layer.width), []
-    for part in torch.arange(len(at.rows)).split(sample.batch):
-        rows, where = at.rows[part.to(at.rows.device)], at.where[part.to(at.where.device)]
-        r = sample.maps(rows)
-        with torch.no_grad():
-            images = sample.tail(rows, edited_maps(r, members.expand(len(rows), -1), constants, where))
-            mask = eyes.look(images)[0]
-        after = pooled(mask.float(), grid).to(where.device)
-        found.append((after * where.to(after.dtype)).sum((1, 2)))
-        progress(len(rows))
-    return torch.cat(found).double().cpu().numpy()
-
-
-def one_cell(at: Cells, ablated: Floats | None, inserted: Floats | None) -> float:
-    """One cell at a time. Ablated: the share removed of the concept in cells that held it. Inserted: the
-    share of a cell without it that becomes it. Both: the ACE over uniform cells, strata weighted."""
-    if ablated is not None and inserted is not None:
-        return float(((inserted - ablated) * at.weight).sum() / at.weight.sum())
-    if ablated is not None:
-        had = at.before[at.held].sum()
-        return float((at.before - ablated)[at.held].sum() / had) if had > 0 else float("nan")
-    assert inserted is not None
-    return float((inserted - at.before)[~at.held].mean()) if (~at.held).any() else float("nan")

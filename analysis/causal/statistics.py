@@ -55,9 +55,19 @@ def band(values: Array, level: float = 0.05) -> Estimate:
     return Estimate(values.mean(0), low, high)
 
 
-def top_overlap(rankings: Array, count: int) -> float:
-    """The share that the first `count` of rankings (S, U) have in common, mean over pairs; NaN for one."""
-    tops = [set(map(int, ranking[:count])) for ranking in rankings]
+def as_good(effects: Array, random: Array, rows: Array) -> float:
+    """The share of random sets, this one counted among them, that do as much on the same images: the effects
+    of a set (N,), of random sets (S, n), and the images (S, n) that each of those was scored on."""
+    if not len(random):
+        return float("nan")
+    same = np.asarray(effects, float)[rows].mean(1)
+    return float((1 + np.sum(np.asarray(random, float).mean(1) >= same)) / (1 + len(random)))
+
+
+def top_overlap(alphas: Array, then: Array, count: int) -> float:
+    """The share of the first `count` units that two seeds (S, U) have in common and both let act, mean over
+    pairs; NaN for one seed. Units of alpha 0 are in no order of the learning's, so they never agree."""
+    tops = [{int(u) for u in ranked(alpha, then)[:count] if alpha[u] > 0} for alpha in alphas]
     pairs = [len(a & b) / count for i, a in enumerate(tops) for b in tops[:i]]
     return float(np.mean(pairs)) if pairs else float("nan")
 

@@ -173,7 +173,7 @@ def curves(snapshot: Snapshot, run: Row) -> pd.DataFrame:
 
 def singles(snapshot: Snapshot, run: Row) -> None:
     """Each unit ablated alone."""
-    frame = effects.units_where(snapshot, run["run_id"], run["concept"])
+    frame = effects.units_where(snapshot, run["run_id"], run["concept"], "both")
     st.subheader("Each unit alone", anchor=False)
     st.caption(
         "Every unit of the layer ablated by itself. The order was chosen on other images than those that are "
