@@ -1,5 +1,7 @@
 """Training goes on from where it was stopped, and comes to the same weights."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,44 @@ def test_a_stopped_training_goes_on_to_the_same_weights(drawn: Path, tmp_path: P
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
     assert len(build(weights[0]).layers) == 2  # begun at 8 pixels
+
+
+RUN = """
+import sys, torch
+from pathlib import Path
+from analysis.training import churches
+from analysis.training.churches import Phase
+torch.set_num_threads(1)
+churches.SCHEDULE = (Phase(1, 2, 0, 4, penalty=0.1), Phase(2, 4, 3, 4, penalty=0.1))
+churches.train(Path(sys.argv[1]), last=int(sys.argv[2]), count=16)
+"""
+
+
+def test_a_training_stopped_while_a_new_size_fades_in_goes_on_in_another_process(
+    drawn: Path, tmp_path: Path
+) -> None:
+    for name, stops in (("whole", ["5"]), ("stopped", ["2", "3", "5"])):  # the new size begins at step 2
+        (folder := tmp_path / name).mkdir()
+        folder_with(drawn, folder)
+        for stop in stops:
+            subprocess.run([sys.executable, "-P", "-c", RUN, str(folder), stop], check=True, timeout=200)
+    weights = [load_file(tmp_path / name / "generator-000005.safetensors") for name in ("whole", "stopped")]
+    assert len(build(weights[0]).layers) == 3  # 16 pixels
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
+def test_a_stopped_segmenter_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setattr(segmenter, "COUNT", 8)
+    monkeypatch.setattr(segmenter, "BATCH", 4)
+    found = []
+    for name, stops in (("whole", (3,)), ("stopped", (1, 3))):
+        for stop in stops:
+            module = segmenter.train(tmp_path / name, last=stop)
+        found.append(module.state_dict())
+    assert all(torch.equal(value, found[1][key]) for key, value in found[0].items())
 
 
 @pytest.mark.parametrize("stage", [1, 4])

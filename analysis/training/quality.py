@@ -2,7 +2,8 @@
 
 Writes a sheet of 64 samples, a sheet of samples beside the drawn pictures nearest to them, and quality.json:
 how often each concept is seen beside the drawn world, whether samples lie nearer to the training pictures
-than fresh drawn ones do, and distances on the segmenter's features with standard errors.
+than fresh drawn ones do, distances on the segmenter's features with standard errors, and how well the
+segmenter itself does on drawn pictures that no training saw, clean and with jitter, blur and noise.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from analysis.segmenters import registry as segmenters
 from analysis.segmenters.unet import UnetSegmenter
 from analysis.training.churches import COUNT, SEED, sheet
 from analysis.training.pictures import pictures
+from analysis.training.segmenter import worn
 from analysis.worlds.vocabulary import CONCEPTS
 
 FRESH, SAMPLES, BATCH = 3, 1000, 50  # the seed of drawn pictures that no training saw
 SHOWN, NEAREST = 8, 5
+RATIOS = ("over_exact", "over_segmented")
 
 
 def as_images(drawn: NDArray[np.uint8]) -> Tensor:
@@ -53,25 +56,33 @@ def areas(labels: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.stack([(labels == k + 1).any(1).mean((1, 2)) for k in range(len(CONCEPTS))], 1)
 
 
-def frequencies(segmenter: UnetSegmenter, made: Tensor, drawn: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Per concept: its share of drawn pixels (exact) and of generated ones, their ratio and its error."""
-    seen = np.concatenate([areas(segmenter.labels(part).numpy()) for part in batches(made)])
-    true = areas(drawn)
+def segmented(segmenter: UnetSegmenter, images: Tensor) -> NDArray[np.integer]:
+    return np.concatenate([segmenter.labels(part).numpy() for part in batches(images)])
+
+
+def ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> dict[str, float]:
+    """Two samples' means over each other, and the quotient's standard error (infinite where one is 0)."""
+    value = over.mean() / under.mean() if under.any() else np.inf
+    relative = [x.std() / x.mean() / np.sqrt(len(x)) if x.any() else np.inf for x in (over, under)]
+    return {"value": float(value), "error": float(value * np.hypot(relative[0], relative[1]))}
+
+
+def frequencies(
+    exact: NDArray[np.integer], drawn: NDArray[np.integer], made: NDArray[np.integer]
+) -> list[dict[str, Any]]:
+    """Per concept: shares of pixels and of pictures in drawn labels, in what the segmenter finds in the same
+    pictures, and in what it finds in generated ones; the last over the first, and over the second, where the
+    segmenter's habits cancel as far as it has them on both."""
+    shares = {"exact": areas(exact), "segmented": areas(drawn), "generated": areas(made)}
     rows = []
     for k, concept in enumerate(CONCEPTS):
-        a, b = true[:, k], seen[:, k]
-        ratio = b.mean() / a.mean()
-        relative = [x.std() / x.mean() / np.sqrt(len(x)) if x.any() else np.inf for x in (a, b)]
-        error = ratio * np.hypot(relative[0], relative[1])
-        images = [float((x > 0).mean()) for x in (a, b)]
-        row = {
-            "concept": concept.name,
-            "category": concept.category,
-            "drawn": a.mean(),
-            "generated": b.mean(),
-        }
+        own = {name: share[:, k] for name, share in shares.items()}
         rows.append(
-            row | {"ratio": ratio, "error": error, "drawn_images": images[0], "generated_images": images[1]}
+            {"concept": concept.name, "category": concept.category}
+            | {"pixels": {name: float(share.mean()) for name, share in own.items()}}
+            | {"pictures": {name: float((share > 0).mean()) for name, share in own.items()}}
+            | {"over_exact": ratio(own["generated"], own["exact"])}
+            | {"over_segmented": ratio(own["generated"], own["segmented"])}
         )
     return rows
 
@@ -90,28 +101,38 @@ def small(images: Tensor) -> Tensor:
     return torch.nn.functional.avg_pool2d(images, 2).flatten(1)
 
 
-def nearest(images: Tensor, training: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances and numbers (N, NEAREST) of the training pictures, mirrored or not, nearest to images."""
-    known = torch.cat([small(training), small(training.flip(-1))])
-    found = torch.cdist(small(images), known).topk(NEAREST, largest=False)
-    return found.values, found.indices
+def nearest(images: Tensor, training: Tensor, count: int = NEAREST) -> tuple[Tensor, Tensor, Tensor]:
+    """Distances and numbers (N, count) of the training pictures nearest to images, and whether mirrored; a
+    picture and its mirror image are one, as near as the nearer of the two."""
+    both = torch.stack([torch.cdist(small(images), small(way)) for way in (training, training.flip(-1))])
+    distances, mirrored = both.min(0)
+    found = distances.topk(count, largest=False)
+    return found.values, found.indices, mirrored.gather(1, found.indices).bool()
+
+
+def nearness(images: Tensor, training: Tensor) -> dict[str, float]:
+    """Distances from images to the nearest training picture: the smallest, the 1 % quantile, the median."""
+    distances = torch.cat([nearest(part, training, 1)[0][:, 0] for part in batches(images)])
+    chances = torch.tensor([0.0, 0.01, 0.5])
+    return dict(zip(("minimum", "percent", "median"), distances.quantile(chances).tolist(), strict=True))
 
 
 def neighbours_sheet(made: Tensor, training: Tensor) -> Image.Image:
     """One row a sample: the sample, then its nearest drawn pictures."""
-    _, numbers = nearest(made[:SHOWN], training)
-    both = torch.cat([training, training.flip(-1)])
-    rows = [torch.cat([made[k : k + 1], both[numbers[k]]]) for k in range(SHOWN)]
-    return sheet(torch.cat(rows), columns=NEAREST + 1)
+    _, numbers, mirrored = nearest(made[:SHOWN], training)
+    shown = []
+    for image, chosen, flip in zip(made, numbers, mirrored, strict=False):
+        known = training[chosen]
+        shown.append(torch.cat([image[None], torch.where(flip.view(-1, 1, 1, 1), known.flip(-1), known)]))
+    return sheet(torch.cat(shown), columns=NEAREST + 1)
 
 
-def holdout(segmenter: UnetSegmenter, images: Tensor, labels: NDArray[np.uint8]) -> dict[str, float]:
-    """IoU of each concept on drawn pictures that no training saw."""
-    found = np.concatenate([segmenter.labels(part).numpy() for part in batches(images)])
+def agreement(exact: NDArray[np.integer], found: NDArray[np.integer]) -> dict[str, float]:
+    """IoU of each concept of the segmenter's labels with exact ones."""
     scores = {}
     for k, concept in enumerate(CONCEPTS, start=1):
-        a, b = (labels == k).any(1), (found == k).any(1)
-        scores[concept.name] = float((a & b).sum() / (a | b).sum())
+        a, b = (exact == k).any(1), (found == k).any(1)
+        scores[concept.name] = float((a & b).sum() / (a | b).sum()) if (a | b).any() else float("nan")
     return scores
 
 
@@ -120,19 +141,25 @@ def measure(state: Path, name: str, out: Path) -> dict[str, Any]:
     segmenter = segmenters.load("church-parts", None)
     assert isinstance(segmenter, UnetSegmenter)
     training = as_images(pictures(state, SEED, COUNT)[0])
-    fresh, labels = pictures(state, FRESH, 2 * SAMPLES)
+    fresh, exact = pictures(state, FRESH, 2 * SAMPLES)
     drawn, made = as_images(fresh), sample(name)
     sheet(made[:64]).save(out / f"{name}-samples.png", optimize=True)
     neighbours_sheet(made, training).save(out / f"{name}-neighbours.png", optimize=True)
     of_drawn, of_made = features(segmenter, drawn), features(segmenter, made)
+    clean = segmented(segmenter, drawn)
+    jittered = segmented(segmenter, worn(drawn, torch.Generator().manual_seed(FRESH)))
     return {
         "generator": name,
         "samples": SAMPLES,
-        "frequencies": frequencies(segmenter, made, labels),
-        "segmenter_holdout_iou": holdout(segmenter, drawn, labels),
-        "nearest_median": {
-            "generated": float(nearest(made[:250], training)[0][:, 0].median()),
-            "fresh_drawn": float(nearest(drawn[:250], training)[0][:, 0].median()),
+        "drawn_pictures": len(drawn),
+        "frequencies": frequencies(exact, clean, segmented(segmenter, made)),
+        "segmenter_iou_on_drawn": {
+            "clean": agreement(exact, clean),
+            "with_jitter_blur_noise": agreement(exact, jittered),
+        },
+        "nearest_training_picture": {
+            "generated": nearness(made, training),
+            "fresh_drawn": nearness(drawn[:SAMPLES], training),
         },
         "frechet": figure(frechet_with_error(of_drawn[:SAMPLES], of_made)),
         "frechet_drawn_to_drawn": figure(frechet_with_error(of_drawn[:SAMPLES], of_drawn[SAMPLES:])),
@@ -151,9 +178,21 @@ def main() -> None:
     figures = measure(choice.state, choice.generator, choice.out)
     text = json.dumps(figures, indent=1, default=float)
     (choice.out / f"{choice.generator}-quality.json").write_text(text + "\n")
+    show(figures)
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print what the model cards say."""
     for row in figures["frequencies"]:
-        print(f"{row['concept']:10} drawn {row['drawn']:.4f} generated {row['generated']:.4f} "
-              f"ratio {row['ratio']:.2f} +- {row['error']:.2f}")  # fmt: skip
+        pixels, images = row["pixels"], row["pictures"]
+        quotients = (f"{row[key]['value']:.2f} ({row[key]['error']:.2f})" for key in RATIOS)
+        print(f"{row['concept']:9} pixels", *(f"{share:.4f}" for share in pixels.values()),
+              "pictures", *(f"{share:.3f}" for share in images.values()), *RATIOS, *quotients)  # fmt: skip
+    for name in ("segmenter_iou_on_drawn", "nearest_training_picture"):
+        for what, values in figures[name].items():
+            print(name, what, *(f"{key} {value:.3f}" for key, value in values.items()))
+    for name in ("frechet", "frechet_drawn_to_drawn", "kernel", "kernel_drawn_to_drawn"):
+        print(name, f"{figures[name]['value']:.4f} ({figures[name]['error']:.4f})")
 
 
 if __name__ == "__main__":
