@@ -41,6 +41,7 @@ class ModelInfo:
     default_segmenter: str | None = None
     variant: str = ""  # a family's own option, such as a vocabulary
     hidden: bool = False  # for tests: not listed
+    trained_on: str = ""  # the data set; empty where that is not known
     training: str = ""  # the training that this is a checkpoint of
     training_steps: int | None = None  # its steps so far, and the images that its critic had seen by then
     training_images: int | None = None

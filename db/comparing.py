@@ -64,9 +64,9 @@ def _counts(question: Question, rows: Any) -> sa.ColumnElement[bool]:
 
 
 def dissections(snapshot: Snapshot) -> pd.DataFrame:
-    """Every dissection, newest first, with what is known of its generator's training."""
+    """Every dissection, newest first, with what is known of its generator's data and training."""
     g = generator.c
-    chosen = sa.select(run, g.training, g.training_steps, g.training_images, g.image_height, g.image_width)
+    chosen = sa.select(run, g.trained_on, g.training, g.training_steps, g.training_images)
     joined = run.outerjoin(generator, run.c.run_id == g.run_id)
     chosen = chosen.select_from(joined).where(run.c.kind == "dissection")
     return snapshot.read(chosen.order_by(run.c.started_at.desc(), run.c.run_id))

@@ -88,6 +88,7 @@ generator = table(
     whole("image_width", "Width of its images, in pixels."),
     whole("parameters", "Number of its parameters."),
     text("licence", "Licence of its weights."),
+    text("trained_on", "The data set that it was trained on; NULL where that is not known."),
     text("training", "The training that it is a checkpoint of; NULL where that is not known."),
     whole("training_steps", "Steps of that training when the checkpoint was written."),
     whole("training_images", "Images that the critic had seen by then, repetitions counted."),

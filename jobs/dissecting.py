@@ -64,13 +64,13 @@ class Work(Bench[DissectRequest]):
 
     @cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
-        """The rows about the models, with the training that the generator is a checkpoint of."""
+        """The rows about the models, with what the generator was trained on and is a checkpoint of."""
         facts = super().facts
         if self.request.control == "none":  # a control is no checkpoint
             made = generators.describe(self.request.generator, self.spec.layout.models)
             steps, images = made.training_steps, made.training_images
             place = {"training": made.training or None, "training_steps": steps, "training_images": images}
-            facts["generator"] |= place
+            facts["generator"] |= place | {"trained_on": made.trained_on or None}
         return facts
 
     @cached_property

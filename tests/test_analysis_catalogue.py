@@ -30,6 +30,10 @@ def test_what_is_on_the_shelf() -> None:
             json.dumps(catalogue.describe(name).as_json())
 
 
+def test_every_listed_generator_says_what_it_was_trained_on() -> None:
+    assert all(registry.describe(name).trained_on for name in registry.names())
+
+
 def test_the_planted_generator_is_as_described() -> None:
     info, generator = registry.describe("planted"), registry.load("planted", None)
     assert generator.layers == info.layers

@@ -24,7 +24,13 @@ def run(run_id: str, generator: str, **facts: Any) -> Row:
         "seed": 1,
     }
     row |= {"images": 100, "calibration": 50, "threshold_rule": "iqr", "state": "final", "grid_height": 64}
-    row |= {"grid_width": 64, "settings": json.dumps(settings), "training": None, "training_steps": None}
+    row |= {
+        "grid_width": 64,
+        "settings": json.dumps(settings),
+        "trained_on": "scenes",
+        "training": None,
+        "training_steps": None,
+    }
     return {**row, "training_images": None, "started_at": pd.Timestamp(2026, 1, 1), **facts}
 
 
@@ -101,6 +107,8 @@ def test_equal_arms_differ_in_nothing() -> None:
     ("facts", "said"),
     [
         ({"state": "provisional"}, "**State**: final in a; provisional in b."),
+        ({"trained_on": "faces"}, "**Data set**: scenes in a; faces in b."),
+        ({"trained_on": None}, "**Data set**: scenes in a; not known in b."),
         ({"images": 900}, "**Images**: 100 + 50 for calibration in a; 900 + 50 for calibration in b."),
         ({"seed": 7}, "**Seed of the latents**: 1 in a; 7 in b."),
         ({"segmenter": "other"}, "**Segmenter**: parts abc in a; other abc in b."),

@@ -54,6 +54,7 @@ FACES = ModelInfo(
     latent_shape=(100, 1, 1),
     image_size=(64, 64),
     default_segmenter="face-parts",
+    trained_on="DigiFace-1M, rendered faces",
 )
 PLANTED = ModelInfo(
     name="planted",

@@ -38,6 +38,7 @@ def _churches(name: str, facts: dict[str, Any]) -> ModelInfo:
         latent_shape=(64,),
         image_size=(64, 64),
         default_segmenter="church-parts",
+        trained_on="drawn church scenes",
         training="churches",
         training_steps=facts["steps"],
         training_images=facts["images"],
@@ -56,6 +57,7 @@ PLANTED_SCENES = ModelInfo(
     latent_shape=(24,),
     image_size=(64, 64),
     default_segmenter="scene-colours",
+    trained_on="nothing: built by hand",
 )
 
 

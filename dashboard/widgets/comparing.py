@@ -125,13 +125,18 @@ def choose(snapshot: Snapshot) -> Choice | None:
         for label, runs in list(offered.items())[:6]:
             there = url.same_page(runs=",".join(runs), rule=url.get("rule"))
             st.page_link("views/compare.py", label=label, icon=":material/compare:", query_params=there)
-    titles = run_names(list(found.values()))
-    chosen = url.several(st.multiselect, "Runs", "runs", list(found), format_func=lambda name: titles[name])
+    names = run_names(list(found.values()))
+    titles = {run_id: names[run_id] + _data(run) for run_id, run in found.items()}
+    chosen = url.several(st.multiselect, "Runs", "runs", list(found), format_func=titles.__getitem__)
     if not chosen:
         st.info("Choose runs to compare.", icon=":material/compare:")
         return None
     order = [name for name in url.get("runs").split(",") if name in chosen]
     return _with_layers(snapshot, {name: found[name] for name in order})
+
+
+def _data(run: Row) -> str:
+    return f" · {run['trained_on']}" if run["trained_on"] else ""
 
 
 def _with_layers(snapshot: Snapshot, runs: dict[str, Row]) -> Choice | None:
@@ -208,6 +213,11 @@ ASPECTS: tuple[tuple[str, Callable[[Row], str], str], ...] = (
         "State",
         lambda run: str(run["state"]),
         "A provisional run is still counting: its numbers will move.",
+    ),
+    (
+        "Data set",
+        lambda run: str(run["trained_on"] or "not known"),
+        "What the units name may follow from what there was to learn.",
     ),
     (
         "Segmenter",
