@@ -79,11 +79,12 @@ def layers(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
 
 
 def vocabularies(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
-    """The concepts of these runs: run_id, concept, category, frequency, images, mask_iou, and `shared`:
+    """The concepts of these runs: run_id, concept, category, how often their images show it, and `shared`:
     whether every one of the runs has it, under the same category."""
     c, both = concept.c, shared(runs).subquery()
     is_shared = both.c.concept.is_not(None).label("shared")
-    chosen = sa.select(c.run_id, c.concept, c.category, c.frequency, c.images, c.mask_iou, is_shared)
+    often = (c.images, c.calibration_frequency, c.calibration_images)
+    chosen = sa.select(c.run_id, c.concept, c.category, *often, is_shared)
     same = (c.concept == both.c.concept) & (c.category == both.c.category)
     chosen = chosen.select_from(concept.outerjoin(both, same))
     return snapshot.read(chosen.where(c.run_id.in_(list(runs))).order_by(c.run_id, c.label))

@@ -76,17 +76,15 @@ def test_checkpoints_that_one_segmenter_saw_are_offered() -> None:
     assert suggestions([*other, *CHECKPOINTS])["Checkpoints of t"] == ["early-1", "middle-1", "late-1"]
 
 
-def choice(runs: list[Row], units: int = 20) -> Choice:
-    layers = {
-        Arm(row["run_id"], name): {"units": units, "height": 4, "width": 4}
-        for row in runs
-        for name in ("layer1", "layer2")
+def choice(runs: list[Row], units: int = 20, layers: tuple[str, ...] = ("layer1", "layer2")) -> Choice:
+    known = {
+        Arm(row["run_id"], name): {"units": units, "height": 4, "width": 4} for row in runs for name in layers
     }
     names = run_names(runs)
     return Choice(
         {row["run_id"]: row for row in runs},
-        layers,
-        {arm: f"{names[arm.run_id]} · {arm.layer}" for arm in layers},
+        known,
+        {arm: f"{names[arm.run_id]} · {arm.layer}" for arm in known},
     )
 
 
@@ -191,21 +189,32 @@ def test_where_nothing_is_named_zeros_are_shown_with_what_may_have_been_missed()
     assert tables.tally(nothing, chosen.layers, chosen.names, COMMON, has_cut=False)["surely"].isna().all()
 
 
+def seen(**rare: tuple[str, ...]) -> pd.DataFrame:
+    """The common concepts of runs a and b, each run's rare ones on too few pixels or images."""
+    rows = [
+        {"run_id": run_id, "concept": concept, "shared": True}
+        | {"calibration_frequency": 0.0009 if few and k else 0.1, "calibration_images": 19 if few else 20}
+        for run_id in ("a", "b")
+        for k, concept in enumerate(COMMON["concept"])
+        for few in [concept in rare.get(run_id, ())]
+    ]
+    return pd.DataFrame(rows)
+
+
 def test_a_cut_within_an_interval_sets_no_arm_apart() -> None:
-    first, second = (chosen := choice([run("a", "a")])).arms
-    # concept, and for each arm units, surely, perhaps (None: no threshold)
+    chosen = choice([run("a", "a"), run("b", "b")], layers=("layer1",))
+    first, second = chosen.arms
+    # concept; for each arm units, surely, perhaps. The second run saw too little roof and brick.
     held: list[tuple[str, Any, Any]] = [
         ("tree", (2, 1, 2), (1, 1, 1)),
         ("sky", (1, 0, 1), (0, 0, 1)),  # .051 against .049
-        ("door", (1, 1, 1), (0, 0, 0)),
+        ("door", (1, 1, 1), None),
         ("roof", (1, 1, 1), None),
-        ("brick", (0, 0, 0), None),
     ]
     counted = [(arm, c, n) for c, *both in held for arm, n in zip((first, second), both, strict=True) if n]
     where = [{"run_id": arm.run_id, "layer": arm.layer, "concept": c} for arm, c, _ in counted]
-    best, numbers = pd.DataFrame(where), pd.DataFrame([n for _, _, n in counted])
-    named = best.assign(units=numbers[0], surely=numbers[1], perhaps=numbers[2])
-    stands = tables.standing(named, best, chosen.names)
+    numbers = pd.DataFrame([n for _, _, n in counted], columns=["units", "surely", "perhaps"])
+    stands = tables.standing(pd.DataFrame(where).join(numbers), seen(b=("roof", "brick")), chosen.names)
     everywhere, nowhere, each = tables.holdings(stands, list(COMMON["concept"]))
     assert (everywhere, nowhere) == (["tree"], ["brick"])
     assert each[first] == tables.Holding(alone=["door"], perhaps=["sky"], lacks=[], unseen=[])
@@ -214,9 +223,10 @@ def test_a_cut_within_an_interval_sets_no_arm_apart() -> None:
 
 def test_under_the_calibrated_rule_what_is_named_is_had() -> None:
     arm, other = (chosen := choice([run("a", "a")])).arms
+    known = seen(a=()).query("run_id == 'a' and concept == 'tree'")
     named = pd.DataFrame({"run_id": "a", "layer": [arm.layer, other.layer], "concept": "tree"})
     named = named.assign(units=[1, 0], surely=None, perhaps=None)
-    assert tables.standing(named, named, chosen.names) == {arm: {"tree": "has"}, other: {"tree": "lacks"}}
+    assert tables.standing(named, known, chosen.names) == {arm: {"tree": "has"}, other: {"tree": "lacks"}}
 
 
 def test_scores_over_the_ceiling_and_over_the_mask() -> None:
@@ -265,8 +275,9 @@ def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -
 
 def test_a_line_that_begins_late_is_told() -> None:
     points = [("early", 1, "sky"), ("late", 3, "sky"), ("late", 3, "tree"), ("middle", 2, "tree")]
+    points += [("late", 3, "dome"), ("middle", 2, "dome"), ("late", 3, "door")]
     frame = pd.DataFrame(points, columns=["run_id", "training_steps", "concept"])
-    assert tables.late(frame) == {"tree": ["early"]}
+    assert tables.late(frame) == {("early",): ["dome", "tree"], ("early", "middle"): ["door"]}
 
 
 def test_the_best_layer_of_a_run_is_chosen_on_calibration_images() -> None:

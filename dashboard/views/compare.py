@@ -161,10 +161,12 @@ def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
     late = tables.late(points)
     if not late:
         return ""
-    listed = "; ".join(f"{c} (not at {', '.join(names[r] for r in runs)})" for c, runs in late.items())
+    listed = "; ".join(
+        f"at {', '.join(names[run] for run in runs)} {', '.join(concepts)}" for runs, concepts in late.items()
+    )
     return (
-        "A line begins where the checkpoint's images show the concept often enough for a threshold, which "
-        f"says nothing of units before: {words.plain(listed)}."
+        "A line begins where some unit has a threshold for the concept; mostly the images of earlier "
+        f"checkpoints show it too rarely, and nothing is said of their units. Not yet: {words.plain(listed)}."
     )
 
 
@@ -197,15 +199,14 @@ def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
         st.caption(f"Units named by concepts that not every run has, left out: {words.plain(other)}.")
     calibrated = question.rule.name == "calibrated"
     frame = tables.tally(named, choice.layers, choice.names, common, has_cut=not calibrated)
-    best = comparing.best(snapshot, question)
-    concepts = tables.by_concept(best, choice.names, question.over_ceiling)
+    concepts = tables.by_concept(comparing.best(snapshot, question), choice.names, question.over_ceiling)
     counts(frame, list(choice.names.values()), calibrated)
     if concepts.empty:
         st.info("No concept was frequent enough to be beside a unit.", icon=":material/search_off:")
         return
     development(frame, concepts, choice)
     by_concept(concepts, choice, question.over_ceiling)
-    lacking(tables.standing(named, best, choice.names), choice, common)
+    lacking(tables.standing(named, vocabularies, choice.names), choice, common)
     pictures(concepts, choice, snapshot, question.rule.name)
     take_away(choice, question)
 

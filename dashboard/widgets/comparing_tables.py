@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import intervals
+from analysis.agreement import supported
 from dashboard.widgets.rows import Row, rows
 from db.comparing import Arm
 
@@ -121,13 +122,17 @@ def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool)
     return frame.sort_values(["concept", "arm"], key=lambda c: c.map(order) if c.name == "arm" else c)
 
 
-def standing(named: pd.DataFrame, best: pd.DataFrame, names: Mapping[Arm, str]) -> dict[Arm, dict[str, str]]:
+def standing(
+    named: pd.DataFrame, vocabularies: pd.DataFrame, names: Mapping[Arm, str]
+) -> dict[Arm, dict[str, str]]:
     """Each arm's standing with the shared concepts: HAS (some unit surely is over the cut, or under the
     calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
-    absent was not seen, or too rarely for a threshold of any of the arm's units."""
+    absent was not seen by the run, or too rarely to name a unit."""
     stands: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
-    for row in rows(best):
-        stands[Arm(row["run_id"], row["layer"])][row["concept"]] = LACKS
+    often = supported(vocabularies["calibration_frequency"], vocabularies["calibration_images"], 1)
+    for row in rows(vocabularies[vocabularies["shared"] & often]):
+        for arm in (arm for arm in names if arm.run_id == row["run_id"]):
+            stands[arm][row["concept"]] = LACKS
     for row in rows(named):
         sure = row["units"] if row["surely"] is None else row["surely"]
         if sure or row["perhaps"]:
@@ -187,14 +192,14 @@ def _line(row: Row, others: Sequence[Row]) -> str:
     return str(row["training"]) + (f" ({', '.join(said)})" if said else "")
 
 
-def late(points: pd.DataFrame) -> dict[str, list[str]]:
-    """Concepts of which a line has no point at its first checkpoints, and the runs that lack it there."""
-    found: dict[str, list[str]] = {}
+def late(points: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
+    """Runs at the beginning of a line, with the concepts that have no point there."""
+    found: dict[tuple[str, ...], list[str]] = {}
     order = points.drop_duplicates("run_id").sort_values("training_steps")
     for concept, own in points.groupby("concept"):
         early = order[order["training_steps"] < own["training_steps"].min()]
         if len(early):
-            found[str(concept)] = list(early["run_id"])
+            found.setdefault(tuple(early["run_id"]), []).append(str(concept))
     return found
 
 

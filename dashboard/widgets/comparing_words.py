@@ -30,8 +30,8 @@ HELD = (
     "Has: a unit of that name lies over the cut, interval and all (calibrated rule: is named). Perhaps: "
     "an interval reaches over the cut; or there is none, the concept being on fewer than 20 images. Lacks: "
     "no unit of that name does either. Not seen or too rare: under 0.1 % of the pixels or 20 images of the "
-    "calibration show the concept, so no unit has a threshold for it and nothing is said of them. *Alone* "
-    "asks that all other arms lack it. With many concepts and arms, some difference is chance."
+    "calibration show the concept, so that no unit can have its name, whatever it does. *Alone* asks that "
+    "all other arms lack it. With many concepts and arms, some difference is chance."
 )
 NUMBERS: dict[str, Any] = {
     "arm": "Arm",
