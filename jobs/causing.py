@@ -16,6 +16,7 @@ from analysis.causes import ace
 from analysis.segmenters import registry as segmenters
 from db import effects, store
 from jobs import catalogue, heavy
+from jobs.asking.numbers import listed
 from jobs.bench import Bench, Stages
 from jobs.progress import Progress
 from jobs.requests import AceRequest
@@ -45,13 +46,16 @@ class Work(Bench[AceRequest]):
             penalty=request.penalty,
             penalty_weight=request.penalty_weight,
             insert=request.insert,
+            ablate=request.ablate,
             images=request.images,
             random_sets=request.random_sets,
             top=request.top,
+            by_hand=listed(request.marked) if request.marked else (),
             iou=agreement,
             second_segmenter=segmenters.load(second, spec.layout.models, spec.device) if second else None,
             progress=Stages(self.progress, self.folder / "stages.json", self.watch),
             keep=self.folder / "kept",
+            amounts=request.amounts(),
         )
         self.progress.total = self.progress.done  # what it came to; before, it was a guess
         start, stop = streams.lane(streams.TESTING, 0, request.images)

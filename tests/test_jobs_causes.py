@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from typer.main import get_command
 
+from analysis.causal.amounts import Amounts
 from analysis.causes import ace
 from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
@@ -31,6 +32,7 @@ from jobs.rows import StopWatch
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
 TINY = {"seeds": 2, "steps": 4, "images": 4, "random_sets": 1}
+FEW = {"training": 48, "choosing": 8, "single_images": 3, "random_images": 2}
 
 
 def asked(**values: object) -> AceRequest:
@@ -81,7 +83,7 @@ def test_a_command_takes_every_field_of_its_request_with_the_same_default(kind: 
 
 
 def test_the_command_of_a_request_asks_for_the_same() -> None:
-    request = asked(concept="l brow", seed=3, top=5, insert="q99", penalty_weight=0.5)
+    request = asked(concept="l brow", seed=3, top=5, insert="q99", penalty_weight=0.5, marked="4,1-2")
     words = shlex.split(request.command())
     given = dict(zip(words[3::2], words[4::2], strict=True))
     values = {name.removeprefix("--").replace("-", "_"): value for name, value in given.items()}
@@ -105,7 +107,15 @@ def test_the_newest_finished_dissection_of_the_same_models_and_layer_is_the_pare
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({"layer": "layer9"}, "layer1 .*layer2"), ({"concept": "dsc"}, "disc, bar|bar, disc")],
+    [
+        ({"layer": "layer9"}, "layer1 .*layer2"),
+        ({"concept": "dsc"}, "disc, bar|bar, disc"),
+        ({"marked": "4,36"}, "units 0 to 35; there is no unit 36"),
+        (
+            {"second_segmenter": "church-parts"},
+            "church-parts knows no concept 'disc'; its concepts are .*tree",
+        ),
+    ],
 )
 def test_what_is_not_known_is_said_with_what_there_is(
     layout: Layout, values: dict[str, object], said: str
@@ -133,6 +143,17 @@ def test_what_follows_is_chosen_from_the_dissection(layout: Layout) -> None:
     (one,) = following.chosen(request, "parent", layout)
     assert (one.layer, one.concept, one.parent, one.owner) == ("layer1", "disc", "parent", "ada")
     assert len(following.chosen(request.model_copy(update={"best": 9}), "parent", layout)) == 2
+
+
+def test_a_slow_segmenter_can_be_asked_for_little() -> None:
+    little = asked(
+        training=16, choosing=4, single_images=2, random_images=1, random_sets=5, images=8, steps=20
+    )
+    assert little.amounts() == {"training": 16, "choosing": 4, "single_images": 2, "random_images": 1}
+    assert little.size() < asked().size() / 10
+    assert Amounts(**little.amounts()).training == 16  # type: ignore[arg-type]
+    defaults = {name: getattr(Amounts(), name) for name in little.amounts()}
+    assert asked().amounts() == defaults
 
 
 def test_iou_comes_from_the_parent(layout: Layout) -> None:
@@ -177,7 +198,8 @@ def until(condition: object, seconds: float = 200) -> None:
 @pytest.mark.slow
 def test_a_job_that_was_killed_publishes_what_ace_gives(layout: Layout, worked: Client) -> None:
     dissected(layout)
-    submission = worked.submit(asked(**TINY, project="tests"))
+    request = asked(**TINY, **FEW, marked="5,3")
+    submission = worked.submit(request.model_copy(update={"project": "tests"}))
     job, kept = str(submission.job_id), layout.work / str(submission.run_id) / "kept"
     until(lambda: (kept / "alpha-0.npz").exists())
     before = (kept / "alpha-0.npz").stat().st_mtime_ns
@@ -186,13 +208,14 @@ def test_a_job_that_was_killed_publishes_what_ace_gives(layout: Layout, worked: 
     assert not kept.exists() or (kept / "alpha-0.npz").stat().st_mtime_ns == before
     until(lambda: worked.job(job).ended)
     assert worked.job(job).state == "done", worked.log(job)
-    assert worked.submit(asked(**TINY)).already
+    assert worked.submit(request).already
     bundle = bundles.latest(layout, str(submission.run_id))
     facts = bundle.run
     assert (facts["kind"], facts["parent_run_id"], facts["project"]) == ("causes", "parent", "tests")
     assert json.loads(facts["settings"])["steps"] == TINY["steps"]
     models = generators.load("planted", None), segmenters.load("planted", None)
-    plain = ace(*models, layer="layer1", concept="disc", iou=np.arange(36) / 100, **TINY)  # type: ignore[arg-type]
+    given = {"iou": np.arange(36) / 100, "by_hand": [5, 3], "amounts": FEW, **TINY}
+    plain = ace(*models, layer="layer1", concept="disc", **given)  # type: ignore[arg-type]
     for name, table in plain.tables().items():
         there = bundle.table(name)[list(table.columns)]
         drop = ["seconds", "generator_passes", "tail_passes", "segmenter_passes"]

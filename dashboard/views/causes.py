@@ -6,13 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from analysis.edits import Edit
-from dashboard.widgets import causal, page, renders, url, words, work
-from dashboard.widgets.causal import BESIDE, EDITS, MEANING
+from dashboard.widgets import causal, finding, page, renders, url, words, work
+from dashboard.widgets.causal import BESIDE, EDITS, INTERVALS, MEANING
 from dashboard.widgets.rows import Row, only, rows
 from db import effects
 from db.store import Snapshot
-
-SURE = 0.7  # overlap of the seeds' first units below which a ranking is not to be relied on
 
 
 def choose(found: pd.DataFrame) -> Row:
@@ -47,46 +45,24 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     """The finding in a sentence, how surely it is known, and how it can be doubted."""
     found = rows(effects.summary(snapshot, run["run_id"]))
     own = found[0]
-    n, what = int(own["top_units"]), run["concept"]
-    ace = f"{own['effect']:.1%} of the pixels ({own['effect_low']:.1%} to {own['effect_high']:.1%})"
-    st.markdown(
-        f"Switching off the first **{n} units** removes **{own['removed']:.0%}** of all {what} pixels. "
-        f"Between inserting and ablating them {what} changes by {ace}: the average causal effect, over "
-        f"{run['images']:,} test images that chose no unit, at all cells. At one cell drawn anywhere it is "
-        f"{_number(own['uniform_effect'])} of the cell."
-    )
+    st.markdown(finding.sentence(run, own))
     for other in found[1:]:
         st.caption(
-            f"Scored again by {other['segmenter']}: effect {other['effect']:.1%}, removed "
-            f"{other['removed']:.0%}."
+            f"Scored again by {other['segmenter']}: effect {finding.percent(other, 'effect', 1)}, removed "
+            f"{finding.percent(other, 'removed')}."
         )
-    doubt(snapshot, run, own)
+    losses = effects.learning(snapshot, run["run_id"])
+    stopped = int(losses.groupby("seed")["stopped"].any().sum())
+    sure, said = finding.doubt(own, stopped, effects.overlap(snapshot, run["run_id"]))
+    if sure:
+        st.caption(said)
+    else:
+        st.warning(said, icon=":material/warning:")
     with st.container(horizontal=True):
         parent = {"run": str(run["parent_run_id"]), "layer": run["layer"]}
         st.page_link("views/units.py", label="The dissection's units", query_params=parent)
         st.page_link("views/ablate.py", label="Ablate others", query_params=parent)
     return own
-
-
-def doubt(snapshot: Snapshot, run: Row, own: Row) -> None:
-    """Warns when the seeds disagree or the learning had not come to rest."""
-    losses = effects.learning(snapshot, run["run_id"])
-    stopped = int(losses.groupby("seed")["stopped"].any().sum())
-    overlap, seeds = own["top_overlap"], int(own["seeds"])
-    said = f"{stopped} of {seeds} seeds reached a plateau; their first {own['top_units']} units agree to "
-    if stopped < seeds or overlap is None or overlap < SURE:
-        more = (
-            "Ask for more steps"
-            if stopped < seeds
-            else "The order of the weaker units is not to be relied on"
-        )
-        st.warning(f"{said}{_number(overlap)}. {more}.", icon=":material/warning:")
-    else:
-        st.caption(f"{said}{overlap:.2f}, which is what one may rely on.")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def csv(frame: pd.DataFrame, name: str) -> None:
@@ -116,7 +92,9 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
         "alpha": st.column_config.NumberColumn("Alpha", format="%.2f"),
         "rank": "by ACE",
         "iou_rank": st.column_config.NumberColumn("by IoU", help="Place by IoU on calibration images."),
-        "single_rank": st.column_config.NumberColumn("alone", help="Place by the effect of the unit alone."),
+        "single_rank": st.column_config.NumberColumn(
+            "alone", help="Place by the average causal effect of the unit alone."
+        ),
         "calibration_iou": st.column_config.NumberColumn("IoU", format="%.3f", help=words.HELP["iou"]),
         "relative_effect": st.column_config.NumberColumn("removes alone", format="percent"),
     }
@@ -127,7 +105,7 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
     return table
 
 
-def curves(snapshot: Snapshot, run: Row) -> pd.DataFrame:
+def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
     """Effect against the number of units, with random sets beside, and what it does to the pictures."""
     frame = effects.curves(snapshot, run["run_id"])
     st.subheader("What editing them does", anchor=False)
@@ -143,75 +121,70 @@ def curves(snapshot: Snapshot, run: Row) -> pd.DataFrame:
             required=True,
             format_func=str.title,
         )
-    random = frame[frame["ranking"] == "random"]
-    sets = f"{int(random['sets'].max())} random sets" if len(random) else "no random sets"
-    telling = (
-        f"Here {MEANING[edit]}. Bands: 95 % intervals, the image being the cluster; grey: what {sets} of the "
-    )
-    st.caption(
-        f"{telling}same activation energy do (95 % of them). An effect within the grey is no work of "
-        f"these units."
-    )
+    part = frame[frame["edit"] == edit]
+    st.caption(f"Here {MEANING[edit]}. {causal.legend(part)}")
     value = "relative_effect" if scale == "relative" else "effect"
     said = f"share of {run['concept']}" if scale == "relative" else "share of all pixels"
-    part = frame[frame["edit"] == edit]
     left, right = st.columns([3, 2], gap="large")
-    left.altair_chart(causal.curve(part, value, said, True), alt=f"Effect against units: {edit}, {scale}")
+    drawn = causal.curve(part, value, said, True, acting=int(own["acting_units"]))
+    left.altair_chart(drawn, alt=f"Effect against units: {edit}, {scale}")
     with right:
         asked = url.choice(
             st.selectbox, "Beside it", "beside", list(BESIDE), format_func=lambda n: BESIDE[n][0]
         )
         if part.loc[part["units"] > 0, asked].notna().any():
-            chart = causal.curve(part, asked, BESIDE[asked][0].lower(), False, interval=False)
+            chart = causal.curve(part, asked, BESIDE[asked][0].lower(), False, asked in INTERVALS)
             st.altair_chart(chart, alt=f"{BESIDE[asked][0]} against units")
         else:
             st.caption("This was not measured for this edit.")
         st.caption(BESIDE[asked][1])
+    st.caption(finding.beside(part, int(own["top_units"])))
     csv(frame, "curves")
     return frame
 
 
 def singles(snapshot: Snapshot, run: Row) -> None:
-    """Each unit ablated alone."""
-    frame = effects.units_where(snapshot, run["run_id"], run["concept"], "both")
+    """Each unit edited alone, as the curves are."""
+    edit = url.get("edit") if url.get("edit") in EDITS else next(iter(EDITS))
+    frame = effects.units_where(snapshot, run["run_id"], run["concept"], str(edit))
     st.subheader("Each unit alone", anchor=False)
     st.caption(
-        "Every unit of the layer ablated by itself. The order was chosen on other images than those that are "
-        "drawn, so the first are not first by luck; lines are 95 % intervals."
+        f"Every unit of the layer edited by itself ({EDITS[str(edit)].lower()}, at all cells). The order was "
+        "chosen on other images than those that are drawn, so the first are not first by luck; lines are "
+        f"95 % intervals over {words.count(int(frame['images'].max()), 'test image')}."
     )
-    st.altair_chart(causal.singles(frame), alt="Effect of each unit alone, with intervals")
+    st.altair_chart(causal.singles(frame), alt=f"Effect of each unit alone, with intervals: {edit}")
     csv(frame, "single-units")
 
 
 def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
     """What else changes: this concept's units and those of others learned in the same layer."""
     st.subheader("What else changes", anchor=False)
-    same = all_runs[(all_runs["parent_run_id"] == run["parent_run_id"]) & (all_runs["layer"] == run["layer"])]
-    same = same.drop_duplicates("concept")
-    others = [str(name) for name in same["run_id"] if name != run["run_id"]]
-    kept = [str(run["run_id"]), *others]
     edit = "insert" if url.get("edit") == "insert" else "ablate"
-    frame = effects.side_effects(snapshot, kept, edit)
-    frame = frame[frame["ranking"] == "ace"]
-    least = (frame["units"] - n).abs()
-    frame = frame[least == least.groupby(frame["run_id"]).transform("min")]
-    frame = frame[frame["run_id"].isin(kept)].sort_values("before", ascending=False)
+    frame = effects.side_effects(snapshot, finding.a_run_a_concept(run, all_runs), edit)
+    frame = finding.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
     st.caption(
         f"{'Ablating' if edit == 'ablate' else 'Inserting'} the first {n} units learned for a concept (a "
-        f"row) changes "
-        "the pixels of each concept (a column) by so much of what was there. A row that is strong in one "
-        "column "
-        "alone is a specific cause. More rows come with more concepts learned in this layer."
+        "row) changes the pixels of each concept (a column) by so much of what was there. A row that is "
+        "strong in one column alone is a specific cause. More rows come with more concepts learned in this "
+        "layer."
     )
     st.altair_chart(causal.matrix(frame), alt="Concept edited against concept changed")
     csv(frame, "side-effects")
 
 
-def before_after(run: Row, table: pd.DataFrame, n: int) -> None:
-    """The same images with the first n units ablated and inserted."""
+def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:
+    """The same images with the first n units ablated and inserted, exactly as they were scored."""
     best = rows(table.head(n))
-    off = Edit.ablate(run["layer"], [int(row["unit"]) for row in best])
-    on = Edit.insert(run["layer"], {int(row["unit"]): round(float(row["insert_value"]), 4) for row in best})
+    gone, there = (
+        {int(row["unit"]): float(row[name]) for row in best} for name in ("ablate_value", "insert_value")
+    )
+    off = (
+        Edit.mean(run["layer"], gone)
+        if own["ablate_kind"] == "mean"
+        else Edit.ablate(run["layer"], list(gone))
+    )
+    on = Edit.insert(run["layer"], there)
     seed, first = int(run["seed"]), int(run["evaluation_start"])
     latents = list(range(first, first + 4))
     for name, edit in (("Ablated", off), ("Inserted everywhere", on)):
@@ -227,15 +200,15 @@ def costs(snapshot: Snapshot, run: Row, own: Row) -> None:
     with st.expander("How it was learned, and what it cost", icon=":material/school:"):
         chart = causal.learning(effects.learning(snapshot, run["run_id"]))
         st.altair_chart(chart, alt="Loss on the stopping images, seed by seed")
+        shared = causal.overlap(effects.overlap(snapshot, run["run_id"]), int(own["acting_most"]))
+        st.altair_chart(shared, alt="Share of their first units that the seeds have in common")
         st.caption(
             f"{own['seeds']} seeds, at most {own['steps']} steps, penalty {own['penalty']} x "
-            f"{own['penalty_weight']}, "
-            f"insertion {own['insert_kind']}, seed {run['seed']}. Images through the generator: "
-            f"{own['generator_passes']:,}; through its tail: {own['tail_passes']:,}; through the segmenter: "
-            f"{own['segmenter_passes']:,}; {words.seconds(own['seconds'])}. Training, stopping and test "
-            f"images "
-            f"are apart; the test images are latents {run['evaluation_start']} to "
-            f"{run['evaluation_stop'] - 1}."
+            f"{own['penalty_weight']:.3g}, ablation {own['ablate_kind']}, insertion {own['insert_kind']}, "
+            f"seed {run['seed']}. Images through the generator: {own['generator_passes']:,}; through its "
+            f"tail: {own['tail_passes']:,}; through the segmenter: {own['segmenter_passes']:,}; "
+            f"{words.seconds(own['seconds'])}. Training, stopping and test images are apart; the test images "
+            f"are latents {run['evaluation_start']} to {run['evaluation_stop'] - 1}."
         )
 
 
@@ -268,13 +241,12 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
         st.page_link("views/jobs.py", label="Learn another", icon=":material/add:", query_params=again)
     own = heading(snapshot, run)
     table = units(snapshot, run)
-    frame = curves(snapshot, run)
+    frame = curves(snapshot, run, own)
     steps = sorted(int(n) for n in frame["units"].unique() if n > 0)
-    default = min(steps, key=lambda n: abs(n - int(own["top_units"])))
     st.subheader("Before and after", anchor=False)
     told = "The first so many units of the learned ranking; the first test images, whatever they show."
-    n = url.choice(st.select_slider, "Units", "n", steps, default=default, help=told, width=420)
-    before_after(run, table, n)
+    n = url.choice(st.select_slider, "Units", "n", steps, default=int(own["top_units"]), help=told, width=420)
+    before_after(run, own, table, n)
     sides(snapshot, run, n, found)
     singles(snapshot, run)
     costs(snapshot, run, own)

@@ -82,8 +82,8 @@ def causes(run: pick.Run, layer: str, unit: int) -> None:
     images = int(alone["images"].iloc[0])
     st.caption(
         f"Switched off alone, on {images} test images: the share of each concept's pixels that goes "
-        "(below 0: that comes), with the change of all pixels and its 95 % interval. Alpha where it was "
-        "learned."
+        "(below 0: that comes), with the change of all pixels and its 95 % interval; ACE: inserted minus "
+        "switched off. The order was chosen on other images. Alpha where it was learned."
     )
     scores = queries.unit_concepts(run.snapshot, run.id, layer, unit)[["concept", "iou"]]
     shown = alone.merge(scores, on="concept", how="left")
@@ -95,6 +95,9 @@ def causes(run: pick.Run, layer: str, unit: int) -> None:
         "effect": st.column_config.NumberColumn("of all pixels", format="%.4f"),
         "effect_low": st.column_config.NumberColumn("low", format="%.4f"),
         "effect_high": st.column_config.NumberColumn("high", format="%.4f"),
+        "ace": st.column_config.NumberColumn("ACE", format="%.4f"),
+        "ace_low": st.column_config.NumberColumn("low", format="%.4f"),
+        "ace_high": st.column_config.NumberColumn("high", format="%.4f"),
         "alpha": st.column_config.NumberColumn("alpha", format="%.2f"),
     }
     st.dataframe(

@@ -1,13 +1,22 @@
 """The charts of causes: alpha, curves with the random band, single units, side effects."""
 
+from collections.abc import Iterable
+
 import altair as alt
 import pandas as pd
 
-NAMES = {"ace": "learned (ACE)", "iou": "IoU", "single": "single unit", "random": "random sets"}
-INKS = ["#2b9a92", "#c9621c", "#7379dd", "#8b979b"]
+NAMES = {
+    "ace": "learned (ACE)",
+    "iou": "IoU",
+    "single": "single unit",
+    "hand": "by hand",
+    "random": "random sets",
+}
+INKS = ["#2b9a92", "#c9621c", "#7379dd", "#b5548f", "#8b979b"]
 EDITS = {"ablate": "Ablate", "insert": "Insert", "both": "Both (ACE)"}
 MEANING = {
-    "ablate": "the units are set to 0 everywhere; the effect is the share of pixels that lose the concept",
+    "ablate": "the units are set to 0 (or their means) everywhere; the effect is the share of pixels that "
+    "lose the concept",
     "insert": "the units are set to their constants k everywhere; the effect is the share that gain it",
     "both": "the share of pixels with the concept after the insertion minus that after the ablation",
 }
@@ -26,15 +35,44 @@ BESIDE = {
     "created": ("Newly created", "Share of pixels that carry the concept after the edit and did not before."),
     "one_cell_effect": (
         "One cell at a time",
-        "The same when one cell alone is edited, in shares of that cell; measured for the learned ranking.",
+        "One cell alone edited, in shares of that cell: what is lost where the concept was (ablate), gained "
+        "where it was not (insert), and their difference at a cell drawn anywhere (both). For the learned "
+        "units and those marked by hand.",
+    ),
+    "one_cell_relative": (
+        "One cell at a time, of the concept",
+        "The same over the share that the concept had in those cells before.",
+    ),
+    "as_good": (
+        "Random sets as good",
+        "Share of random sets, this one counted among them, that do as much on the same images: a p-value.",
+    ),
+    "energy": (
+        "Size of the edit",
+        "Energy of the edit (by how much units are moved, squared) over that of as many learned units.",
     ),
 }
+INTERVALS = ("one_cell_effect", "one_cell_relative")
 ZERO = pd.DataFrame({"zero": [0]})
 
 
-def _colour() -> alt.Color:
-    scale = alt.Scale(domain=list(NAMES.values()), range=INKS)
+def _colour(present: Iterable[str]) -> alt.Color:
+    inks = {name: ink for (key, name), ink in zip(NAMES.items(), INKS, strict=True) if key in set(present)}
+    scale = alt.Scale(domain=list(inks), range=list(inks.values()))
     return alt.Color("name:N", title=None, scale=scale, legend=alt.Legend(orient="top", symbolOpacity=1))
+
+
+def legend(rows: pd.DataFrame) -> str:
+    """What the bands of a curve are."""
+    told = "Bands: 95 % intervals, the image being the cluster"
+    random = rows[rows["ranking"] == "random"]
+    if random.empty:
+        return f"{told}; no random sets were measured."
+    return (
+        f"{told}; grey: what 95 % of {int(random['sets'].max())} random sets do, matched to the learned "
+        f"units in the size of their edit. Each is measured on {int(random['images'].max())} images only, "
+        "so the grey is wider than sets alone would make it; below, they are compared on the same images."
+    )
 
 
 def alphas(units: pd.DataFrame, most: int = 32) -> alt.LayerChart:
@@ -54,20 +92,53 @@ def alphas(units: pd.DataFrame, most: int = 32) -> alt.LayerChart:
     return (bars + rules).properties(height=280)
 
 
-def curve(rows: pd.DataFrame, value: str, said: str, percent: bool, interval: bool = True) -> alt.LayerChart:
-    """A quantity against the number of units, a line a ranking; random sets as a band."""
+def curve(
+    rows: pd.DataFrame, value: str, said: str, percent: bool, interval: bool = True, acting: int | None = None
+) -> alt.LayerChart:
+    """A quantity against the number of units, a line a ranking; random sets as a band. `acting`: how many
+    units the learning orders; what comes after them is marked."""
     frame = rows.assign(name=rows["ranking"].map(NAMES)).dropna(subset=[value])
     low, high = (f"{value.removesuffix('_effect')}_{end}" for end in ("low", "high"))
     base = alt.Chart(frame).encode(
-        x=alt.X("units:Q", title="units edited", axis=alt.Axis(tickMinStep=1)), color=_colour()
+        x=alt.X("units:Q", title="units edited", axis=alt.Axis(tickMinStep=1)),
+        color=_colour(frame["ranking"]),
     )
     y = alt.Y(f"{value}:Q", title=said, axis=alt.Axis(format=".0%" if percent else "~g"))
     tips = ["name", "units", alt.Tooltip(f"{value}:Q", format=".4f"), "sets", "images"]
-    lines = base.mark_line(point=True).encode(y=y, tooltip=tips)
-    if not interval:
-        return alt.LayerChart(layer=[lines]).properties(height=330)
-    band = base.mark_area(opacity=0.16).encode(y=alt.Y(f"{low}:Q", title=said), y2=f"{high}:Q")
-    return alt.LayerChart(layer=[band, lines]).properties(height=330)
+    layers: list[alt.Chart] = [base.mark_line(point=True).encode(y=y, tooltip=tips)]
+    if interval:
+        band = base.mark_area(opacity=0.16).encode(y=alt.Y(f"{low}:Q", title=said), y2=f"{high}:Q")
+        layers.insert(0, band)
+    if acting is not None and acting < rows["units"].max():
+        layers += _from_here(acting)
+    return alt.LayerChart(layer=layers).properties(height=330)
+
+
+def _from_here(acting: int) -> list[alt.Chart]:
+    """A line after the units that the learning lets act."""
+    base = alt.Chart(pd.DataFrame({"units": [acting], "told": ["ACE ordered by IoU from here"]}))
+    base = base.encode(x=alt.X("units:Q", title="units edited"))
+    return [
+        base.mark_rule(color="#7b878b", strokeDash=[4, 3]),
+        base.mark_text(align="left", dx=5, dy=12, color="#7b878b").encode(y=alt.value(0), text="told:N"),
+    ]
+
+
+def overlap(rows: pd.DataFrame, acting: int) -> alt.LayerChart:
+    """How many of their first n units the seeds share, as far as any of them lets units act."""
+    frame = rows[rows["units"] <= max(8, acting)]
+    base = alt.Chart(frame).encode(
+        x=alt.X("units:Q", title="first units", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y(
+            "overlap:Q",
+            title="shared by the seeds",
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format=".0%"),
+        ),
+        tooltip=["units", alt.Tooltip("overlap:Q", format=".2f")],
+    )
+    line = base.mark_line(point=True, color=INKS[0])
+    return alt.LayerChart(layer=[line]).properties(height=160)
 
 
 def singles(rows: pd.DataFrame) -> alt.LayerChart:
@@ -80,15 +151,15 @@ def singles(rows: pd.DataFrame) -> alt.LayerChart:
             *(alt.Tooltip(f"{n}:Q", format=".5f") for n in ("choosing_effect", "effect")),
         ],
     )
-    y = alt.Y("effect:Q", title="share of pixels removed", axis=alt.Axis(format="~g"))
+    y = alt.Y("effect:Q", title="change of the share of pixels", axis=alt.Axis(format="~g"))
     rules = base.mark_rule(color="#7b878b").encode(
-        y=alt.Y("effect_low:Q", title="share of pixels removed"), y2="effect_high:Q"
+        y=alt.Y("effect_low:Q", title="change of the share of pixels"), y2="effect_high:Q"
     )
     points = base.mark_point(color=INKS[2], filled=True, size=36).encode(y=y)
     zero = (
         alt.Chart(ZERO)
         .mark_rule(color="#8b979b", strokeDash=[4, 3])
-        .encode(y=alt.Y("zero:Q", title="share of pixels removed"))
+        .encode(y=alt.Y("zero:Q", title="change of the share of pixels"))
     )
     return (rules + points + zero).properties(height=280)
 

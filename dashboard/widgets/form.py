@@ -23,7 +23,8 @@ MORE: tuple[str, ...] = (
     "top",
     "second_segmenter",
 )
-MORE += ("seeds", "steps", "penalty", "penalty_weight", "insert", "random_sets")
+MORE += ("seeds", "steps", "penalty", "penalty_weight", "insert", "ablate", "training", "choosing")
+MORE += ("single_images", "random_sets", "random_images")
 EMPTY = {"segmenter": "the generator's own", "second_segmenter": "none"}
 
 

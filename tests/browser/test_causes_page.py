@@ -20,7 +20,9 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     root = tmp_path_factory.mktemp("causes") / "store"
     ganatomy(root, "dissect", "planted", "--images", "64", "--calibration", "64", "--wait")
     little = ("--images", "4", "--steps", "4", "--seeds", "2", "--random-sets", "2", "--top", "3")
-    ganatomy(root, "ace", "planted", "--layer", "layer1", "--concept", "disc", *little, "--wait")
+    asked = ("ace", "planted", "--layer", "layer1", "--concept", "disc", *little, "--wait")
+    ganatomy(root, *asked)
+    ganatomy(root, *asked, "--marked", "4,17", "--single-images", "3", "--training", "64")
     yield from serve(root)
 
 
@@ -42,6 +44,8 @@ def test_causes_shows_units_curves_pictures_and_side_effects(reader: Visitor) ->
     expect(page.get_by_text(re.compile("^ablate layer1 "))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Table as CSV").first.click()
+    expect(page.get_by_text(re.compile("Of 2 random sets of 3 units, so many do as much"))).to_be_visible()
+    expect(page.get_by_text(re.compile("over 3 test images"))).to_be_visible()
     table = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
     assert len(table) == 36
     assert {"alpha", "iou_rank", "single_rank"} <= set(table[0])
@@ -53,6 +57,7 @@ def test_the_choice_is_in_the_address_and_an_edit_leads_to_the_ablate_page(reade
     page.get_by_role("radio", name="Insert", exact=True).click()
     reader.expect_parameter("edit", "insert")
     reader.settle()
+    expect(page.get_by_role("img", name="Concept edited against concept changed")).to_be_visible()
     page.get_by_role("link", name="Open this edit on the Ablate page").last.click()
     expect(page.get_by_role("heading", name="Ablate", exact=True)).to_be_visible()
     reader.settle()
@@ -62,7 +67,7 @@ def test_the_choice_is_in_the_address_and_an_edit_leads_to_the_ablate_page(reade
 
 def test_the_unit_page_says_what_the_unit_causes(reader: Visitor) -> None:
     page = reader.open("/unit?layer=layer1&unit=3")
-    expect(page.get_by_text(re.compile("Switched off alone, on 4 test images"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Switched off alone, on 3 test images"))).to_be_visible()
     page.get_by_role("link", name="Causes", exact=True).last.click()
     expect(page.get_by_role("heading", name="Causes", exact=True)).to_be_visible()
 
