@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Any
 from dbos import DBOSClient, WorkflowStatus
 
 from analysis.errors import GanatomyError
-from db.errors import StoreError
 from db.layout import Layout
-from jobs import catalogue, clock, fairness, live, queueing, reading, rendering, workers
+from jobs import catalogue, clock, fairness, queueing, reading, rendering, retrying, workers
 from jobs.requests import Request, When, parse
 from jobs.settings import Settings
 from jobs.views import Estimate, ImagesNeeded, JobView, RenderResult, ScheduleView, Submission, WorkerView
@@ -58,7 +56,7 @@ class Client:
         if catalogue.finished(self.layout, run):
             return Submission(None, run, True, f"Already there: run {run}.")
         workers.must_have(self.layout, request.device)
-        active = self._active()
+        active = self.active()
         twin = next((row for row in active if reading.arguments(row)[2] == run), None)
         if twin is not None:
             return Submission(twin.workflow_id, run, True, f"Already asked for: job {twin.workflow_id}.")
@@ -88,7 +86,9 @@ class Client:
         active: list[WorkflowStatus],
     ) -> str:
         delay = self._delay(when)
-        attributes = {"after": when.after if delay == FAR else None, "schedule": schedule}
+        behind = delay == FAR
+        attributes = {"after": when.after if behind else None, "schedule": schedule}
+        attributes |= {reading.NOT_BEFORE: when.at.isoformat()} if behind and when.at else {}
         handle: Any = self.queue.enqueue(
             {
                 "workflow_name": queueing.RUN_JOB,
@@ -110,10 +110,7 @@ class Client:
         """Seconds that the job waits: none, until its time, or for as long as it takes another job."""
         if when.after is not None and not self.job(when.after).ended:
             return FAR
-        if when.at is None:
-            return 0.0
-        at = when.at if when.at.tzinfo else when.at.replace(tzinfo=UTC)
-        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+        return when.seconds_left()
 
     def pipeline(self, requests: Sequence[Request], when: When | None = None) -> list[Submission]:
         """Queue several requests, each behind the one before; a stage whose results are there is passed
@@ -124,9 +121,6 @@ class Client:
             submissions.append(self.submit(request, when))
             when = when.model_copy(update={"after": submissions[-1].job_id or when.after, "at": None})
         return submissions
-
-    def _active(self) -> list[WorkflowStatus]:
-        return self.queue.list_workflows(name=queueing.RUN_JOB, status=reading.ACTIVE, load_output=False)
 
     def jobs(self, limit: int = 200) -> list[JobView]:
         """The newest jobs, newest first."""
@@ -140,6 +134,15 @@ class Client:
             raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` names those that there are.")
         return reading.views(self.layout, rows)[0]
 
+    def results(self, job: JobView) -> tuple[str, str] | None:
+        """Kind and run that show what a job has found so far; None while nothing of it is published."""
+        try:
+            shown = parse(job.kind, job.request).shows()
+            run = str(job.run_id) if job.kind == shown.KIND else catalogue.resolve(self.layout, shown)[1]
+        except GanatomyError:  # by a version that knew other fields, or its model is gone
+            return None
+        return (shown.KIND, run) if (self.layout.bundles / run).is_dir() else None
+
     def cancel(self, job_id: str) -> JobView:
         """Stop a job, queued or running; its heavy process ends within a second or two. Shards are kept."""
         job = self.job(job_id)
@@ -151,48 +154,11 @@ class Client:
     def retry(self, job_id: str) -> Submission:
         """Put a failed or cancelled job back in the queue; it goes on from the shards that it has. What was
         dropped because it failed waits behind it again, in order."""
-        job = self.job(job_id)
-        if job.state not in ("failed", "cancelled"):
-            raise GanatomyError(
-                f"Job {job_id} is {job.state}; only failed and cancelled jobs can be retried."
-            )
-        again = self._again(job, parse(job.kind, job.request))
-        back = self._bring_back(job_id, again.job_id)
-        stages = "later stage waits" if back == 1 else "later stages wait"
-        behind = f" {back} {stages} behind it again." if back and again.job_id else ""
-        return replace(again, message=again.message + behind)
+        return retrying.retry(self, self.job(job_id))
 
-    def _again(self, job: JobView, request: Request) -> Submission:
-        """Put one job back, unless its results are there by now or another job is at them."""
-        _, run = catalogue.resolve(self.layout, request)
-        twin = any(reading.arguments(row)[2] == run for row in self._active())
-        if run != job.run_id or twin or catalogue.finished(self.layout, run):
-            # Other weights by now are another run, so another job; the rest `submit` recognises.
-            return self.submit(request, When(priority=job.priority))
-        workers.must_have(self.layout, request.device)
-        live.forget(self.layout, job.id, "progress", "watch")  # what the last attempt said
-        self.queue.rewind_workflow(job.id, application_version=queueing.VERSION, queue_name=queueing.JOBS)
-        return Submission(job.id, run, False, f"Queued again as job {job.id}.")
-
-    def _bring_back(self, job_id: str, behind: str | None) -> int:
-        """Queue again what was dropped since it waited for `job_id`, and what waited for that: now behind job
-        `behind`, or at once when there is no need to wait. New first, then the old row goes: a kill between
-        the two loses nothing. How many."""
-        rows = self.queue.list_workflows(name=queueing.RUN_JOB, status="CANCELLED", load_output=False)
-        dropped = [row for row in rows if (row.attributes or {}).get("after") == job_id]
-        count = 0
-        for row in dropped:
-            if reading.DROPPED not in (row.attributes or {}):
-                continue  # somebody cancelled it
-            kind, values, _run = reading.arguments(row)
-            when = When(priority=fairness.urgency(row.priority), after=behind)
-            try:
-                made = self.submit(parse(kind, values), when, schedule=(row.attributes or {}).get("schedule"))
-            except (GanatomyError, StoreError):
-                continue  # its model is gone, say; the row stays, and says that it was dropped
-            count += 1 + self._bring_back(row.workflow_id, made.job_id or behind)
-            self.queue.delete_workflow(row.workflow_id)
-        return count
+    def active(self) -> list[WorkflowStatus]:
+        """The queue's rows of jobs that have not ended."""
+        return self.queue.list_workflows(name=queueing.RUN_JOB, status=reading.ACTIVE, load_output=False)
 
     def log(self, job_id: str, tail: int = 20_000) -> str:
         """The last `tail` characters of a job's log; empty when it has not begun."""
@@ -203,6 +169,17 @@ class Client:
                 return stream.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
+
+    def log_from(self, job_id: str, place: int) -> tuple[str, int]:
+        """What a job's log says from a byte on, in whole lines, and the byte to go on from."""
+        file = self.layout.logs / f"{_known(job_id)}.log"
+        try:
+            with file.open("rb") as stream:
+                stream.seek(place)
+                lines, newline, _rest = stream.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return "", place
+        return (lines + newline).decode(errors="replace"), place + len(lines + newline)
 
     def estimate(self, request: Request) -> Estimate:
         """Time and disk that a request is likely to take, from earlier runs in this store."""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from croniter import CroniterBadDateError, croniter
-from dbos import DBOSClient, WorkflowSchedule
+from dbos import DBOSClient, WorkflowSchedule, WorkflowStatus
 
 from analysis.errors import GanatomyError
-from jobs import queueing
+from jobs import queueing, reading
 from jobs.requests import KINDS, Request, When
 from jobs.views import ScheduleView
 
@@ -67,7 +67,8 @@ def known(queue: DBOSClient, name: str) -> str:
 def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
     context: dict[str, Any] = row["context"] if isinstance(row["context"], dict) else {}
     kind, values = context.get("kind", ""), context.get("request", {})
-    paused, last = row["status"] != "ACTIVE", _last(queue, row["schedule_name"])
+    paused, fired = row["status"] != "ACTIVE", _last(queue, row["schedule_name"])
+    last = fired.output if fired and isinstance(fired.output, str) else None
     job = re.search(r"job ([A-Za-z0-9-]+)\.$", last or "")
     return ScheduleView(
         name=row["schedule_name"],
@@ -77,17 +78,17 @@ def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
         title=_title(kind, values),
         owner=values.get("owner", ""),
         request=values,
-        last_fired_at=_naive(row["last_fired_at"]),
+        last_fired_at=reading.moment(fired.created_at) if fired else None,
         last=last,
         last_job=job[1] if job else None,
         next_at=None if paused else following(row["schedule"]),
     )
 
 
-def _last(queue: DBOSClient, name: str) -> str | None:
-    """What came of its last firing."""
+def _last(queue: DBOSClient, name: str) -> WorkflowStatus | None:
+    """Its last firing, by the clock or by hand."""
     rows = queue.list_workflows(schedule_name=name, limit=1, sort_desc=True)
-    return rows[0].output if rows and isinstance(rows[0].output, str) else None
+    return rows[0] if rows else None
 
 
 def _title(kind: str, values: dict[str, Any]) -> str:
@@ -108,7 +109,3 @@ def following(cron: str) -> datetime:
     except CroniterBadDateError:
         raise GanatomyError(f"{cron!r} names a day that never comes; give another.") from None
     return coming.astimezone(UTC).replace(tzinfo=None)
-
-
-def _naive(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) if text else None

@@ -13,6 +13,9 @@ from db.layout import Layout
 from jobs import locks
 from jobs.settings import Settings, cores
 
+# GPU locks are the machine's, whoever starts a worker and however: all its stores and people share its cards.
+GPU_LOCKS = Path("/tmp/ganatomy-gpus")
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -37,6 +40,7 @@ class Devices:
     """This machine's slots, as a worker found them when it started."""
 
     gpus: tuple[str, ...]  # as CUDA_VISIBLE_DEVICES names them
+    cards: tuple[str, ...]  # the same by the hardware's own names, which no setting changes
     cpu_slots: int
     threads: int
 
@@ -56,16 +60,23 @@ class Devices:
     def take(self, layout: Layout, wish: str) -> Slot | None:
         """A free slot for a job that wishes 'auto', 'cpu' or 'cuda', or None while all are held."""
         if wish == "cuda" or (wish == "auto" and self.gpus):
-            lock = locks.first(machine_folder(), list(self.gpu_names))
-            return Slot(lock.name, "cuda", max(1, cores() // max(1, len(self.gpus))), lock) if lock else None
+            return self._card()
         lock = locks.first(layout.live / "slots", list(self.cpu_names))
         return Slot(lock.name, "cpu", self.threads, lock) if lock else None
+
+    def _card(self) -> Slot | None:
+        threads = max(1, cores() // max(1, len(self.gpus)))
+        for name, card in zip(self.gpu_names, self.cards, strict=True):
+            if lock := locks.take(GPU_LOCKS, card, shared=True):
+                return Slot(name, "cuda", threads, lock)
+        return None
 
 
 def found(settings: Settings) -> Devices:
     """This machine's GPUs (asked of torch in another process, only when the driver shows any) and CPU
     slots."""
-    return Devices(_gpus() if driver() else (), settings.slots(), settings.threads())
+    gpus = _gpus() if driver() else {}
+    return Devices(tuple(gpus), tuple(gpus.values()), settings.slots(), settings.threads())
 
 
 def driver() -> bool:
@@ -74,14 +85,15 @@ def driver() -> bool:
 
 
 def machine_folder() -> Path:
-    """GPU locks are this machine's, not a store's: two stores share its GPUs."""
+    """Where sockets lie whose path in the store would be too long; this person's alone."""
     return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"ganatomy-{os.getuid()}"
 
 
-def _gpus() -> tuple[str, ...]:
+def _gpus() -> dict[str, str]:
+    """Each GPU's name in CUDA_VISIBLE_DEVICES, and its hardware's."""
     command = [sys.executable, "-P", "-m", "jobs.gpus"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     try:
-        return tuple(json.loads(done.stdout))
+        return dict(json.loads(done.stdout))
     except ValueError:
-        return ()
+        return {}

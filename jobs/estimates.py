@@ -28,7 +28,7 @@ def estimate(layout: Layout, request: Request) -> Estimate:
     if alike.empty:
         return Estimate(images, None, None, "no earlier run to go by")
     speed = float(alike.images_per_s.median())
-    sizes = [disk.size(layout.bundles / str(run)) for run in alike.run_id.tail(3)]
+    sizes = [disk.size(layout.bundles / str(run)) for run in alike.run_id.head(3)]
     return Estimate(
         images,
         images / speed,

@@ -26,7 +26,9 @@ def number(urgency: int, owner: str, places: Iterable[Place]) -> int:
     """The queue's number for a new job of `owner`, given every unfinished job. Lower runs first."""
     peers = [place for place in places if place.number // STEP == urgency]
     mine = [place.number % STEP for place in peers if place.owner == owner]
-    now = max((place.number % STEP for place in peers if place.running), default=0)
+    running = [place.number % STEP for place in peers if place.running]
+    waiting = [place.number % STEP for place in peers if not place.running]
+    now = max(running) if running else min(waiting, default=0)
     turn = max(mine) + 1 if mine else now
     return urgency * STEP + min(turn, STEP - 1)
 

@@ -25,6 +25,7 @@ from jobs.client import Client
 from jobs.requests import parse
 
 STILL = 3.0  # seconds that a file must not have changed
+AGAIN = 60.0  # seconds until a checkpoint that could not be queued is asked for again
 PATTERNS = ("*.pt", "*.pth", "*.tar", "*.ckpt", "*.safetensors")
 
 
@@ -73,6 +74,7 @@ class Lookout:
 
     client: Client
     reading: dict[str, tuple[FolderWatch, subprocess.Popen[bytes]]] = field(default_factory=dict)
+    waiting: dict[str, float] = field(default_factory=dict)  # until when (time.monotonic) one is left alone
 
     def look(self) -> None:
         """Look once at every folder, and at what became of checkpoints that are being read."""
@@ -81,17 +83,26 @@ class Lookout:
                 del self.reading[model]
                 self._read(watch, model, process)
         for watch in every(self.client.layout):
-            for file in self._new(watch):
+            try:
+                self._look(watch)
+            except OSError as error:  # a folder that is gone for now must not stop the others
+                structlog.get_logger().warning("a folder cannot be read", watch=watch.name, reason=str(error))
+
+    def _look(self, watch: FolderWatch) -> None:
+        seen, known = self._seen(watch), set(generators.names(self.client.layout.models))
+        for file in self._whole(watch):
+            model = model_name(watch, file)
+            if model in seen or model in self.reading or time.monotonic() < self.waiting.get(model, 0.0):
+                continue
+            if model in known:  # a worker died between registering it and asking for its dissection
+                self._ask(watch, model)
+            else:
                 self._register(watch, file)
 
-    def _new(self, watch: FolderWatch) -> list[Path]:
-        """Checkpoints that are whole (nobody has written to them for a while) and were not seen."""
-        known = (
-            set(generators.names(self.client.layout.models)) | set(self._refused(watch)) | set(self.reading)
-        )
+    def _whole(self, watch: FolderWatch) -> list[Path]:
+        """Checkpoints to which nobody has written for a while."""
         found = {file for pattern in PATTERNS for file in Path(watch.folder).glob(pattern)}
-        still = [file for file in found if file.is_file() and time.time() - file.stat().st_mtime > STILL]
-        return sorted(file for file in still if model_name(watch, file) not in known)
+        return sorted(file for file in found if file.is_file() and time.time() - file.stat().st_mtime > STILL)
 
     def _register(self, watch: FolderWatch, file: Path) -> None:
         model = model_name(watch, file)
@@ -101,24 +112,31 @@ class Lookout:
             self.reading[model] = (watch, processes.start("jobs.registering", arguments, output=log))
 
     def _read(self, watch: FolderWatch, model: str, process: subprocess.Popen[bytes]) -> None:
-        log = structlog.get_logger()
-        if process.returncode != 0:
-            self._refuse(watch, model)
-            log.warning("a watched checkpoint cannot be used", watch=watch.name, model=model)
+        if process.returncode == 0:
+            self._ask(watch, model)
             return
+        self._see(watch, model)
+        structlog.get_logger().warning("a watched checkpoint cannot be used", watch=watch.name, model=model)
+
+    def _ask(self, watch: FolderWatch, model: str) -> None:
+        """Queue a registered checkpoint's dissection; what cannot be queued now is asked for again later."""
+        log = structlog.get_logger()
         try:
             submission = self.client.submit(parse("dissect", {**watch.request, "generator": model}))
-            log.info("a watched checkpoint is queued", watch=watch.name, model=model, job=submission.job_id)
         except (GanatomyError, StoreError) as error:
+            self.waiting[model] = time.monotonic() + AGAIN
             log.warning("a watched checkpoint cannot be queued", watch=watch.name, reason=str(error))
+            return
+        self._see(watch, model)
+        log.info("a watched checkpoint is queued", watch=watch.name, model=model, job=submission.job_id)
 
-    def _refused(self, watch: FolderWatch) -> dict[str, Any]:
+    def _seen(self, watch: FolderWatch) -> dict[str, Any]:
+        """Checkpoints that were asked for, or cannot be used, and when."""
         return live.read(self.client.layout.live / f"watch-{watch.name}.json")
 
-    def _refuse(self, watch: FolderWatch, model: str) -> None:
-        live.write(
-            self.client.layout.live / f"watch-{watch.name}.json", {**self._refused(watch), model: time.time()}
-        )
+    def _see(self, watch: FolderWatch, model: str) -> None:
+        file = self.client.layout.live / f"watch-{watch.name}.json"
+        live.write(file, {**self._seen(watch), model: time.time()})
 
 
 def model_name(watch: FolderWatch, file: Path) -> str:

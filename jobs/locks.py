@@ -23,16 +23,29 @@ class Lock:
             self.fd = -1
 
 
-def take(folder: Path, name: str) -> Lock | None:
-    """Take the lock `name` in `folder`, or None at once when another process holds it."""
+def take(folder: Path, name: str, shared: bool = False) -> Lock | None:
+    """Take the lock `name` in `folder`, or None at once when another process holds it. With `shared`, other
+    people of this machine can take it too."""
     folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if shared and folder.stat().st_uid == os.getuid():
+        folder.chmod(0o1777)
+    fd = _open(folder / f"{name}.lock", 0o644 if shared else 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         return None
     return Lock(name, fd)
+
+
+def _open(file: Path, mode: int) -> int:
+    """A file to lock; reading is enough for that. One that is there is not opened for creating, which the
+    kernel forbids for another person's file in a folder that all share."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(file, flags)
+    except FileNotFoundError:
+        return os.open(file, flags | os.O_CREAT, mode)
 
 
 def first(folder: Path, names: list[str]) -> Lock | None:

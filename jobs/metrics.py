@@ -23,7 +23,10 @@ def serve(client: Client, port: int | None) -> None:
         return
     registry = CollectorRegistry()
     registry.register(Jobs(client))
-    start_http_server(port, addr="127.0.0.1", registry=registry)
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:  # another worker of this machine serves there already
+        structlog.get_logger().warning("metrics are not served", port=port, reason=str(error))
 
 
 class Jobs:

@@ -48,6 +48,7 @@ def ensure(layout: Layout) -> None:
     while (lock := locks.take(layout.live, "queue-setup")) is None:
         if ready(layout.queue):
             return
+        time.sleep(0.05)
     try:
         _make(layout)
     except (OSError, sqlite3.Error) as error:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from dbos import WorkflowStatus
 
-from analysis.errors import GanatomyError
 from db.layout import Layout
 from jobs import live, workers
 from jobs.fairness import urgency
@@ -25,7 +24,9 @@ STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
 ACTIVE = ["DELAYED", "ENQUEUED", "PENDING"]
+NOT_BEFORE = "not_before"  # attribute: the time that a job waits for once its predecessor is done
 DROPPED = "dropped"  # attribute: why a job was cancelled, not by a person, before it began
+DAMAGED = "a job that is damaged in the queue; cancel it and ask again"
 INTERRUPTED = "interrupted: its worker is gone; it goes on when one starts"
 
 
@@ -54,10 +55,10 @@ def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> JobView:
         owner=values.get("owner", ""),
         project=values.get("project", ""),
         priority=urgency(status.priority),
-        created_at=_time(status.created_at) or live.now(),
-        started_at=_time(status.dequeued_at),
-        finished_at=_time(status.completed_at),
-        not_before=None if attributes.get("after") else _time(status.delay_until_epoch_ms),
+        created_at=moment(status.created_at) or live.now(),
+        started_at=moment(status.dequeued_at),
+        finished_at=moment(status.completed_at),
+        not_before=None if attributes.get("after") else moment(status.delay_until_epoch_ms),
         run_id=run,
         stage=INTERRUPTED if interrupted else _stage(state, progress, watch, attributes),
         done=progress.get("done", 0),
@@ -80,8 +81,8 @@ def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> JobView:
 def arguments(status: WorkflowStatus) -> tuple[str, dict[str, Any], str]:
     """Kind, request and run of a job's row."""
     args = (status.input or {"args": ()})["args"] if isinstance(status.input, dict) else ()
-    if len(args) != 3:
-        raise GanatomyError(f"The job {status.workflow_id} is damaged in the queue; cancel it and ask again.")
+    if len(args) != 3 or not isinstance(args[1], dict):
+        return (DAMAGED, {}, "")  # one such row must not hide the others, and can be cancelled
     return cast("tuple[str, dict[str, Any], str]", tuple(args))
 
 
@@ -114,7 +115,7 @@ def _error(status: WorkflowStatus, state: State, attributes: dict[str, Any]) -> 
     return attributes.get(DROPPED) if state == "cancelled" else None
 
 
-def _time(milliseconds: int | None) -> datetime | None:
+def moment(milliseconds: int | None) -> datetime | None:
     """Naive UTC, as everywhere in the store."""
     return (
         None

@@ -28,6 +28,8 @@ def socket(layout: Layout) -> Path:
         return inside
     folder = devices.machine_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise GanatomyError(f"{folder} belongs to somebody else; use a store with a shorter path.")
     return folder / f"render-{hashlib.sha256(os.fsencode(layout.root)).hexdigest()[:16]}.sock"
 
 
@@ -77,7 +79,7 @@ def _ask(layout: Layout, body: dict[str, Any]) -> dict[str, Any]:
         try:
             with _client(layout, 120.0) as client:
                 return _answer(client.post("/render", json=body))
-        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError) as error:
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             if time.monotonic() > deadline:
                 raise GanatomyError("The render process does not answer; see `ganatomy doctor`.") from error
             ensure(layout)

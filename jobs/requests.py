@@ -5,7 +5,7 @@ The kinds themselves are in `jobs.asking`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +34,13 @@ class When(BaseModel):
         default=None, description="not before this time (UTC unless it says otherwise)"
     )
     after: str | None = Field(default=None, description="a job that must be done before this one starts")
+
+    def seconds_left(self) -> float:
+        """Seconds until `at`; none when it is past, or was not given."""
+        if self.at is None:
+            return 0.0
+        at = self.at if self.at.tzinfo else self.at.replace(tzinfo=UTC)
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 # In the order in which a form offers them.

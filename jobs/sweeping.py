@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ from dbos import DBOS, DBOSClient, WorkflowStatus
 from db.layout import Layout
 from jobs import live, locks, queueing, reading, workers
 from jobs.folders import Lookout
+from jobs.requests import When
 
 TIDY = 3600.0  # seconds between two tidyings
 KEPT = (
@@ -95,21 +97,23 @@ class Sweeper:
     def release(self) -> None:
         """Let jobs go whose predecessor is done, and cancel those whose predecessor will never be."""
         waiting = self.queue.list_workflows(name=queueing.RUN_JOB, status="DELAYED", load_input=False)
-        behind = {row.workflow_id: (row.attributes or {}).get("after") for row in waiting}
-        names = sorted({name for name in behind.values() if name})
+        behind = {row.workflow_id: row.attributes or {} for row in waiting}
+        names = sorted({str(said["after"]) for said in behind.values() if said.get("after")})
         if not names:
             return
         before = {
             row.workflow_id: row for row in self.queue.list_workflows(workflow_ids=names, load_input=False)
         }
-        for job_id, name in behind.items():
-            if name:
-                self._let_go(job_id, name, before.get(name))
+        for job_id, said in behind.items():
+            if name := said.get("after"):
+                self._let_go(job_id, name, before.get(name), said.get(reading.NOT_BEFORE))
 
-    def _let_go(self, job_id: str, name: str, row: WorkflowStatus | None) -> None:
+    def _let_go(self, job_id: str, name: str, row: WorkflowStatus | None, at: str | None) -> None:
         state = reading.STATES[row.status] if row else "cancelled"
         if state == "done":
-            self.queue.set_workflow_delay(job_id, delay_seconds=0)
+            self.queue.update_workflow_attributes(job_id, {"after": None}, merge=True)
+            delay = When(at=datetime.fromisoformat(at)).seconds_left() if at else 0
+            self.queue.set_workflow_delay(job_id, delay_seconds=delay)
         elif state in ("failed", "cancelled"):
             reason = (
                 f"Job {name}, which it waited for, {'failed' if state == 'failed' else 'was cancelled'}."

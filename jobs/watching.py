@@ -46,12 +46,12 @@ class Watch:
     settings: Settings
     devices: Devices
     stopping: threading.Event
-    cancelled: Callable[[str], bool]
+    lost: Callable[[Spec], bool]  # whether somebody took the job away from this attempt
     children: set[subprocess.Popen[bytes]] = field(default_factory=set)
 
     def run(self, spec: Spec, module: str) -> Outcome:
         """Run a job to its end, with fresh processes while they get further; never 'again'."""
-        wasted, reached = 0, -1
+        wasted, reached = 0, 0
         while True:
             slot = self._slot(spec)
             if isinstance(slot, Outcome):
@@ -76,7 +76,7 @@ class Watch:
                 "failed", "The job asks for a GPU and this machine has none; ask for device auto or cpu."
             )
         while (slot := self.devices.take(self.layout, wish)) is None:
-            if ended := self._told(spec.job_id):
+            if ended := self._told(spec):
                 return ended
             self._say(spec.job_id, {"waiting": "waiting for a free slot"})
             time.sleep(0.2)
@@ -87,26 +87,22 @@ class Watch:
         with suppress(OSError):
             live.write(live.path(self.layout, job_id, "watch"), values)
 
-    def _told(self, job_id: str) -> Outcome | None:
+    def _told(self, spec: Spec) -> Outcome | None:
         """Whether somebody wants the job, or the worker, to end."""
         if self.stopping.is_set():
             return Outcome("stopping")
-        return Outcome("cancelled") if self.cancelled(job_id) else None
+        return Outcome("cancelled") if self.lost(spec) else None
 
     def _attempt(self, spec: Spec, module: str, slot: Slot) -> Outcome:
         """One heavy process from start to end."""
         live.forget(self.layout, spec.job_id, "error")
         spec = Spec(**{**asdict(spec), "device": slot.device, "slot": slot.name, "threads": slot.threads})
-        with (self.layout.logs / f"{spec.job_id}.log").open("ab") as log:
-            process = processes.start(
-                module,
-                ["--job", spec.job_id],
-                environment=slot.environment(),
-                keep=[slot.lock.fd],
-                output=log,
-                stdin=subprocess.PIPE,
-            )
-        slot.lock.release()  # the process holds it now, for as long as it lives
+        try:
+            process = self._start(spec, module, slot)
+        except OSError as error:
+            return Outcome("failed", f"Its process could not be started ({error}); mend that, then retry it.")
+        finally:
+            slot.lock.release()  # the process, if there is one, holds it now, for as long as it lives
         self.children.add(process)
         with suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
             pipe.write(json.dumps(asdict(spec)).encode())
@@ -115,6 +111,17 @@ class Watch:
         finally:
             processes.stop(process, grace=2.0)
             self.children.discard(process)
+
+    def _start(self, spec: Spec, module: str, slot: Slot) -> subprocess.Popen[bytes]:
+        with (self.layout.logs / f"{spec.job_id}.log").open("ab") as log:
+            return processes.start(
+                module,
+                ["--job", spec.job_id],
+                environment=slot.environment(),
+                keep=[slot.lock.fd],
+                output=log,
+                stdin=subprocess.PIPE,
+            )
 
     def _watch(self, spec: Spec, slot: Slot, process: subprocess.Popen[bytes]) -> Outcome:
         started, sampled = time.time(), 0.0
@@ -130,7 +137,7 @@ class Watch:
             self._say(spec.job_id, values)
             if meter.peak > limit:
                 return Outcome("failed", _too_much(limit))
-            if ended := self._told(spec.job_id):
+            if ended := self._told(spec):
                 return ended
             if self._stuck(spec.job_id, started):
                 return Outcome(

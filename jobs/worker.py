@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -22,14 +23,32 @@ from dbos import DBOS
 from analysis.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
-from jobs import devices, logs, metrics, processes, queueing, workers
+from jobs import devices, logs, metrics, processes, queueing, reading, workers
 from jobs.client import Client
 from jobs.folders import Lookout
+from jobs.heavy import Spec
 from jobs.quotas import Quotas
-from jobs.reading import ACTIVE
 from jobs.settings import Settings
 from jobs.sweeping import Sweeper
 from jobs.watching import Watch
+
+
+@dataclass
+class Claims:
+    """Whether the jobs that this worker runs are still its own."""
+
+    client: Client
+    _first: dict[tuple[str, str], int | None] = field(default_factory=dict)  # when each attempt was claimed
+
+    def lost(self, spec: Spec) -> bool:
+        """Whether somebody cancelled the job since this attempt began; perhaps it was retried, and claimed
+        anew, since."""
+        names = [spec.job_id]
+        rows = self.client.queue.list_workflows(workflow_ids=names, load_input=False, load_output=False)
+        if not rows or rows[0].status != "PENDING":
+            return True
+        claimed = rows[0].dequeued_at
+        return self._first.setdefault((spec.job_id, spec.started_at), claimed) != claimed
 
 
 class Worker:
@@ -49,9 +68,7 @@ class Worker:
         self.executor, self.slot_lock = workers.claim(self.layout)
         found = devices.found(self.settings)
         client = Client(self.layout)
-        self.watch = Watch(
-            self.layout, self.settings, found, self.stopping, lambda job: cancelled(client, job)
-        )
+        self.watch = Watch(self.layout, self.settings, found, self.stopping, Claims(client).lost)
         client.queue.register_queue(
             queueing.JOBS,
             global_concurrency=len(found.names),
@@ -84,7 +101,9 @@ class Worker:
                 quotas.keep()
             except Exception:  # a sweep that fails (a busy disk, say) is tried again; the worker goes on
                 structlog.get_logger().exception("a sweep failed")
-            if self.until_idle and not sweeper.queue.list_workflows(status=ACTIVE, load_input=False, limit=1):
+            if self.until_idle and not sweeper.queue.list_workflows(
+                status=reading.ACTIVE, load_input=False, limit=1
+            ):
                 return
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -101,12 +120,6 @@ class Worker:
         structlog.get_logger().info("worker stopped", executor=self.executor)
         sys.stdout.flush()
         os._exit(0)
-
-
-def cancelled(client: Client, job_id: str) -> bool:
-    """Whether somebody cancelled the job since."""
-    rows = client.queue.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
-    return not rows or rows[0].status == "CANCELLED"
 
 
 def main() -> None:

@@ -1,20 +1,22 @@
 """The client without a worker: what is queued, recognised, scheduled, refused."""
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from analysis.errors import GanatomyError
-from jobs import devices, live, workers
+from jobs import devices, folders, live, workers
 from jobs.client import Client
 from jobs.folders import Lookout
-from jobs.requests import DissectRequest, When
+from jobs.requests import DissectRequest, When, parse
 from jobs.sweeping import Sweeper
 
 
@@ -122,6 +124,101 @@ def test_a_retried_stage_brings_its_later_stages_back_in_order(client: Client) -
     assert jobs[3].stage == f"after {jobs[2].id}"
 
 
+def test_a_stage_that_was_not_dropped_yet_comes_back_too(client: Client) -> None:
+    first, second, third = client.pipeline([planted(seed=1), planted(seed=2), planted(seed=3)])
+    client.cancel(str(first.job_id))
+    sweep(client)  # drops the second only
+    assert [client.job(str(one.job_id)).state for one in (second, third)] == ["cancelled", "waiting"]
+    client.retry(str(first.job_id))
+    sweep(client)
+    jobs = {job.request["seed"]: job for job in client.jobs()}
+    assert [jobs[seed].state for seed in (1, 2, 3)] == ["queued", "waiting", "waiting"]
+    assert jobs[3].stage == f"after {jobs[2].id}"
+
+
+def test_a_job_behind_another_keeps_its_time(client: Client) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    first = client.submit(planted(seed=1))
+    second = client.submit(planted(seed=2), When(after=first.job_id, at=later))
+    finish(client, str(first.job_id))
+    sweep(client)
+    job = client.job(str(second.job_id))
+    assert job.state == "waiting"
+    assert job.not_before is not None
+    assert abs((job.not_before - later.replace(tzinfo=None)).total_seconds()) < 2
+
+
+def finish(client: Client, job_id: str) -> None:
+    """Mark a job as done, as a worker would."""
+    with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
+        queue.execute("UPDATE workflow_status SET status = 'SUCCESS' WHERE workflow_uuid = ?", [job_id])
+
+
+def test_one_damaged_row_hides_no_other_and_can_be_cancelled(client: Client) -> None:
+    bad, good = (str(client.submit(planted(seed=seed)).job_id) for seed in (1, 2))
+    with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
+        queue.execute("UPDATE workflow_input SET inputs = '{\"args\": [1]}' WHERE workflow_uuid = ?", [bad])
+    assert {job.id for job in client.jobs()} == {bad, good}
+    assert "damaged" in client.job(bad).title
+    client.submit(planted(seed=3))
+    assert client.cancel(bad).state == "cancelled"
+
+
+def test_a_log_is_followed_in_whole_lines(client: Client) -> None:
+    file = client.layout.logs / "some-job.log"
+    assert client.log_from("some-job", 0) == ("", 0)
+    file.write_bytes("one\ntwö".encode())
+    text, place = client.log_from("some-job", 0)
+    assert (text, place) == ("one\n", 4)
+    with file.open("ab") as log:
+        log.write(b"\nthree\n")
+    assert client.log_from("some-job", place)[0] == "twö\nthree\n"
+
+
+def test_results_are_found_by_what_is_published(client: Client, write_run: Callable[..., Path]) -> None:
+    asked, full = (
+        client.submit(planted()),
+        client.submit(parse("full", planted().model_dump(exclude={"control"}))),
+    )
+    assert client.results(client.job(str(asked.job_id))) is None
+    write_run(str(asked.run_id), into=client.layout)
+    for one in (asked, full):  # a full dissection leads to its dissection
+        assert client.results(client.job(str(one.job_id))) == ("dissect", asked.run_id)
+
+
+def test_a_watched_checkpoint_that_could_not_be_asked_for_is_asked_for_again(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis.checkpoints import save_state
+    from analysis.generators import planted as family
+
+    folder = tmp_path / "training"
+    folder.mkdir()
+    save_state(folder / "step-1.safetensors", family.weights(3))
+    os.utime(folder / "step-1.safetensors", (0, 0))
+    request = {"segmenter": "planted", "images": 64, "calibration": 64}
+    folders.put(client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
+    folders.put(client.layout, folders.FolderWatch("gone", str(folder), "planted", None, request))
+    gone = live.read(client.layout.watches)
+    gone["gone"]["folder"] = str(tmp_path / "nothing")
+    live.write(client.layout.watches, gone)
+
+    def refuse(*_: object) -> None:
+        raise GanatomyError("not now")
+
+    lookout = Lookout(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "submit", refuse)
+        while not lookout.waiting:
+            lookout.look()
+    assert client.jobs() == []
+    Lookout(client).look()  # another worker, after a kill: it is registered, and was not asked for
+    [job] = client.jobs()
+    assert job.request["generator"].startswith("run1-step-1-")
+    Lookout(client).look()
+    assert len(client.jobs()) == 1
+
+
 def sweep(client: Client) -> None:
     """What a worker does now and then."""
     Sweeper(client.layout, client.queue, "nobody/0", Lookout(client)).release()
@@ -179,7 +276,7 @@ def test_owners_take_turns_and_priorities_are_kept(client: Client) -> None:
         client.submit(planted(seed=seed, owner="ada"))
     bob = client.submit(planted(seed=9, owner="bob")).job_id
     urgent = client.submit(planted(seed=10, owner="ada"), When(priority=1)).job_id
-    rows = sorted(client._active(), key=lambda row: (row.priority or 0, row.created_at or 0))
+    rows = sorted(client.active(), key=lambda row: (row.priority or 0, row.created_at or 0))
     assert [row.workflow_id for row in rows].index(str(urgent)) == 0
     assert [row.workflow_id for row in rows].index(str(bob)) == 2
 

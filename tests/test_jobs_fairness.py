@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.fairness import Place, number, urgency
+from jobs.fairness import STEP, Place, number, urgency
 
 
 def order(asked: list[tuple[str, int]]) -> list[str]:
@@ -32,6 +32,15 @@ def test_who_comes_late_is_not_put_before_what_ran() -> None:
     places = [Place("ada", number(5, "ada", []) + 7, running=True)]
     late = number(5, "bob", places)
     assert late >= places[0].number
+
+
+def test_who_waits_long_is_not_passed_by_everyone_who_comes_later() -> None:
+    waiting = [Place("ada", 5 * STEP + turn, running=False) for turn in range(40, 80)]
+    places = list(waiting)
+    for _ in range(40):
+        places.append(Place("bob", number(5, "bob", places), running=False))
+    names = [place.owner for place in sorted(places, key=lambda place: place.number)]
+    assert names[:4].count("ada") == 2
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), min_size=1, max_size=60))

@@ -29,7 +29,7 @@ def row(job: JobView) -> None:
 
 @st.fragment(run_every=2, key="jobs")
 def everything() -> None:
-    """The list, live; the running ones with their bars."""
+    """The list, live: what runs, with bars, what waits, what has ended."""
     with page.sentences():
         jobs = work.client().jobs()
         if not jobs:
@@ -37,6 +37,7 @@ def everything() -> None:
             return
         if any(not job.ended for job in jobs):
             work.nobody()
+        jobs.sort(key=lambda job: (job.ended, job.state != "running"))  # else newest first, as they are
         with st.container(gap="xsmall"):
             for job in jobs[:SHOWN]:
                 row(job)
@@ -60,9 +61,9 @@ def one(job_id: str) -> None:
             st.progress(work.share(job), text=work.pace(job))
         if job.error:
             st.error(job.error, icon=":material/error:")
-        if job.published and job.run_id:
+        if found := work.client().results(job):
             st.caption("Its results" if job.state == "done" else "Its results so far")
-            work.results(job.run_id, job.kind)
+            work.results(*found)
         deeds(job)
         facts(job)
 
@@ -103,9 +104,9 @@ def facts(job: JobView) -> None:
     )
 
 
-with page.frame("Jobs", "Queue a dissection, watch it, read its log; finished ones lead to their results."):
+with page.frame("Jobs", "Queue a job, watch it, read its log; finished ones lead to their results."):
     with (
-        st.expander("Queue a dissection", icon=":material/add:", expanded=not url.get("job")),
+        st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job")),
         page.sentences(),
     ):
         asking.ask()

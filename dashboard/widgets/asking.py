@@ -129,7 +129,7 @@ def queue(request: Request, chosen: timing.Timing) -> None:
     url.put(job=first.job_id)
     if first.job_id is None and first.run_id:
         st.success(first.message, icon=":material/check:")
-        work.results(first.run_id, request.KIND)
+        work.results(request.KIND, first.run_id)
 
 
 def schedule(request: Request, chosen: timing.Timing) -> None:

@@ -7,10 +7,20 @@ import streamlit as st
 from PIL import Image
 
 from analysis.edits import Edit
-from dashboard.widgets import pictures, url, words
+from dashboard.widgets import pictures, url, words, work
 from jobs.views import RenderResult
 
 SIDE = 192  # pixels a picture, about
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was asked of the render process, so that it can be pinned."""
+
+    generator: str
+    edit: Edit
+    seed: int
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,8 @@ def _large(path: str) -> Image.Image:
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
 
 
-def show(shown: Pictures, file: str) -> None:
-    """A card an image, and what to take away."""
+def show(shown: Pictures, file: str, made: Made | None = None) -> None:
+    """A card an image, and what to take away; with `made`, a button that pins them."""
     rows = [shown.row(i) for i in range(len(shown.latents))]
     columns = " · ".join(shown.columns)
     with st.grid(min_column_width=460):
@@ -56,8 +66,21 @@ def show(shown: Pictures, file: str) -> None:
         with st.popover("Link", icon=":material/link:"):
             st.caption("Shows a colleague the same.")
             st.code(f"{st.context.url}?{url.query()}", language=None)
+        if made is not None:
+            pin(shown, made)
         speed = "from the cache" if shown.edit.cached else f"rendered in {shown.edit.milliseconds:,.0f} ms"
         st.caption(f"{words.count(len(rows), 'image')}, {speed}")
+
+
+def pin(shown: Pictures, made: Made) -> None:
+    """A button that keeps the pictures: a run of their own, with rows that SQL finds."""
+    with st.popover("Pin", icon=":material/keep:"):
+        st.caption("Keeps these pictures in the store, as rows of table render.")
+        author = st.text_input("Your name", value="anyone", key="pin-author")
+        if st.button("Keep", icon=":material/keep:", key="pin-keep"):
+            asked = (made.generator, str(made.edit), made.seed, shown.latents)
+            name = work.client().pin(shown.edit, *asked, author=author or "anyone", run_id=made.run_id)
+            st.toast(f"Pinned as run {name}.", icon=":material/check:")
 
 
 def said(edit: Edit, run_id: str | None = None, seed: int | None = None, first: int | None = None) -> None:

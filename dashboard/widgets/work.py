@@ -59,7 +59,7 @@ SHOWN_BY = {"dissect": ("units", "layers", "ablate"), "ace": ("causes",)}
 SHOWN_BY |= {"context": ("context",), "artifacts": ("artifacts",)}
 
 
-def results(run_id: str, kind: str = "dissect") -> None:
+def results(kind: str, run_id: str) -> None:
     """The ways into a run's results."""
     with st.container(horizontal=True):
         for name in SHOWN_BY.get(kind, ()):

@@ -61,6 +61,10 @@ class Request(BaseModel, ABC):
         """Requests whose results this one stands on: they are queued with it, and it waits for them."""
         return []
 
+    def shows(self) -> Request:
+        """The request whose run shows what came of this one: itself, but where it only queues others."""
+        return self
+
     def size(self) -> int:
         """How much work it is, in images through the generator or its tail; 0 where nobody knows. Speed and
         time left are told by it, so it need not be exact, only in proportion."""

@@ -30,6 +30,9 @@ class FullRequest(Counted):
         """The request that comes first."""
         return DissectRequest.model_validate(self.model_dump(exclude={"best"}))
 
+    def shows(self) -> Request:
+        return self.dissection()
+
     def before(self) -> list[Request]:
         return [self.dissection()]
 

@@ -72,6 +72,18 @@ def client(store: Path | None) -> Client:
     return Client.at(store)
 
 
+def changes(texts: list[str] | None) -> dict[str, object]:
+    """What `--set name=value`, given once or more, says about a request's fields."""
+    return dict(_change(text) for text in texts or [])
+
+
+def _change(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise GanatomyError(f"{text!r} is no change; write --set name=value.")
+    return name, value.split(",") if name == "layers" else value
+
+
 def show_json(values: Any) -> None:
     """Plain values as JSON on standard output."""
     print(json.dumps(values, indent=2, default=_plain))

@@ -12,6 +12,7 @@ import typer
 
 from analysis.errors import GanatomyError
 from jobs.commands.common import Json, Store, client, console, show_json, show_table
+from jobs.commands.dissect import Owner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,21 +83,32 @@ def render(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Copy the pictures to this folder.")
     ] = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Keep it: rows of table render, a run of its own.")
+    ] = False,
+    owner: Owner = "anyone",
     store: Store = None,
     json: Json = False,
 ) -> None:
     """Show images before and after an edit, and where they differ."""
-    made = client(store).render(generator, edit, seed, numbers(latents))
+    jobs, chosen = client(store), numbers(latents)
+    made = jobs.render(generator, edit, seed, chosen)
+    run = jobs.pin(made, generator, edit, seed, chosen, author=owner) if pin else None
     parts = {"before": made.before, "after": made.after, "difference": made.difference}
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         parts = {part: tuple(copy(files, part, output)) for part, files in parts.items()}
     if json:
-        show_json({**parts, "milliseconds": made.milliseconds, "cached": made.cached, "key": made.key})
+        kept = {"pinned": run} if run else {}
+        show_json(
+            {**parts, "milliseconds": made.milliseconds, "cached": made.cached, "key": made.key, **kept}
+        )
         return
     for part, files in parts.items():
         console.print(f"{part}: {' '.join(files)}", highlight=False, soft_wrap=True)
     console.print(f"{made.milliseconds:.0f} ms{' (kept)' if made.cached else ''}", highlight=False)
+    if run:
+        console.print(f"Pinned as run {run}.", highlight=False)
 
 
 def copy(files: tuple[str, ...], part: str, folder: Path) -> list[str]:

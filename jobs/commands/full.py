@@ -9,7 +9,7 @@ import typer
 from analysis.errors import GanatomyError
 from jobs.client import Client
 from jobs.commands.common import Json, Store, client, console, show_json
-from jobs.commands.dissect import At, Device, Owner, Priority, Project, Wait, answer, follow, number
+from jobs.commands.dissect import After, At, Device, Owner, Priority, Project, Wait, answer, follow, number
 from jobs.requests import AceRequest, When, parse
 from jobs.views import Submission
 
@@ -26,6 +26,7 @@ def full(
     wait: Wait = False,
     priority: Priority = 5,
     at: At = None,
+    after: After = None,
     owner: Owner = "anyone",
     project: Project = "default",
     device: Device = "auto",
@@ -47,7 +48,7 @@ def full(
         "device": device,
     }
     jobs, request = client(store), parse("full", values)
-    submission = jobs.submit(request, When(priority=priority, at=at))
+    submission = jobs.submit(request, When(priority=priority, at=at, after=after))
     if not json:
         console.print(f"{submission.message} It waits for the dissection.", highlight=False)
     if wait:
@@ -61,11 +62,15 @@ def full(
 
 
 def causes(jobs: Client, submission: Submission) -> list[Submission]:
-    """The jobs that a full dissection has queued, or recognised, and that have not ended."""
-    dissection = parse("full", jobs.job(str(submission.job_id)).request)
+    """The jobs that a full dissection has queued (some may have failed by now), or recognised and that have
+    not ended."""
+    full = jobs.job(str(submission.job_id))
+    dissection, began = parse("full", full.request), full.started_at or full.created_at
     parent = dissection.before()[0].resolve(jobs.layout)[1]
     return [
         Submission(job.id, job.run_id, True, "")
         for job in jobs.jobs()
-        if job.kind == AceRequest.KIND and job.request.get("parent") == parent and not job.ended
+        if job.kind == AceRequest.KIND
+        and job.request.get("parent") == parent
+        and (not job.ended or job.created_at >= began)
     ]

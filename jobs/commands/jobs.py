@@ -10,7 +10,7 @@ import typer
 
 from analysis.errors import GanatomyError
 from jobs.commands import schedule, watch
-from jobs.commands.common import Json, Store, client, console, seconds, show_json, show_table
+from jobs.commands.common import Json, Store, changes, client, console, seconds, show_json, show_table
 from jobs.commands.dissect import Wait, answer, ask, follow
 from jobs.requests import When, parse
 
@@ -94,15 +94,8 @@ def clone(
     """Queue a job again with changes."""
     jobs = client(store)
     old = jobs.job(job)
-    changes = dict(_change(text) for text in change or [])
-    ask(jobs, parse(old.kind, {**old.request, **changes}), When(priority=old.priority), wait, json)
-
-
-def _change(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise GanatomyError(f"{text!r} is no change; write --set name=value.")
-    return name, value.split(",") if name == "layers" else value
+    request = parse(old.kind, {**old.request, **changes(change)})
+    ask(jobs, request, When(priority=old.priority), wait, json)
 
 
 @app.command()
@@ -113,10 +106,11 @@ def logs(
 ) -> None:
     """Print a job's log."""
     jobs = client(store)
-    shown = jobs.log(job, tail=1_000_000)
-    print(shown, end="")
-    while follow and not jobs.job(job).ended:
+    text, place = jobs.log_from(job, 0)
+    print(text, end="", flush=True)
+    going = follow
+    while going:
+        going = not jobs.job(job).ended  # looked at before the log, so that its last words are printed
         time.sleep(0.3)
-        now = jobs.log(job, tail=1_000_000)
-        print(now[len(shown) :], end="", flush=True)
-        shown = now
+        text, place = jobs.log_from(job, place)
+        print(text, end="", flush=True)

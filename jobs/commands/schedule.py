@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.common import Json, Store, client, console, show_json, show_table
+from jobs.commands.common import Json, Store, changes, client, console, show_json, show_table
 from jobs.requests import When, parse
 
 app = typer.Typer(help="Jobs that the clock queues.", no_args_is_help=True)
@@ -28,31 +28,22 @@ def list_(store: Store = None, json: Json = False) -> None:
 @app.command()
 def add(
     name: Name,
-    generator: Annotated[str, typer.Argument(help="The generator to dissect.")],
+    generator: Annotated[str, typer.Argument(help="A generator's name.")],
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday: '0 2 * * *' is 02:00 UTC.")],
-    segmenter: Annotated[str | None, typer.Option()] = None,
-    layers: Annotated[str | None, typer.Option()] = None,
-    images: Annotated[int, typer.Option()] = 1000,
-    calibration: Annotated[int, typer.Option()] = 500,
-    seed: Annotated[int, typer.Option()] = 1,
+    kind: Annotated[str, typer.Option(help="dissect, full, ace, context or artifacts.")] = "dissect",
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What the job asks for, such as --set images=400 --set layer=layer3."),
+    ] = None,
     priority: Annotated[int, typer.Option(min=1, max=9)] = 5,
     owner: Annotated[str, typer.Option()] = "anyone",
     project: Annotated[str, typer.Option()] = "default",
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Dissect a generator whenever the clock says so; nothing is done while its result is there already."""
-    values = {
-        "generator": generator,
-        "segmenter": segmenter,
-        "layers": layers.split(",") if layers is not None else None,
-        "images": images,
-        "calibration": calibration,
-        "seed": seed,
-        "owner": owner,
-        "project": project,
-    }
-    view = client(store).schedule(name, parse("dissect", values), cron, When(priority=priority))
+    """Queue a job whenever the clock says so; nothing is done while its result is there already."""
+    values = {**changes(change), "generator": generator, "owner": owner, "project": project}
+    view = client(store).schedule(name, parse(kind, values), cron, When(priority=priority))
     show_json(asdict(view)) if json else console.print(
         f"{name}: next at {view.next_at} UTC.", highlight=False
     )

@@ -75,7 +75,7 @@ def test_a_nightly_job_fails_is_repaired_and_retried(browser: Browser, dashboard
     expect(schedule.get_by_text("Queues nothing until it is resumed.")).to_be_visible()
 
     visitor.settle()
-    schedule.get_by_role("button", name="Last job").click()
+    visitor.turn(schedule.get_by_role("button", name="Last job"), "job")
     job = visitor.page.locator(".st-key-job").last
     expect(job.get_by_text("failed", exact=True)).to_be_visible()
     expect(job.get_by_role("alert")).to_contain_text("mine")  # the reason names what is damaged

@@ -118,7 +118,7 @@ def test_the_images_that_intervals_need_are_filled_in(visitor: Visitor) -> None:
 
 def test_a_cloned_job_fills_the_form(visitor: Visitor) -> None:
     page = visitor.open("/jobs")
-    page.get_by_role("button", name="Open", exact=True).last.click()
+    visitor.turn(page.get_by_role("button", name="Open", exact=True).last, "job")
     page.get_by_role("button", name="Clone with changes").click()
     visitor.expect_parameter("seed", "7")
     expect(page.get_by_label("Images", exact=True)).to_have_value("64")

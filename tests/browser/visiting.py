@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, expect
 
+# Widgets are fetched one by one; until then something of another height is in their place.
+STILL = "() => !document.querySelector('[data-testid=stSkeleton]') && document.fonts.status === 'loaded'"
 PATIENCE = 60_000  # ms; two cores are shared by everything
 expect.set_options(timeout=PATIENCE)
 
@@ -108,7 +110,19 @@ class Visitor:
         """Wait until the page's script has run."""
         self.page.wait_for_selector("h1, [data-testid=stException]")
         self.page.wait_for_selector("[data-test-script-state=notRunning]", state="attached")
+        self.page.wait_for_function(STILL)
         return self.page
+
+    def turn(self, button: Locator, name: str) -> None:
+        """Click until the address has the parameter, as a person would: a click on a page whose parts still
+        move can land beside."""
+        for _ in range(5):
+            button.click()
+            with contextlib.suppress(TimeoutError):
+                script = "name => new URL(location).searchParams.has(name)"
+                self.page.wait_for_function(script, arg=name, timeout=8_000)
+                return
+        raise AssertionError(f"{name} never came into the address")
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the address as the browser shows it."""
