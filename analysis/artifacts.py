@@ -9,8 +9,7 @@ str(found.edit("ablation", 5))               # 'ablate layer3 4,17,31,40,41'
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from analysis.generators.generator import Generator
 
 COUNTS = (1, 2, 4, 8, 12, 20)
+HAND = "hand"
 
 Progress = Callable[[str, int, int], None]
 
@@ -86,9 +86,10 @@ def rank_artifacts(
     layer: str,
     by_hand: Sequence[int] = (),
     images: int = 1000,
-    counts: Sequence[int] | None = None,
+    counts: Sequence[int] = COUNTS,
     random_counts: Sequence[int] | None = None,
     sets: int = 50,
+    activation: str = "rms",
     seed: int = 1,
     reference_name: str = "pictures",
     progress: Progress = _quiet,
@@ -97,45 +98,52 @@ def rank_artifacts(
     """Ranks a layer's units by the damage they do, and ablates the first of each ranking on other latents.
 
     `extractor` gives features of images: a module, a function, or a segmenter (its own features).
-    `reference` is pictures (N, 3, H, W) or batches of them. `images` rank and as many others score.
-    `by_hand` is a third ranking. `counts` are how many units are ablated; `random_counts` those at which
-    random sets are too (None: all of `counts`).
+    `reference` is pictures (N, 3, H, W) or batches of them: every other one ranks, the rest score. `images`
+    rank and as many others score. `by_hand` is a third ranking. `counts` are how many units are ablated, and
+    a list by hand as a whole too; `random_counts` those at which random sets are (None: all of `counts`).
+    `activation` says in which images a unit does most: "rms" of its map, or the paper's "peak" (which
+    compares raw features too; docs/artifacts.md). With `keep`, an iterator is known by `reference_name`.
 
     Raises:
-        GanatomyError: fewer than five images a feature, or no such layer or unit.
+        GanatomyError: fewer than five images or reference pictures a feature, more images than there are
+            latents for, or no such layer, unit or activation.
     """
+    from analysis.causal.streams import RANKING, SCORING, span
     from analysis.inserting.keeping import Kept
     from analysis.inserting.sweep import checked_set
-    from analysis.spoiling.features import as_extractor, features_of, name_of
+    from analysis.spoiling.features import as_extractor, content_of, features_of, name_of
     from analysis.spoiling.task import Task
+    from analysis.spoiling.top_images import checked
 
-    begun, place = time.monotonic(), generator.layer(layer)
+    place, network = generator.layer(layer), as_extractor(extractor)
     hand = checked_set(place, by_hand) if by_hand else []
-    chosen = tuple(n for n in (counts or COUNTS) if 0 < n <= max(1, place.units // 2))
-    network = as_extractor(extractor)
-    progress("reference", 0, 1)
-    known = features_of(network, reference).numpy()
-    for many in (images, len(known)):
-        check_enough(many, known.shape[1])
     about = {
         "generator": generator.weights_sha256,
-        "reference": hashlib.sha256(known.tobytes()).hexdigest(),
-        "asked": [place.name, images, sets],
+        "extractor": content_of(extractor),
+        "reference": _known_by(reference, reference_name),
+        "asked": [place.name, images, sets, checked(activation)],
+        "latents": [span(start, images) for start in (RANKING, SCORING)],
         "seed": seed,
     }
-    block = min(100, images // 5, len(known) // 5)
-    yardstick, kept = Yardstick(known, block=block), Kept(keep, about)
-    task = Task(generator, network, place, yardstick, images, seed, progress, kept)
+    kept = Kept(keep, about)
+    progress("reference", 0, 1)
+    known = kept.stage("reference", lambda: {"features": features_of(network, reference).numpy()})["features"]
+    for many in (images, len(known) // 2):
+        check_enough(many, known.shape[1])
+    block = min(100, images // 5, len(known) // 10)
+    ranker, scorer = (Yardstick(half, block=block) for half in (known[::2], known[1::2]))
+    task = Task(generator, network, place, ranker, scorer, images, seed, progress, kept, activation)
     plain = task.plain()
     ranking, top_facts, top = task.by_images(plain)
     rankings = {"images": ranking, "ablation": task.by_ablation(plain["features"])}
     if hand:
-        rankings["hand"] = Ranking.given(hand)
-    lists = [(name, r.units[:n]) for name, r in rankings.items() for n in chosen if n <= len(r.units)]
-    at = [n for n in chosen if n in (chosen if random_counts is None else random_counts)]
+        rankings[HAND] = Ranking.given(hand)
+    lists = _lists(rankings, [n for n in counts if 0 < n <= max(1, place.units // 2)])
+    at = [n for n in _counts(lists) if random_counts is None or n in {*random_counts, len(hand)}]
     orders = np.random.default_rng([seed, 9]).permuted(np.tile(np.arange(place.units), (sets, 1)), axis=1)
     drawn = [(RANDOM, tuple(order[:n].tolist())) for order in orders for n in at]
     before, *scored = task.scored([("none", ()), *lists, *drawn])
+    longest = {name: units for name, units in lists} | {RANDOM: drawn[-1][1]}
     facts = {
         "reference": reference_name,
         "extractor": name_of(extractor),
@@ -143,9 +151,10 @@ def rank_artifacts(
         "reference_images": len(known),
         "ranking_images": images,
         "scoring_images": images,
+        "activation": activation,
         **top_facts,
         "tail_passes": images * (1 + place.units + 1 + len(lists) + len(drawn)),
-        "seconds": time.monotonic() - begun,
+        "seconds": kept.seconds,
     }
     return Artifacts(
         layer=place.name,
@@ -154,6 +163,30 @@ def rank_artifacts(
         lists=scored[: len(lists)],
         random=scored[len(lists) :],
         about=facts,
-        sheets=task.sheets(rankings, orders[0], max(chosen)),
+        sheets=task.sheets(longest),
         top=top,
     )
+
+
+def _known_by(reference: Tensor | Iterable[Tensor], name: str) -> str:
+    """What kept features are recognised by: the pictures, or the name where they can be read only once."""
+    if isinstance(reference, Iterator):
+        return name
+    content = hashlib.sha256()
+    for part in reference:
+        content.update(part.cpu().numpy().tobytes())
+    return content.hexdigest()
+
+
+def _lists(rankings: dict[str, Ranking], counts: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
+    """The first n of each ranking; those marked by hand also all together."""
+    return [
+        (name, ranking.units[:n])
+        for name, ranking in rankings.items()
+        for n in sorted({*counts, len(ranking.units)} if name == HAND else counts)
+        if n <= len(ranking.units)
+    ]
+
+
+def _counts(lists: Sequence[tuple[str, tuple[int, ...]]]) -> list[int]:
+    return sorted({len(units) for _, units in lists})

@@ -134,11 +134,14 @@ def insertion_context(
     square of that many cells a side around the cell, where one cell is too small for the concept.
 
     Raises:
-        GanatomyError: no such layer, concept, unit or strength; the concept is not made by the generator.
+        GanatomyError: no such layer, concept, unit or strength; more images than there are latents for; the
+            concept is not made by the generator.
     """
+    from analysis.causal.streams import FORCING, MEASURING, span
     from analysis.inserting.keeping import Kept
-    from analysis.inserting.task import FORCING, Task
+    from analysis.inserting.task import Task
 
+    inserted, _ = span(FORCING, images), span(MEASURING, measuring)
     place, wanted = generator.layer(layer), concept if isinstance(concept, str) else concept.name
     controls = tuple(strengths[:1] if controls is None else controls)
     _check(segmenter, wanted, strengths, controls, (images, measuring, every, patch))
@@ -160,7 +163,7 @@ def insertion_context(
         strengths=tuple(strengths),
         units=tuple(chosen),
         values=forcings,
-        latents=(FORCING, FORCING + images),
+        latents=inserted,
         measured=measured,
         patch=patch,
         facts={"tail_passes": int(np.isfinite(measured.effect).sum() + np.isfinite(measured.random).sum())},

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis.errors import GanatomyError
 
@@ -34,6 +35,11 @@ class Distance:
     @classmethod
     def of(cls, value: float, parts: Floats, factor: float) -> Distance:
         return cls(float(value), float(factor * np.std(parts, ddof=1)), parts, factor)
+
+    @property
+    def wide(self) -> float:
+        """Half of the 95 % interval: Student's t, for the error rests on few blocks."""
+        return float(stats.t.ppf(0.975, len(self.parts) - 1) * self.error)
 
     def minus(self, other: Distance) -> Distance:
         """The difference of two distances whose blocks are the same latents."""

@@ -123,9 +123,10 @@ artifact_effect = table(
     real("after_error", "Its standard error over blocks of images; random: NULL."),
     real(
         "after_low",
-        "Lower end of the 95 % interval of the distance after; random: 2.5 % quantile of the sets.",
+        "A list: lower end of the 95 % interval over blocks of images (Student's t). Random: what 2.5 % of "
+        "the sets stay below, an interval over sets and not over images.",
     ),
-    real("after_high", "Upper end of the 95 % interval of the distance after; random: 97.5 % quantile."),
+    real("after_high", "A list: upper end of that interval. Random: what 2.5 % of the sets exceed."),
     real("fall", "Before minus after."),
     real("fall_error", "Its standard error over blocks of images, before and after paired; random: NULL."),
     real("as_good", "Share of random sets, this list counted among them, that fall as far; random: NULL."),
@@ -139,15 +140,14 @@ artifact_summary = table(
     text("reference", "The pictures that distances are measured to."),
     text("extractor", "The network whose features are compared."),
     whole("features", "Number of features."),
-    whole("reference_images", "Pictures of the reference."),
+    whole("reference_images", "Pictures of the reference: one half ranks, the other scores."),
     whole("ranking_images", "Images that ranked the units."),
     whole("scoring_images", "Images that scored the lists, of other latents."),
-    whole("top_images", "Images that activate a unit most, in the ranking images."),
-    whole(
-        "top_features", "Principal components that their distance is taken on: five images or more for each."
-    ),
+    text("activation", "In which images a unit does most: by the rms of its map, or its peak."),
+    whole("top_images", "Images in which a unit does most, of the ranking images."),
+    whole("top_features", "Axes that their distance is taken on: five images or more for each."),
     whole("tail_passes", "Images made by the generator's tail."),
-    real("seconds", "Seconds of work, without what was kept from before."),
+    real("seconds", "Seconds of work, in this attempt and in earlier ones."),
 )
 
 render = table(

@@ -14,8 +14,8 @@ import structlog
 from torch import Tensor
 
 from analysis.artifacts import rank_artifacts
+from analysis.causal.streams import SCORING, span
 from analysis.spoiling.references import reference
-from analysis.spoiling.task import SCORING
 from db import store
 from jobs import catalogue, heavy
 from jobs.asking.numbers import listed
@@ -41,6 +41,7 @@ class Work(Bench[ArtifactsRequest]):
             by_hand=listed(request.marked) if request.marked else (),
             images=request.images,
             sets=request.sets,
+            activation=request.activation,
             seed=request.seed,
             reference_name=request.reference,
             progress=Stages(self.progress, self.folder / "stages.json", self.watch),
@@ -48,17 +49,19 @@ class Work(Bench[ArtifactsRequest]):
         )
         self.progress.total = self.progress.done  # what it came to; before, it was a guess
         row = self.row("final") | {"parent_run_id": request.parent, "layers": request.layer}
-        row |= {"images": request.images}
-        row |= {"evaluation_start": SCORING, "evaluation_stop": SCORING + request.images}
+        start, stop = span(SCORING, request.images)
+        row |= {"images": request.images, "evaluation_start": start, "evaluation_stop": stop}
         self.write(row, found.tables() | self.tables(), found.arrays())
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def reference(self) -> Iterator[Tensor]:
-        """The pictures compared with, as large as the generator's. A folder's name is one in the store."""
+        """The pictures compared with, as large as the generator's: as many as rank, and as many as score. A
+        folder's name is one in the store."""
         kind, _, name = self.request.reference.partition(":")
         layout, size = self.spec.layout, self.generator.image_shape[-2:]
         where = f"folder:{layout.references / name}" if kind == "folder" else self.request.reference
-        return reference(where, self.request.images, size=(int(size[0]), int(size[1])), models=layout.models)
+        count = 2 * self.request.images
+        return reference(where, count, size=(int(size[0]), int(size[1])), models=layout.models)
 
 
 def work(spec: heavy.Spec, progress: Progress) -> None:

@@ -327,5 +327,11 @@ def test_streams_do_not_meet() -> None:
     ends = [streams.lane(start, 14, streams.LANE)[1] for start in starts]
     assert all(end <= later for end, later in zip(ends, starts[1:], strict=False))
     assert all(start % 64 == 0 for start in (*starts, streams.LANE))
+    later = (streams.MEASURING, streams.FORCING, streams.RANKING, streams.SCORING, streams.OTHER)
+    spans = [streams.span(start, streams.room(start)) for start in later[:-1]]
+    assert [stop for _, stop in spans] == list(later[1:])
+    for images in (0, 50_001):
+        with pytest.raises(GanatomyError, match="at most 50,000"):
+            streams.span(streams.MEASURING, images)
     with pytest.raises(GanatomyError, match="at most 15 seeds"):
         streams.lane(streams.TRAINING, 15, 1)

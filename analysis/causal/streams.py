@@ -1,6 +1,6 @@
 """Which latents of a seed serve what, so that nothing is chosen and scored on the same images. No torch.
 
-A dissection counts from latent 0 on. Starts are multiples of 64, the block of the counting engine.
+A dissection counts from latent 0 on. Starts of what is counted are multiples of 64, the engine's block.
 """
 
 from analysis.errors import GanatomyError
@@ -8,10 +8,32 @@ from analysis.errors import GanatomyError
 TRAINING = 100_032  # constants k, alpha, calibration IoU, choosing single units; a learning seed takes LANE
 STOPPING = 200_000
 TESTING = 300_032
-CONTEXT = 400_000
-ARTIFACT_RANKING = 500_032
-ARTIFACT_SCORING = 600_000
+MEASURING = 400_000  # constants and energies of an insertion
+FORCING = 450_000  # images that an insertion forces units on in
+RANKING = 500_000  # images that rank artifact units
+SCORING = 600_000  # images that score lists of them
+OTHER = 700_000  # of seed 0: pictures of another generator, as a reference
 LANE = 6_400
+_NEXT = {MEASURING: FORCING, FORCING: RANKING, RANKING: SCORING, SCORING: OTHER}
+
+
+def room(start: int) -> int:
+    """How many images there are from a start on, before those of other work."""
+    return _NEXT[start] - start
+
+
+def span(start: int, images: int) -> tuple[int, int]:
+    """The latents (start, stop) of that many images.
+
+    Raises:
+        GanatomyError: none, or more than there is room for.
+    """
+    if not 1 <= images <= room(start):
+        raise GanatomyError(
+            f"{images:,} images from latent {start:,} on are not possible; take 1 or more, and at most "
+            f"{room(start):,}, so that they stay clear of other work's."
+        )
+    return start, start + images
 
 
 def lane(start: int, number: int, images: int) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -125,14 +127,19 @@ def _levels(generator: Generator, layer: str, z: Tensor) -> Tensor:
     """What each unit exceeds in so much of its cells (some cells, where a map is large), (tails, units)."""
     kept = []
     for part in z.split(BATCH):
-        r = generator.features(part, [layer])[1].popitem()[1].flatten(2)
-        step = -(-r.shape[2] // QUANTILE_CELLS)
-        kept.append(r[..., ::step].permute(1, 0, 2).flatten(1))
+        r = generator.features(part, [layer])[1].popitem()[1]
+        kept.append(r.flatten(2)[..., :: _step(r.shape[2], r.shape[3])].permute(1, 0, 2).flatten(1))
     values = torch.cat(kept, 1)
     # torch.quantile refuses more than 2**24 numbers; a sorted place is the same for any number of them.
     many = values.shape[1]
     ordered = values.sort(1).values
     return torch.stack([ordered[:, min(int((1 - tail) * many), many - 1)] for tail in TAILS])
+
+
+def _step(height: int, width: int) -> int:
+    """How far apart the cells lie that quantiles are read from: no column of the map is left out."""
+    least = -(-height * width // QUANTILE_CELLS)
+    return next(step for step in count(least) if gcd(step, width) == 1)
 
 
 def random_edits(
@@ -149,9 +156,9 @@ def random_edits(
         raise GanatomyError(
             "The set holds every live unit of the layer, so no other units can be its control."
         )
-    count, energy = min(len(units), len(others)), facts.energy(units, values)
+    many, energy = min(len(units), len(others)), facts.energy(units, values)
     random = np.random.default_rng([seed, 8])
-    chosen = np.stack([random.choice(others, count, replace=False) for _ in range(images)])
+    chosen = np.stack([random.choice(others, many, replace=False) for _ in range(images)])
     base = facts.q99[chosen]
     a, b = (base**2).sum(1), (base * facts.mean[chosen]).sum(1)
     inside = np.maximum(b**2 - a * (facts.square[chosen].sum(1) - energy), 0)

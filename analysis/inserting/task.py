@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.causal.streams import FORCING, MEASURING, span
 from analysis.concepts import concept_index
 from analysis.generators.generator import Generator
 from analysis.generators.layer import Layer
@@ -20,8 +21,6 @@ from analysis.inserting.tables import Measured
 from analysis.sampling import latents
 from analysis.segmenters.protocol import Segmenter, checked_labels
 
-# Latents of the seed that no dissection and no learning of causes uses.
-MEASURING, FORCING = 400_000, 450_000
 BATCH = 8  # images made together; the smallest part of the work that is kept
 
 
@@ -51,7 +50,7 @@ class Task:
                 self.segmenter,
                 self.layer.name,
                 self.concept,
-                (MEASURING, MEASURING + images),
+                span(MEASURING, images),
                 self.seed,
                 lambda done: self.progress("units", done, images),
             )

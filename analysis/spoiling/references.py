@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from analysis.causal.streams import OTHER
 from analysis.errors import GanatomyError
 
 DRAWN = {"churches": "analysis.worlds.churches"}
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 FRESH = 3  # the seed of drawn pictures that no training saw
-OTHER = 700_000  # latents of another generator
 BATCH = 50
 
 

@@ -80,7 +80,7 @@ def _falls(before: Distance, random: Sequence[Scored], metric: str, count: int) 
 
 def _row(before: Distance, scored: Scored, metric: str, falls: NDArray | None) -> dict[str, Any]:
     after = scored.after[metric]
-    fall = before.minus(after)
+    fall, wide = before.minus(after), after.wide
     as_good = np.nan if falls is None else (1 + np.sum(falls >= fall.value)) / (1 + len(falls))
     return {
         "ranking": scored.ranking,
@@ -90,8 +90,8 @@ def _row(before: Distance, scored: Scored, metric: str, falls: NDArray | None) -
         "before_error": before.error,
         "after": after.value,
         "after_error": after.error,
-        "after_low": after.value - 1.96 * after.error,
-        "after_high": after.value + 1.96 * after.error,
+        "after_low": after.value - wide,
+        "after_high": after.value + wide,
         "fall": fall.value,
         "fall_error": fall.error,
         "as_good": as_good,

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.causal.streams import RANKING, SCORING, span
 from analysis.distances import Distance, Yardstick
 from analysis.generators.generator import Generator
 from analysis.generators.layer import Layer
 from analysis.inserting.keeping import Kept
-from analysis.spoiling import ablating, tables
+from analysis.spoiling import ablating, tables, top_images
 from analysis.spoiling.features import Extractor
-from analysis.spoiling.tables import RANDOM, Ranking, Scored
+from analysis.spoiling.tables import Ranking, Scored
 
-RANKING, SCORING = 500_000, 600_000  # first latents of each; no other work uses them
 CHUNK = 8  # units or lists whose features are held at once
 SHOWN_TOP, SHOWN_EXAMPLES = 9, 12
 LARGEST_SHEET = 64_000_000  # bytes of top pictures over all units
@@ -26,45 +26,43 @@ LARGEST_SHEET = 64_000_000  # bytes of top pictures over all units
 
 @dataclass(frozen=True)
 class Task:
-    """One layer's work, stage by stage."""
+    """One layer's work, stage by stage. Each yardstick is half of the reference pictures."""
 
     generator: Generator
     extractor: Extractor
     layer: Layer
-    yardstick: Yardstick
+    ranker: Yardstick
+    scorer: Yardstick
     images: int
     seed: int
     progress: Callable[[str, int, int], None]
     kept: Kept
+    activation: str = "rms"
 
     @property
     def ranking_span(self) -> tuple[int, int]:
-        return RANKING, RANKING + self.images
+        return span(RANKING, self.images)
 
     def plain(self) -> dict[str, NDArray[Any]]:
-        """Peaks (units, N) and features (N, d) of the ranking images as they are."""
+        """Activity (units, N) and features (N, d) of the ranking images as they are."""
 
         def make() -> dict[str, NDArray[Any]]:
-            peaks = ablating.peaks(self.generator, self.layer.name, self.seed, self.ranking_span)
+            where = (self.layer.name, self.seed, self.ranking_span)
+            activity = ablating.activity(self.generator, *where, self.activation)
             features = self._features([()], self.ranking_span, "images", self.images)[0]
-            return {"peaks": peaks, "features": features}
+            return {"activity": activity, "features": features}
 
         return self.kept.stage("images", make)
 
     def by_images(
         self, plain: dict[str, NDArray[Any]]
     ) -> tuple[Ranking, dict[str, int], dict[str, NDArray[Any]]]:
-        """The Fréchet distance of the images that activate each unit most (Bau et al. 2019, section 4.3).
-
-        On as many principal components (of reference and images together) as leave five images for each.
-        """
-        many = min(max(50, self.images // 10), self.images)
-        size = min(many // 5, self.yardstick.reference.shape[1])
-        axes = _principal(np.concatenate([self.yardstick.reference, plain["features"]]), size)
-        short = Yardstick(self.yardstick.reference @ axes)
-        order = np.argsort(-plain["peaks"], axis=1, kind="stable")
-        scores = [short.fid(plain["features"][best[:many]] @ axes, errors=False).value for best in order]
-        ranking = Ranking.by(np.array(scores), np.full(len(scores), np.nan))
+        """The Fréchet distance of the images in which each unit does most (Bau et al. 2019, section 4.3)."""
+        known, made = self.ranker.reference, plain["features"]
+        many, size = top_images.amounts(self.images, known.shape[1])
+        order = np.argsort(-plain["activity"], axis=1, kind="stable")
+        scores = top_images.distances(known, made, order[:, :many], size, self.activation)
+        ranking = Ranking.by(scores, np.full(len(scores), np.nan))
         return ranking, {"top_images": many, "top_features": size}, self._top(order[:, :SHOWN_TOP])
 
     def _top(self, order: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -81,7 +79,7 @@ class Task:
 
     def by_ablation(self, features: NDArray[np.float32]) -> Ranking:
         """The fall of the full distance when a unit alone is ablated, on the same latents."""
-        parts, start = [], self.yardstick.fid(features)
+        parts, start = [], self.ranker.fid(features)
         for first in range(0, self.layer.units, CHUNK):
             units = range(first, min(first + CHUNK, self.layer.units))
 
@@ -89,7 +87,7 @@ class Task:
                 lists = [(unit,) for unit in units]
                 total = self.layer.units * self.images
                 rows = self._features(lists, self.ranking_span, "units", total, units.start * self.images)
-                falls = [start.minus(self.yardstick.fid(row)) for row in rows]
+                falls = [start.minus(self.ranker.fid(row)) for row in rows]
                 return {
                     "fall": np.array([f.value for f in falls]),
                     "error": np.array([f.error for f in falls]),
@@ -101,7 +99,7 @@ class Task:
     def _features(
         self,
         lists: Sequence[Sequence[int]],
-        span: tuple[int, int],
+        place: tuple[int, int],
         stage: str,
         total: int,
         done: int = 0,
@@ -113,12 +111,12 @@ class Task:
             self.progress(stage, counted[0], total)
 
         return ablating.ablated_features(
-            self.generator, self.extractor, self.layer.name, lists, self.seed, span, tick
+            self.generator, self.extractor, self.layer.name, lists, self.seed, place, tick
         )
 
     def scored(self, lists: Sequence[tuple[str, tuple[int, ...]]]) -> list[Scored]:
         """Both distances after each list, on latents that ranked nothing."""
-        span, total = (SCORING, SCORING + self.images), len(lists) * self.images
+        place, total = span(SCORING, self.images), len(lists) * self.images
         found: list[Scored] = []
         for first in range(0, len(lists), CHUNK):
             chunk = lists[first : first + CHUNK]
@@ -127,8 +125,8 @@ class Task:
             def make(
                 chunk: Sequence[tuple[str, tuple[int, ...]]] = chunk, first: int = first
             ) -> dict[str, NDArray]:
-                rows = self._features([u for _, u in chunk], span, "lists", total, first * self.images)
-                return _packed([(self.yardstick.fid(row), self.yardstick.kid(row)) for row in rows])
+                rows = self._features([u for _, u in chunk], place, "lists", total, first * self.images)
+                return _packed([(self.scorer.fid(row), self.scorer.kid(row)) for row in rows])
 
             kept = self.kept.stage(f"lists-{name}", make)
             found += [
@@ -137,17 +135,13 @@ class Task:
             ]
         return found
 
-    def sheets(
-        self, rankings: dict[str, Ranking], order: NDArray[np.int64], largest: int
-    ) -> dict[str, NDArray[Any]]:
-        """Pictures of the first scoring latents: before, and after the largest count of each list."""
-        lists = {name: ranking.units[:largest] for name, ranking in rankings.items()}
-        lists |= {RANDOM: tuple(order[:largest].tolist())}
+    def sheets(self, lists: dict[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+        """Pictures of the first scoring latents: before, and after each list; `counts` are its units."""
         numbers = range(SCORING, SCORING + min(SHOWN_EXAMPLES, self.images))
         made = ablating.pictures(self.generator, self.layer.name, [(), *lists.values()], self.seed, numbers)
-        return {"latents": np.array(numbers), "count": np.array(largest)} | dict(
-            zip(["before", *lists], made, strict=True)
-        )
+        counts = np.array([len(units) for units in lists.values()])
+        shown = dict(zip(["before", *lists], made, strict=True))
+        return {"latents": np.array(numbers), "counts": counts} | shown
 
 
 def _packed(rows: list[tuple[Distance, Distance]]) -> dict[str, NDArray[Any]]:
@@ -166,8 +160,3 @@ def _unpacked(kept: dict[str, NDArray[Any]], number: int) -> dict[str, Distance]
         )
         for metric in tables.METRICS
     }
-
-
-def _principal(features: NDArray[np.floating], size: int) -> NDArray[np.float64]:
-    """The axes (d, size) along which features vary most."""
-    return np.linalg.eigh(np.cov(features, rowvar=False))[1][:, ::-1][:, :size]

@@ -13,6 +13,7 @@ from db import spoiling
 from db.store import Snapshot
 
 GALLERY, EXAMPLES = 12, 8
+CHANCE = 0.05  # of random sets may do as much as a list that is called a finding
 OWN = "marks"  # the list of what was marked in the workspace since
 
 
@@ -68,12 +69,15 @@ def heading(run: Row, effects: pd.DataFrame) -> None:
 
 
 def told(row: Row) -> str:
-    """Whether a fall is more than noise."""
-    if row["fall"] > 2 * row["fall_error"]:
-        return "These units do make the pictures worse."
+    """Whether a fall is more than noise, and more than that of any other units."""
     if row["fall"] < -2 * row["fall_error"]:
         return "The pictures get worse without them: they are no artifact units."
-    return "That is no more than chance: no artifact units were found."
+    if row["fall"] <= 2 * row["fall_error"]:
+        return "That is no more than chance: no artifact units were found."
+    if row["as_good"] is None or row["as_good"] > CHANCE:
+        many = "an unknown share" if row["as_good"] is None else f"{row['as_good']:.0%}"
+        return f"But {many} of random sets do as much, so it need not be these units that spoil pictures."
+    return f"Only {row['as_good']:.1%} of random sets do as much: these units do make the pictures worse."
 
 
 def csv(frame: pd.DataFrame, name: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from analysis.causal.streams import RANKING, room
 from analysis.errors import GanatomyError
 from analysis.generators import registry as generators
 from db.layout import Layout
@@ -37,11 +38,15 @@ class ArtifactsRequest(StandingRequest):
     images: int = Field(
         default=1000,
         ge=20,
-        le=1_000_000,
-        description="images that rank the units, and as many others that score; five times the features of "
-        "the segmenter, at least",
+        le=room(RANKING),
+        description="images that rank the units, and as many others that score, each with as many pictures "
+        "of the reference; five times the features of the segmenter, at least",
     )
     sets: int = Field(default=50, ge=2, le=500, description="sets of random units to compare with")
+    activation: Literal["rms", "peak"] = Field(
+        default="rms",
+        description="in which images a unit does most: rms of its map, or its peak as in the paper",
+    )
     marked: Units | None = Field(
         default=None, description="units marked by hand, such as 4,17: a third ranking; empty: none"
     )
@@ -78,12 +83,17 @@ class ArtifactsRequest(StandingRequest):
 
 
 def pictures_key(layout: Layout, reference: str) -> str:
-    """A hash of a reference folder's list of files. Raises `GanatomyError` when there is no such folder."""
+    """A hash of the names, sizes and times of a reference folder's files.
+
+    Raises:
+        GanatomyError: there is no such folder.
+    """
     folder = layout.references / reference.partition(":")[2]
     if not folder.is_dir():
         raise GanatomyError(
             f"The store has no folder references/{folder.name}; put the pictures there, or choose "
             "drawn:churches or generator:NAME."
         )
-    files = sorted((str(f.relative_to(folder)), f.stat().st_size) for f in folder.rglob("*") if f.is_file())
+    found = ((str(f.relative_to(folder)), f.stat()) for f in folder.rglob("*") if f.is_file())
+    files = sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from analysis.causal.streams import MEASURING, room
 from analysis.errors import GanatomyError
 from db.layout import Layout
 from jobs import catalogue
@@ -58,7 +59,10 @@ class ContextRequest(ConceptRequest):
         default=16, ge=0, le=1000, description="images in which the edit is followed through later layers"
     )
     measuring: int = Field(
-        default=512, ge=16, le=100_000, description="images that give the constants; latents of their own"
+        default=512,
+        ge=16,
+        le=room(MEASURING),
+        description="images that give the constants; latents of their own",
     )
 
     def meant(self, layout: Layout) -> Self:

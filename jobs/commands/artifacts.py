@@ -23,6 +23,9 @@ def artifacts(
     seed: Annotated[int, typer.Option(help="Every image follows from it.")] = 1,
     images: Annotated[int, typer.Option(help="Images that rank, and as many that score.")] = 1000,
     sets: Annotated[int, typer.Option(help="Random sets beside.")] = 50,
+    activation: Annotated[
+        str, typer.Option(help="Where a unit does most: rms, or the paper's peak.")
+    ] = "rms",
     marked: Annotated[str | None, typer.Option(help="Units marked by hand, such as 4,17.")] = None,
     wait: Wait = False,
     priority: Priority = 5,
@@ -45,6 +48,7 @@ def artifacts(
         "seed": seed,
         "images": images,
         "sets": sets,
+        "activation": activation,
         "marked": marked,
         "owner": owner,
         "project": project,

@@ -37,7 +37,7 @@ def spoil(layout: Layout) -> str:
 
     generator = generators.load("planted", None)
     with torch.no_grad():
-        reference = generator.images(latents(0, 700_000, 700_080, generator.latent_shape))
+        reference = generator.images(latents(0, 700_000, 700_160, generator.latent_shape))
     found = rank_artifacts(generator, colours, reference, layer="layer1", images=80, sets=3, by_hand=[2, 5])
     parent = next(run for run in bundles.run_ids(layout) if run.startswith("planted-"))
     row = bundles.latest(layout, parent).run
