@@ -52,5 +52,5 @@ def _drawn(places: NDArray[np.int64], width: int, random: np.random.Generator, n
             if len(free):
                 break
             reach = min(2 * reach, width)
-        taken[random.choice(free)] = True
+        taken[free[random.integers(len(free))]] = True
     return np.flatnonzero(taken)
