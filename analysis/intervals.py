@@ -4,7 +4,7 @@ All units of a layer were measured, so for the network itself nothing is left to
 intervals answer another question: how much would the count move if the layer's units were drawn anew, each
 on its own, from what this training makes? Units of one network are not independent, and another training
 seed may move more than this; so the intervals are a lower bound on what is not known. What the sample of
-images leaves open is `crossing`.
+images leaves open is `surely` and `perhaps` in `db.comparing.named`.
 """
 
 from typing import Any
@@ -23,17 +23,6 @@ def share(named: int, units: int) -> tuple[float, float]:
         return float("nan"), float("nan")
     found = stats.binomtest(int(named), int(units)).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
-
-
-def crossing(low: Array, high: Array, passes: Array, cut: float) -> tuple[int, int]:
-    """How many units surely and how many perhaps are over a cut, by their own 95 % intervals (units,).
-
-    It is the 95 % range of the count if all units err together, as they do in part: they saw the same
-    images. A unit without interval (fewer than 20 images show its concept) surely passes never, and perhaps
-    when it `passes`.
-    """
-    known = np.isfinite(low) & np.isfinite(high)
-    return int((known & (low > cut)).sum()), int(np.where(known, high > cut, passes).sum())
 
 
 def distinct(counts: Array, units: int, vocabulary: int) -> tuple[float, float]:

@@ -106,8 +106,10 @@ def named(snapshot: Snapshot, question: Question) -> pd.DataFrame:
     """For each arm and shared concept that names a unit or perhaps does: units, those that surely and those
     that perhaps are over the paper's cut, and those that beat the constant mask.
 
-    `surely` and `perhaps` go by the units' own 95 % intervals (see `analysis.intervals.crossing`); NULL
-    under the calibrated rule, which has no cut.
+    `surely` and `perhaps` go by the units' own 95 % intervals: the range of the count if all units err
+    together, as they do in part, having seen the same images. A unit without interval (fewer than 20 images
+    show its concept) is over the cut surely never, and perhaps when it is named. NULL under the calibrated
+    rule, which has no cut.
     """
     u = unit_label.c
     return snapshot.read(_named(question).order_by(u.run_id, u.layer, u.concept, u.category))

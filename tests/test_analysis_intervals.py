@@ -20,13 +20,6 @@ def test_no_units_have_no_share() -> None:
     assert np.isnan(intervals.share(0, 0)).all()
 
 
-def test_units_cross_a_cut_with_their_intervals() -> None:
-    low = np.array([0.06, 0.04, 0.01, np.nan, np.nan])
-    high = np.array([0.20, 0.09, 0.04, np.nan, np.nan])
-    passes = np.array([True, True, False, True, False])
-    assert intervals.crossing(low, high, passes, 0.05) == (1, 3)
-
-
 @pytest.mark.parametrize("counts", [[5, 3, 1, 1, 1], [1, 1, 1, 1], [4, 2, 2, 1], [30], [9, 8, 7]])
 def test_the_closed_form_is_the_spread_of_units_that_are_drawn(counts: list[int]) -> None:
     units, vocabulary = 40, 14

@@ -273,6 +273,14 @@ def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -
     assert not found.duplicated(["line", "training_steps"]).any()
 
 
+def test_checkpoints_of_unlike_samples_are_not_joined() -> None:
+    early, late = (dict(row, seed=k) for k, row in enumerate(CHECKPOINTS[:2]))
+    runs = {row["run_id"]: row for row in (early, late)}
+    assert tables.along(pd.DataFrame({"run_id": list(runs)}), runs).empty
+    assert tables.checkpoints(runs)
+    assert not tables.checkpoints({"early-1": early, "g-1": run("g-1", "g")})
+
+
 def test_a_line_that_begins_late_is_told() -> None:
     points = [("early", 1, "sky"), ("late", 3, "sky"), ("late", 3, "tree"), ("middle", 2, "tree")]
     points += [("late", 3, "dome"), ("middle", 2, "dome"), ("late", 3, "door")]

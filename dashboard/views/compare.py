@@ -133,6 +133,8 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
     """How concepts appear along a training, where its checkpoints are among the arms."""
     lines = tables.along(frame, choice.runs)
     if lines.empty:
+        if tables.checkpoints(choice.runs):
+            st.caption(said.UNJOINED)
         return
     st.subheader("Along the training", anchor=False)
     for line, of_line in lines.groupby("line"):
@@ -162,11 +164,12 @@ def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
     if not late:
         return ""
     listed = "; ".join(
-        f"at {', '.join(names[run] for run in runs)} {', '.join(concepts)}" for runs, concepts in late.items()
+        f"at {', '.join(names[run] for run in runs)}: {', '.join(concepts)}"
+        for runs, concepts in late.items()
     )
     return (
         "A line begins where some unit has a threshold for the concept; mostly the images of earlier "
-        f"checkpoints show it too rarely, and nothing is said of their units. Not yet: {words.plain(listed)}."
+        f"checkpoints show it too rarely, and nothing is said of their units. Not yet {words.plain(listed)}."
     )
 
 

@@ -129,7 +129,8 @@ def standing(
     calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
     absent was not seen by the run, or too rarely to name a unit."""
     stands: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
-    often = supported(vocabularies["calibration_frequency"], vocabularies["calibration_images"], 1)
+    counted = vocabularies[["calibration_frequency", "calibration_images"]].to_numpy(float)
+    often = supported(counted[:, 0], counted[:, 1], 1)
     for row in rows(vocabularies[vocabularies["shared"] & often]):
         for arm in (arm for arm in names if arm.run_id == row["run_id"]):
             stands[arm][row["concept"]] = LACKS
@@ -166,6 +167,12 @@ def _apart(arm: Arm, stands: Mapping[Arm, Mapping[str, str]], common: Sequence[s
         lacks=those(LACKS, lambda states: 2 * states.count(HAS) > len(states)),
         unseen=those(None, lambda states: True),
     )
+
+
+def checkpoints(runs: Mapping[str, Row]) -> bool:
+    """Whether there are several checkpoints of one training, whatever they were seen by."""
+    points = {(run["training"], run["training_steps"]) for run in runs.values() if run["training"]}
+    return len(points) > len({training for training, _ in points})
 
 
 def along(frame: pd.DataFrame, runs: Mapping[str, Row]) -> pd.DataFrame:

@@ -33,6 +33,10 @@ HELD = (
     "calibration show the concept, so that no unit can have its name, whatever it does. *Alone* asks that "
     "all other arms lack it. With many concepts and arms, some difference is chance."
 )
+UNJOINED = (
+    "There are several checkpoints of one training, but no two that one segmenter saw on one sample; so no "
+    "line is drawn along the training."
+)
 NUMBERS: dict[str, Any] = {
     "arm": "Arm",
     "category": "Category",

@@ -2,12 +2,15 @@
 
 import csv
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import expect
-from visiting import Dashboard, Visitor
+from comparing_store import Runs, fill
+from effects_store import copied
+from playwright.sync_api import Browser, expect
+from visiting import Dashboard, Visitor, serve
 
 from db import store as stores
 from db.layout import Layout
@@ -15,6 +18,69 @@ from db.layout import Layout
 pytestmark = pytest.mark.browser
 
 SEED = "One training seed an arm: a description, not a finding."
+
+
+@pytest.fixture(scope="module")
+def several(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runs, Dashboard]]:
+    """A dashboard of runs that may be compared, and of one that shares no concept with them."""
+    layout = copied(store, tmp_path_factory.mktemp("comparing") / "store")
+    runs = fill(layout)
+    for dashboard in serve(layout.root):
+        yield runs, dashboard
+
+
+@pytest.fixture
+def comparer(browser: Browser, several: tuple[Runs, Dashboard]) -> Iterator[Visitor]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+    visitor = Visitor(context.new_page(), several[1].url).watch()
+    yield visitor
+    visitor.must_be_well()
+    context.close()
+
+
+def test_checkpoints_come_first_and_are_drawn_along_the_training(
+    comparer: Visitor, several: tuple[Runs, Dashboard]
+) -> None:
+    runs = several[0]
+    page = comparer.open("/compare")
+    assert comparer.parameter("runs") == f"{runs.early},{runs.late}"
+    expect(page.get_by_role("heading", name="Along the training")).to_be_visible()
+    expect(page.get_by_text("planted: share of named units, a line a layer")).to_be_visible()
+    expect(page.get_by_text("Not yet at early: disc")).to_be_visible()
+    expect(page.get_by_role("heading", name="What one has and the other lacks")).to_be_visible()
+    expect(page.get_by_text("early · coloured shapes")).to_be_visible()
+
+
+def test_two_runs_are_compared_and_the_numbers_are_each_one_s(
+    comparer: Visitor, several: tuple[Runs, Dashboard]
+) -> None:
+    runs, dashboard = several
+    page = comparer.open(f"/compare?runs={runs.late},{runs.whole}&layers=layer1&rule=paper")
+    expect(page.get_by_text("What differs · 2 arms")).to_be_visible()
+    expect(page.get_by_text("Data set: coloured shapes in late; not known in planted")).to_be_visible()
+    page.get_by_text("Concepts in digits", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Concepts as CSV").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert {row["run_id"] for row in rows} == {runs.late, runs.whole}
+    scores = stores.open(Layout(dashboard.store)).bundle(runs.whole).table("unit_concept")
+    for row in rows:
+        same = scores[(scores["layer"] == "layer1") & (scores["concept"] == row["concept"])]
+        assert float(row["iou"]) == pytest.approx(same.loc[same["calibration_iou"].idxmax(), "iou"])
+
+
+def test_runs_that_share_no_concept_are_never_offered_together_and_a_way_out_is_shown(
+    comparer: Visitor, several: tuple[Runs, Dashboard]
+) -> None:
+    runs = several[0]
+    page = comparer.open(f"/compare?runs={runs.whole},{runs.unlike}")
+    expect(page.get_by_text("No concept is in every run's vocabulary")).to_be_visible()
+    for link in page.locator("a[href*='runs=']").all():
+        offered = str(link.get_attribute("href"))
+        assert not (runs.unlike in offered and runs.whole in offered)
+    page.get_by_role("link", name="Only those seen by others").click()
+    comparer.expect_parameter("runs", runs.unlike)
+    expect(page.get_by_role("heading", name="Concept by concept")).to_be_visible()
 
 
 def test_layers_of_the_newest_run_come_first(visitor: Visitor, dashboard: Dashboard) -> None:
