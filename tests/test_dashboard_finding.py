@@ -55,6 +55,12 @@ def test_random_sets_that_do_as_much_are_counted() -> None:
     assert finding.beside(part[:2], 8) == "No random sets were measured beside it."
 
 
+def test_units_marked_by_hand_are_told_of_at_their_own_number() -> None:
+    part = pd.DataFrame({"ranking": ["ace", "ace", "hand", "hand"], "units": [2, 8, 0, 2]})
+    assert finding.told_at(part, 8) == [2, 8]
+    assert finding.told_at(part[:2], 8) == [8]
+
+
 def test_a_concept_has_one_row_in_the_matrix() -> None:
     found = pd.DataFrame(
         {

@@ -138,7 +138,8 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
         else:
             st.caption("This was not measured for this edit.")
         st.caption(BESIDE[asked][1])
-    st.caption(finding.beside(part, int(own["top_units"])))
+    for n in finding.told_at(part, int(own["top_units"])):
+        st.caption(finding.beside(part, n))
     csv(frame, "curves")
     return frame
 

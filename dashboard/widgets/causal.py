@@ -1,6 +1,7 @@
 """The charts of causes: alpha, curves with the random band, single units, side effects."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -59,7 +60,9 @@ ZERO = pd.DataFrame({"zero": [0]})
 def _colour(present: Iterable[str]) -> alt.Color:
     inks = {name: ink for (key, name), ink in zip(NAMES.items(), INKS, strict=True) if key in set(present)}
     scale = alt.Scale(domain=list(inks), range=list(inks.values()))
-    return alt.Color("name:N", title=None, scale=scale, legend=alt.Legend(orient="top", symbolOpacity=1))
+    return alt.Color(
+        "name:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3, symbolOpacity=1)
+    )
 
 
 def legend(rows: pd.DataFrame) -> str:
@@ -110,17 +113,17 @@ def curve(
         band = base.mark_area(opacity=0.16).encode(y=alt.Y(f"{low}:Q", title=said), y2=f"{high}:Q")
         layers.insert(0, band)
     if acting is not None and acting < rows["units"].max():
-        layers += _from_here(acting)
+        layers += _from_here(acting, "right" if 2 * acting > rows["units"].max() else "left")
     return alt.LayerChart(layer=layers).properties(height=330)
 
 
-def _from_here(acting: int) -> list[alt.Chart]:
-    """A line after the units that the learning lets act."""
+def _from_here(acting: int, align: Literal["left", "right"]) -> list[alt.Chart]:
+    """A line after the units that the learning lets act, named above the plot."""
     base = alt.Chart(pd.DataFrame({"units": [acting], "told": ["ACE ordered by IoU from here"]}))
     base = base.encode(x=alt.X("units:Q", title="units edited"))
     return [
         base.mark_rule(color="#7b878b", strokeDash=[4, 3]),
-        base.mark_text(align="left", dx=5, dy=12, color="#7b878b").encode(y=alt.value(0), text="told:N"),
+        base.mark_text(align=align, dy=-7, color="#7b878b").encode(y=alt.value(0), text="told:N"),
     ]
 
 

@@ -55,6 +55,12 @@ def doubt(own: Row, stopped: int, overlap: pd.DataFrame) -> tuple[bool, str]:
     return True, said
 
 
+def told_at(part: pd.DataFrame, top: int) -> list[int]:
+    """At how many units random sets are told of: the causal set's, and all of those marked by hand."""
+    hand = part.loc[part["ranking"] == "hand", "units"]
+    return sorted({top, *([int(hand.max())] if len(hand) else [])})
+
+
 def beside(part: pd.DataFrame, n: int) -> str:
     """How many random sets do as much as the first n units of each ranking, for the rows of one edit."""
     here = part[part["units"] == n]
