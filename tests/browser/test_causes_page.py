@@ -58,7 +58,6 @@ def test_the_choice_is_in_the_address_and_an_edit_leads_to_the_ablate_page(reade
     page.get_by_role("radio", name="Insert", exact=True).click()
     reader.expect_parameter("edit", "insert")
     reader.settle()
-    expect(page.get_by_role("img", name="Concept edited against concept changed")).to_be_visible()
     page.get_by_role("link", name="Open this edit on the Ablate page").last.click()
     expect(page.get_by_role("heading", name="Ablate", exact=True)).to_be_visible()
     reader.settle()
