@@ -30,6 +30,12 @@ insertion_context = table(
     real("random_row_effect", "The row-matched effect of the random units."),
     real("random_row_effect_low", "Lower end of its 95 % interval."),
     real("random_row_effect_high", "Upper end of its 95 % interval."),
+    real("over_random", "Effect minus that of the random units, in the same cells of the same images."),
+    real("over_random_low", "Lower end of its 95 % interval."),
+    real("over_random_high", "Upper end of its 95 % interval."),
+    real("row_over_random", "Row-matched effect minus that of the random units, in the same cells."),
+    real("row_over_random_low", "Lower end of its 95 % interval."),
+    real("row_over_random_high", "Upper end of its 95 % interval."),
     truth("left_out", "The concept's own cells: shown, but in no comparison."),
 )
 
@@ -81,6 +87,7 @@ context_summary = table(
     real("random_effect", "The same mean when random units are forced at equal energy; NULL where not run."),
     real("random_effect_low", "Lower end of its 95 % interval, over images and sets."),
     real("random_effect_high", "Upper end of its 95 % interval."),
+    real("random_energy", "Energy of the random edits over that of the units: 1 if equal, NULL if not run."),
     real(
         "row_share", "Share of the variance of the effect between cells that the row explains (adjusted R2)."
     ),

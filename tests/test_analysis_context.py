@@ -9,12 +9,13 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from analysis import insertion_context
+from analysis.concepts import Concept
 from analysis.context import Context
 from analysis.errors import GanatomyError
 from analysis.generators.generator import Generator
 from analysis.generators.planted_scenes import NAMES, appears, build, truth, weights
 from analysis.inserting import sweep
-from analysis.inserting.forcing import UnitFacts, measure_units, random_edits
+from analysis.inserting.forcing import TAILS, UnitFacts, measure_units, random_edits
 from analysis.inserting.places import context_names, memberships, near
 from analysis.sampling import latents
 from analysis.segmenters import scene_colours
@@ -101,6 +102,12 @@ def test_the_trace_shows_where_the_veto_is(tmp_path: Path) -> None:
     summary = context.tables()["context_summary"].iloc[0]
     assert summary.context_beyond_row_share > 0.3 > summary.row_beyond_context_share
     assert abs(summary.random_effect) < 0.01 < summary.effect
+    frame, m = context.frame().set_index("context"), context.measured
+    door, random = m.effect[0], m.random[0]
+    inside = m.members[m.contexts.index("building")] & m.eligible
+    assert frame.over_random["building"] == pytest.approx(door[inside].mean() - random[inside].mean())
+    parts = [frame.row_effect["building"], frame.random_row_effect["building"]]
+    assert frame.row_over_random["building"] == pytest.approx(parts[0] - parts[1])
     again = measure(3, "door", images=8, traced=8, controls=("k",), keep=tmp_path)
     assert np.array_equal(again.measured.effect, context.measured.effect, equal_nan=True)
     with pytest.raises(GanatomyError, match="other settings"):
@@ -171,6 +178,74 @@ def test_random_edits_have_equal_energy() -> None:
     assert len({tuple(sorted(row)) for row in chosen.tolist()}) > 6  # another set for each image
 
 
+class Striped(torch.nn.Module):
+    """Latents to maps of 32x32 cells whose odd columns are twenty times the even ones; images of the maps."""
+
+    def forward(self, r: Tensor) -> Tensor:
+        return r.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+
+
+class Stripes(torch.nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        columns = torch.arange(1024).view(32, 32)
+        waves = (z[:, :, None, None] * 9 + columns).sin().abs()
+        return waves * torch.where(columns % 2 == 1, 20, 1)
+
+
+class Bright:
+    """Sees one concept, where a picture is bright."""
+
+    concepts = (Concept("bright", "object"),)
+
+    def labels(self, images: Tensor) -> Tensor:
+        return (images[:, :1] > 0.5).long()
+
+
+def test_quantiles_of_large_maps_leave_no_column_out() -> None:
+    module = torch.nn.Sequential(Stripes(), Striped())
+    generator = Generator(module, ["0"], (5,), name="stripes")
+    facts = measure_units(generator, Bright(), "layer1", "bright", (0, 40), 5)
+    images, maps = generator.features(latents(5, 0, 40, (5,)), ["layer1"])
+    r, there = maps["layer1"], Bright().labels(images) == 1
+    for unit in range(5):
+        cells = np.sort([float(value) for value in r[:, unit].flatten()])
+        places = [int((1 - tail) * len(cells)) for tail in TAILS]
+        assert facts.q99[unit] == pytest.approx(cells[places[0]], rel=0.01)
+        scores = []
+        for place in places:
+            on = r[:, unit] >= float(cells[place])
+            both, either = (on & there[:, 0]).sum(), (on | there[:, 0]).sum()
+            scores.append(float(both / either))
+        assert facts.iou[unit] == pytest.approx(max(scores), rel=0.02)
+
+
+def test_the_energy_of_what_is_forced_is_the_one_that_was_reckoned() -> None:
+    """Random and own edits, applied to maps that measured nothing: what they change, cell by cell."""
+    generator, units = planted(1), causes(1, "tree")
+    facts = measure_units(generator, SEGMENTER, "layer1", "tree", (0, 128), 5)
+    values = facts.values("k")[units]
+    r = generator.features(latents(5, 600, 632, generator.latent_shape), ["layer1"])[1]["layer1"]
+    realised = []
+    for edit in (
+        sweep.Forced.same(units, values, 32),
+        sweep.Forced(*random_edits(facts, units, values, 32, seed=1)),
+    ):
+        cells = sweep.tried_cells(generator.layer("layer1"), r.shape[2], 0)
+        changes = [(sweep.forced(r, edit, *cell) - r).square().sum((1, 2, 3)) for cell in cells]
+        realised.append(float(torch.stack(changes).mean()))
+    assert realised[0] == pytest.approx(float(facts.energy(units, values)), rel=0.1)
+    assert realised[1] == pytest.approx(realised[0], rel=0.15)
+
+
+def test_an_energy_out_of_reach_is_told() -> None:
+    facts = UnitFacts(np.ones(9), np.ones(9), np.ones(9), np.full(9, 6.0), np.zeros(9))
+    quiet = UnitFacts(facts.k, facts.q99, facts.mean, np.r_[1.1, np.full(8, 6.0)], facts.iou)
+    for known, reached in ((facts, 1.0), (quiet, 5.0 / 0.35)):  # at least 5, at the mean; wanted: .35
+        chosen, forced = random_edits(known, [0], np.array([1.5]), 4, seed=1)
+        ratio = known.energy(chosen, forced) / known.energy([0], np.array([1.5]))
+        assert np.allclose(ratio, reached)
+
+
 @pytest.mark.parametrize("patch", [1, 2, 3])
 def test_a_square_of_cells_is_forced(patch: int) -> None:
     r = torch.zeros(2, 5, 6, 6)
@@ -190,6 +265,8 @@ def test_a_square_of_cells_is_forced(patch: int) -> None:
         ({"layer": "layer9"}, "no layer"),
         ({"values": [1.0, 2.0, 3.0]}, "do not fit"),
         ({"images": 0}, "1 or more"),
+        ({"images": 50_001}, "at most 50,000"),
+        ({"measuring": 60_000}, "at most 50,000"),
     ],
 )
 def test_what_cannot_be_is_refused(asked: dict, sentence: str) -> None:

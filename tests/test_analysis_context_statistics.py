@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analysis.inserting.statistics import explained, kinds, mean_in, row_matched
 
@@ -29,7 +30,7 @@ def test_the_mean_and_its_interval_are_those_of_a_loop(seed: int) -> None:
     many = inside.sum((1, 2))
     effective = min(many.sum() ** 2 / (many**2).sum(), (many > 0).sum())
     error = np.sqrt(effective / (effective - 1) * sum(s**2 for s in sums)) / many.sum()
-    assert (found.high - found.low) / 2 / error == pytest.approx(2.16, abs=0.35)  # Student's t
+    assert (found.high - found.low) / 2 / error == pytest.approx(stats.t.ppf(0.975, effective - 1))
 
 
 @given(st.integers(0, 10_000))
@@ -52,7 +53,12 @@ def test_row_matching_is_a_difference_within_rows_and_a_regression(seed: int) ->
     bread, residual = np.linalg.pinv(design.T @ design), effect[eligible] - design @ beta
     scores = np.stack([design[images == n].T @ residual[images == n] for n in range(SHAPE[0])])
     error = np.sqrt((bread @ scores.T @ scores @ bread)[0, 0])
-    assert (found.high - found.low) / 2 / error == pytest.approx(2.25, abs=0.35)
+    # That factor is m / (m - 1), m images by their weight: squares of "inside" about its rows' means.
+    x = inside - np.array([inside[:, y][eligible[:, y]].mean() for y in range(SHAPE[1])])[None, :, None]
+    weight = np.array([sum(x[n][eligible[n]] ** 2) for n in range(SHAPE[0])])
+    m = min(weight.sum() ** 2 / (weight**2).sum(), inside.any((1, 2)).sum())
+    expected = stats.t.ppf(0.975, m - 1) * np.sqrt(m / (m - 1)) * error
+    assert (found.high - found.low) / 2 == pytest.approx(expected)
 
 
 def test_position_alone_gives_no_row_matched_effect() -> None:

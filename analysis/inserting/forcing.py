@@ -55,10 +55,11 @@ class UnitFacts:
         """The units that agree best with the concept, best first."""
         return [int(unit) for unit in np.argsort(-self.iou, kind="stable")[:count]]
 
-    def energy(self, units: Sequence[int], values: Floats) -> float:
-        """Mean over images and cells of the summed squared change, were the units forced to these values."""
-        chosen = list(units)
-        return float(np.sum(values**2 - 2 * values * self.mean[chosen] + self.square[chosen]))
+    def energy(self, units: Sequence[int] | NDArray[np.int64], values: Floats) -> Floats:
+        """Mean over images and cells of the summed squared change, were the units forced to these values; of
+        each set, where several (sets, n) are given."""
+        chosen = np.asarray(units)
+        return np.asarray((values**2 - 2 * values * self.mean[chosen] + self.square[chosen]).sum(-1))
 
 
 def measure_units(
@@ -147,8 +148,9 @@ def random_edits(
 ) -> tuple[NDArray[np.int64], Floats]:
     """For each image other units, as many, at equal energy: their numbers and values, both (images, n).
 
-    Each is forced to its own 99 % quantile times one number, which makes the energy equal (or as near as it
-    can be). Another set for each image, so that an interval over images is one over sets as well.
+    Each is forced to its own 99 % quantile times one number, which makes the energy equal; where
+    any constant would change these units more than that, as near as it can be: `energy` tells. Another set
+    for each image, so that an interval over images is one over sets as well.
     """
     alive = np.flatnonzero(facts.square - facts.mean**2 > 1e-12)
     others = np.setdiff1d(alive, np.asarray(units))

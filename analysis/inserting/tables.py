@@ -22,6 +22,7 @@ class Measured:
 
     effect: Array  # (S, N, h, w), in areas of one cell
     random: Array  # likewise, of random units at equal energy; NaN where no control was run
+    random_energy: Array  # (S,): their energy over that of the units, 1 where it could be made equal
     near: Array  # (N, h, w): cells with the concept in them or beside them
     members: Array  # (contexts, N, h, w)
     contexts: list[str]
@@ -70,9 +71,10 @@ def contexts(measured: Measured, strengths: Sequence[str], concept: str) -> pd.D
             row |= _named("effect", own)
             row |= _named("row_effect", nothing if left_out else row_matched(effect, inside, eligible))
             row |= _named("random_effect", mean_in(random, inside))
+            row |= _named("over_random", mean_in(effect - random, inside))
             unmatched = left_out or bool(np.isnan(random).all())
-            matched = nothing if unmatched else row_matched(random, inside, eligible)
-            row |= _named("random_row_effect", matched)
+            for prefix, values in (("random_row_effect", random), ("row_over_random", effect - random)):
+                row |= _named(prefix, nothing if unmatched else row_matched(values, inside, eligible))
             rows.append(row | {"left_out": left_out})
     return pd.DataFrame(rows)
 
@@ -127,6 +129,7 @@ def summary(measured: Measured, strengths: Sequence[str], about: Sequence[dict[s
         row |= {"locations": overall.cells, "left_out": int(left_out.sum())}
         row |= _named("effect", overall)
         row |= _named("random_effect", mean_in(measured.random[number], eligible))
+        row["random_energy"] = float(measured.random_energy[number])
         shares = explained(measured.effect[number], kind, eligible)
         row |= {f"{name}_share": value for name, value in shares._asdict().items()}
         found.append(row | about[number])

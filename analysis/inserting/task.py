@@ -74,19 +74,22 @@ class Task:
         every: int,
     ) -> Measured:
         edits = [sweep.Forced.same(units, value, images, self.patch) for value in values.values()]
-        for name in controls:
-            units_of, values_of = random_edits(facts, units, values[name], images, self.seed)
-            edits.append(sweep.Forced(units_of, values_of, self.patch))
+        energies = np.full(len(values), np.nan)
+        at = [list(values).index(name) for name in controls]
+        for name, place in zip(controls, at, strict=True):
+            random_units, forced = random_edits(facts, units, values[name], images, self.seed)
+            edits.append(sweep.Forced(random_units, forced, self.patch))
+            energies[place] = np.mean(facts.energy(random_units, forced) / facts.energy(units, values[name]))
         parts = [self._part(start, images, edits, traced, every) for start in range(0, images, BATCH)]
         effect = np.concatenate([part["effect"] for part in parts], 1)
         random = np.full_like(effect[: len(values)], np.nan)
-        for number, name in enumerate(controls):
-            random[list(values).index(name)] = effect[len(values) + number]
+        random[at] = effect[len(values) :]
         places = [str(name) for name in parts[0]["places"]] if traced else []
         with_trace = [part for part in parts if "trace" in part]
         return Measured(
             effect=effect[: len(values)],
             random=random,
+            random_energy=energies,
             near=np.concatenate([part["near"] for part in parts]),
             members=np.concatenate([part["members"] for part in parts], 1),
             contexts=[str(name) for name in parts[0]["contexts"]],

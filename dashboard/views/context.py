@@ -1,8 +1,11 @@
 """Context: where a concept may appear when its units are forced on, by what was there before."""
 
+import json
+
 import pandas as pd
 import streamlit as st
 
+from analysis.edits import Edit
 from dashboard.widgets import cellmaps, contextual, page, renders, url, words, work
 from dashboard.widgets.contextual import STRENGTHS, VIEWS
 from dashboard.widgets.rows import Row, only, rows
@@ -12,6 +15,7 @@ from db.store import Snapshot
 TOGETHER = 6  # images whose maps are shown at once
 MEASURES = {"survival": "Over the start", "change": "Size of the change", "outside": "Elsewhere"}
 TRACED = 5  # contexts drawn along the layers
+EQUAL = 0.01  # energies that differ by less are called equal
 
 
 def choose(found: pd.DataFrame) -> Row:
@@ -37,7 +41,9 @@ def choose(found: pd.DataFrame) -> Row:
 
 
 def title(row: Row) -> str:
-    return f"{row['concept']} · {row['generator']}, {row['layer']} · {row['images']} images · {row['run_id']}"
+    what = f"{row['concept']} in {row['generator']}, {row['layer']}"
+    amount = f"{words.count(int(row['units']), 'unit')} · {row['images']} images"
+    return f"{what} · {amount} · {row['started_at']:%d %b %H:%M}"
 
 
 def strength(snapshot: Snapshot, run: Row) -> Row:
@@ -63,7 +69,7 @@ def heading(run: Row, own: Row) -> None:
     """The finding in a sentence, and what position alone explains."""
     square = "one cell" if own["patch"] == 1 else f"a square of {own['patch']}x{own['patch']} cells"
     random = (
-        f"; random units at equal energy change it by {interval(own, 'random_effect')}"
+        f"; random units at {energy(own)} change it by {interval(own, 'random_effect')}"
         if own["random_effect"] is not None
         else "; random units were not run at this strength"
     )
@@ -73,6 +79,9 @@ def heading(run: Row, own: Row) -> None:
         f"{own['images']:,} images{random}. {own['left_out']:,} cells with {run['concept']} in or beside "
         "them are left out."
     )
+    (step,) = Edit.parse(str(own["edit"])).steps
+    numbers = ", ".join(str(unit.number) for unit in step.units)
+    st.caption(f"Units {numbers}: {origin(run)}.")
     if own["position_share"] is None:
         return
     st.markdown(
@@ -81,6 +90,24 @@ def heading(run: Row, own: Row) -> None:
         f"{share(own, 'context_share')}, and beyond row and column still "
         f"**{share(own, 'context_beyond_position_share')}**."
     )
+
+
+def energy(own: Row) -> str:
+    """Whether the random edits could be made as large as the units'."""
+    ratio = own["random_energy"]
+    if ratio is None or abs(ratio - 1) < EQUAL:
+        return "equal energy"
+    return f"{ratio:.2g} times their energy (equal energy was out of reach)"
+
+
+def origin(run: Row) -> str:
+    """Where the units come from, as the run was asked."""
+    asked = json.loads(str(run["settings"]))
+    if asked.get("units"):
+        return "named by whoever asked"
+    if asked.get("causes"):
+        return f"the causal set that run {asked['causes']} learned"
+    return "those of best IoU on latents of their own, for no causes were learned before"
 
 
 def interval(row: Row, name: str) -> str:
@@ -115,7 +142,10 @@ def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
         required=True,
         format_func={"row": "Within rows", "raw": "As it is"}.__getitem__,
     )
-    st.caption(VIEWS[view][3] + " Lines: 95 % intervals, the image being the cluster; none below 10 images.")
+    st.caption(
+        VIEWS[view][3] + " Lines: 95 % intervals, the image being the cluster; none below 10 images. "
+        f"Pale, and at the end: fewer than {contextual.FEW} cells or 10 images."
+    )
     part = frame[frame["strength"] == chosen]
     left, right = st.columns([3, 2], gap="large")
     left.altair_chart(contextual.by_context(part, view), alt=f"Effect by context, {view}")
@@ -132,7 +162,8 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
     st.subheader("Where it responds", anchor=False)
     st.caption(
         f"Orange: {run['concept']} appears when this cell is forced; blue: it goes; grey: left out. "
-        "Click a cell, or give its row and column."
+        "Click a cell, or give its row and column. The one shown at first is the one that answers most: an "
+        "example that was chosen for its effect, and no measurement."
     )
     cells = cellmaps.read(str(snapshot.bundle(str(run["run_id"])).path), str(own["strength"]))
     count, (height, width) = len(cells.latents), cells.shape

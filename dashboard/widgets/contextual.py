@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 INK, GREY = "#2b9a92", "#8b979b"
+FEW, FEWEST = 50, 10  # cells and images below which a context is pale, and comes last
 STRENGTHS = {"k": "k", "2k": "2k", "q99": "99 % quantile"}
 # How contexts are compared: the column of insertion_context, that of the random edit, the axis, what it says.
 VIEWS = {
@@ -38,6 +39,7 @@ def long(frame: pd.DataFrame, view: str) -> pd.DataFrame:
         )
         parts.append(part.dropna(subset=["value"]))
     found = pd.concat(parts, ignore_index=True)
+    found["few"] = (found["locations"] < FEW) | (found["images"] < FEWEST)
     found["label"] = (
         found["context"]
         + found["left_out"].map({True: " (itself)", False: ""})
@@ -49,7 +51,8 @@ def long(frame: pd.DataFrame, view: str) -> pd.DataFrame:
 def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
     """A dot a context with its 95 % interval; below it that of random units of equal energy."""
     rows = long(frame, view)
-    order = rows[rows["edit"] == NAMES["own"]].sort_values("value", ascending=False)["label"].tolist()
+    own = rows[rows["edit"] == NAMES["own"]]
+    order = own.sort_values(["few", "value"], ascending=[True, False])["label"].tolist()
     title = VIEWS[view][2]
     base = alt.Chart(rows).encode(
         y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
@@ -60,6 +63,7 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
             scale=alt.Scale(domain=list(NAMES.values()), range=[INK, GREY]),
             legend=alt.Legend(orient="top", symbolOpacity=1),
         ),
+        opacity=alt.Opacity("few:N", legend=None, scale=alt.Scale(domain=[False, True], range=[1, 0.35])),
         tooltip=[
             "context",
             "edit",
@@ -69,7 +73,7 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
         ],
     )
     rules = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", title=title))
+    dots = base.mark_point(filled=True, size=70).encode(x=alt.X("value:Q", title=title))
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=GREY, strokeDash=[4, 3])
     return alt.LayerChart(layer=[zero.encode(x=alt.X("zero:Q", title=title)), rules, dots]).properties(
         height=60 + 40 * len(order)
