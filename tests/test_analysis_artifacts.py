@@ -38,10 +38,12 @@ def rough(images: Tensor) -> Tensor:
     return torch.cat([colours, across, down], 1)
 
 
-def churches(damaged: list[int] | None = None, layer: str = "layer4", seed: int = 0) -> Generator:
+def churches(
+    damaged: list[int] | None = None, layer: str = "layer4", seed: int = 0, strength: float = STRENGTH
+) -> Generator:
     state = {key: value.float() for key, value in registry.load("churches", None).module.state_dict().items()}
     if damaged:
-        state = disturbed(state, READER[layer], damaged, seed, STRENGTH)
+        state = disturbed(state, READER[layer], damaged, seed, strength)
     parts = build(state)
     return Generator(parts.module.requires_grad_(False), parts.layers, parts.latent_shape, name="churches")
 
@@ -68,6 +70,10 @@ def is_found_and_restored(damaged: list[int], layer: str, seed: int) -> None:
     assert row.after < 0.4 * row.before
     assert row.fall > 4 * row.fall_error
     assert random.after > 0.7 * random.before
+    # What is left is the distance of the undamaged generator without the same units: nothing else changed.
+    rows = ablated_features(churches(), rough, layer, [damaged], seed, (600_000, 600_000 + IMAGES))
+    undamaged = frechet(features_of(rough, torch.cat(clean())[1::2]).numpy(), rows[0])
+    assert row.after == pytest.approx(undamaged, rel=1e-3)
 
 
 def test_a_damaged_unit_is_found_first_and_its_ablation_restores() -> None:
@@ -79,6 +85,32 @@ def test_a_damaged_unit_is_found_first_and_its_ablation_restores() -> None:
 def test_damaged_units_are_found_in_ten_seeds(count: int) -> None:
     for seed in range(1, 11):
         is_found_and_restored(planted_units(seed, 48, count), "layer4", seed)
+
+
+def ranks_by_images(seeds: range) -> list[int]:
+    """The place that weak damage (strength 3) gets by images, in church-parts' features, seed by seed."""
+    from analysis.segmenters import registry as segmenters
+
+    extractor = as_extractor(segmenters.load("church-parts", None))
+    known = features_of(extractor, reference("generator:churches", 1000)).numpy()
+    places = []
+    for seed in seeds:
+        (unit,) = planted_units(seed, 48)
+        generator = churches([unit], "layer4", seed, 3.0)
+        made = ablated_features(generator, extractor, "layer4", [()], seed, (500_000, 501_000))[0]
+        does = activity(generator, "layer4", seed, (500_000, 501_000), "rms")
+        order = np.argsort(-does, axis=1)[:, :100]
+        scores = top_images.distances(known, made, order, 20, "rms")
+        places.append(int((scores > scores[unit]).sum()) + 1)
+    return places
+
+
+@pytest.mark.slow
+def test_weak_damage_comes_early_by_images() -> None:
+    """Not always first: docs/artifacts.md says how often, and why."""
+    places = ranks_by_images(range(1, 21))
+    assert places.count(1) >= 8
+    assert np.median(places) <= 2
 
 
 @pytest.mark.parametrize("activation", ["rms", "peak"])
