@@ -62,7 +62,8 @@ def heading(run: Row, effects: pd.DataFrame) -> None:
         )
     st.caption(
         f"Features of {run['extractor']} ({run['features']}); reference {run['reference']}, "
-        f"{run['reference_images']:,} pictures; {run['ranking_images']:,} images ranked, "
+        f"{run['reference_images']:,} pictures, half to rank and half to score; "
+        f"{run['ranking_images']:,} images ranked, "
         f"{run['scoring_images']:,} others scored. Distances depend on the features: compare them within one "
         "run only."
     )

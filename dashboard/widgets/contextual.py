@@ -11,14 +11,14 @@ VIEWS = {
     "row": (
         "row_effect",
         "random_row_effect",
-        "effect minus that of other contexts in the same rows of cells",
+        "effect minus others' in the same rows",
         "Each context against the other contexts in the same rows of cells, so that what stands at the top "
         "of every picture is not compared with what stands at the bottom. Over 0: more than place explains.",
     ),
     "raw": (
         "effect",
         "random_effect",
-        "change of the concept, in areas of one cell",
+        "change, in areas of one cell",
         "The mean change of the concept over the whole picture, in areas of one cell, wherever the context "
         "is. Place and context go together here: sky is always on top.",
     ),

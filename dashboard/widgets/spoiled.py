@@ -19,7 +19,8 @@ NAMES = {
 }
 INKS = ["#c9621c", "#2b9a92", "#7379dd", "#8b979b"]
 SAID = {
-    "images": "Units whose most activating images are furthest from the reference (Bau et al. 2019).",
+    "images": "Units whose most activating images are furthest from the reference (Bau et al. 2019). Damage "
+    "that a unit does to all images alike escapes it: believe the ranking by ablation.",
     "ablation": "Units whose ablation alone brings the images nearest to the reference.",
     "hand": "Units that somebody marked from their most activating images.",
 }
