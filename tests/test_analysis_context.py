@@ -13,7 +13,7 @@ from analysis.concepts import Concept
 from analysis.context import Context
 from analysis.errors import GanatomyError
 from analysis.generators.generator import Generator
-from analysis.generators.planted_scenes import NAMES, appears, build, truth, weights
+from analysis.generators.planted_scenes import BLOCKS, NAMES, NEEDS, build, scene, truth, weights
 from analysis.inserting import sweep
 from analysis.inserting.forcing import TAILS, UnitFacts, measure_units, random_edits
 from analysis.inserting.places import context_names, memberships, near
@@ -35,7 +35,7 @@ def causes(seed: int, thing: str) -> list[int]:
 
 
 def measure(seed: int, thing: str, images: int = 16, **options: object) -> Context:
-    settings: dict = {"strengths": ("k",), "controls": (), "measuring": 128, "traced": 0, "every": 8}
+    settings: dict = {"strengths": ("k",), "controls": (), "measuring": 128, "traced": 0, "every": 8, "seed": seed}
     return insertion_context(
         planted(seed),
         SEGMENTER,
@@ -57,16 +57,26 @@ def things(labels: Tensor) -> Tensor:
 
 
 def coded(seed: int, thing: str, context: Context) -> dict[str, float]:
-    """The code's answer: a cell's pixels show the thing where veto and painting order let it.
+    """The code's answer, from the scene's masks by the painter's stated rules: mean effect of each context.
 
-    One lit cell is 0.5625 strong once enlarged and shown from 0.4 on, so 0.71 of it must allow the thing.
+    A cell is lit where what the thing needs is there and what keeps it away is not (`NEEDS`, `BLOCKS`), if
+    that much of k still shows: enlarged, one lit cell is 0.5625 strong, and things are seen from 0.4 on. Of a
+    lit cell those pixels count that no thing painted later covers.
     """
-    generator = planted(seed)
-    labels = SEGMENTER.labels(generator.images(latents(1, *context.latents, generator.latent_shape)))
-    shown = torch.tensor([*(float(appears(thing, on)) if on != thing else 0.0 for on in NAMES), 0.0])
-    allowed = torch.nn.functional.avg_pool2d(shown[things(labels)], 2)
-    cells = torch.where(allowed >= 0.4 / 0.5625, allowed, 0).numpy()
+    z = latents(seed, *context.latents, planted(seed).latent_shape)
+    masks = scene(torch.special.ndtr(z))
+    allowed = torch.ones_like(masks["sky"])
+    if thing in NEEDS:
+        allowed = torch.stack([masks[name] for name in NEEDS[thing]]).amax(0)
+    for name in (name for name, kept in BLOCKS.items() if thing in kept):
+        allowed = allowed * (1 - masks[name])
+    gain = weights(seed)["gain"]
+    k = max(float(value / gain[unit]) for unit, value in zip(context.units, context.values["k"], strict=True))
+    covered = things(SEGMENTER.labels(planted(seed).images(z))) >= NAMES.index(thing)
+    free = 1 - torch.nn.functional.avg_pool2d(covered.float(), 2)
+    cells = torch.where(0.5625 * min(k, 1) * allowed > 0.4, free, 0).numpy()
     m = context.measured
+    assert np.mean(np.abs(m.effect[0] - cells)[m.eligible] < 1e-6) > 0.995  # cell for cell
     members = zip(m.contexts, m.members & m.eligible, strict=True)
     return {name: float(cells[inside].mean()) for name, inside in members if inside.sum() >= 15}
 
@@ -77,17 +87,18 @@ def agreement(seed: int, thing: str) -> float:
     expected = coded(seed, thing, context)
     frame = context.frame().set_index("context")
     measured = [float(frame.effect[name]) for name in expected]
-    assert np.allclose(measured, list(expected.values()), atol=0.35)
-    return float(spearmanr(np.round(measured, 3), list(expected.values())).statistic)
+    assert max(expected.values()) > 0.3  # it goes somewhere
+    assert np.allclose(measured, list(expected.values()), atol=0.05)
+    return float(spearmanr(np.round(measured, 2), np.round(list(expected.values()), 2)).statistic)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_measured_contexts_are_the_coded_ones(seed: int) -> None:
-    assert agreement(seed, "door") >= 0.9
+@pytest.mark.parametrize("thing", ["door", "cloud"])
+def test_measured_contexts_are_the_coded_ones(thing: str) -> None:
+    assert agreement(1, thing) >= 0.9
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("thing", ["door"])  # window reaches .89; cloud and path are open
+@pytest.mark.parametrize("thing", ["door", "window", "cloud", "path"])
 def test_measured_contexts_are_the_coded_ones_in_ten_seeds(thing: str) -> None:
     assert min(agreement(seed, thing) for seed in range(1, 11)) >= 0.9
 

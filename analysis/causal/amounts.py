@@ -17,7 +17,7 @@ class Amounts:
     training: int = 128
     choosing: int = 32
     images: int = 64
-    single_images: int | None = None
+    single_images: int | None = 32
     random_sets: int = 50
     random_images: int = 8
     cell_images: int = 32

@@ -25,7 +25,7 @@ class Settings:
     rate: float = 0.05
     penalty: Penalty = "norm"
     penalty_weight: float | None = None
-    batch: int = 8
+    batch: int = 4
     every: int = 10
     patience: int = 4
     tolerance: float = 0.01

@@ -56,7 +56,7 @@ class AceRequest(ConceptRequest):
         default=32, ge=1, le=6000, description="training images on which single units are ranked"
     )
     single_images: int | None = Field(
-        default=None,
+        default=32,
         ge=2,
         le=6000,
         description="test images on which every single unit is measured; empty: all test images",

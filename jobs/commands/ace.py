@@ -30,9 +30,7 @@ def ace(
     ablate: Annotated[str, typer.Option(help="What an ablation sets: zero, or mean.")] = "zero",
     training: Annotated[int, typer.Option(help="Training images of each learning.")] = 128,
     choosing: Annotated[int, typer.Option(help="Training images that rank single units.")] = 32,
-    single_images: Annotated[
-        int | None, typer.Option(help="Test images that measure single units. Default: all.")
-    ] = None,
+    single_images: Annotated[int, typer.Option(help="Test images that measure single units.")] = 32,
     random_sets: Annotated[int, typer.Option(help="Random sets of equal energy beside.")] = 50,
     random_images: Annotated[int, typer.Option(help="Test images of each random set.")] = 8,
     marked: Annotated[str | None, typer.Option(help="Units marked by hand, such as 4,17.")] = None,
