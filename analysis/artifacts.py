@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from analysis.generators.generator import Generator
 
 COUNTS = (1, 2, 4, 8, 12, 20)
+RANDOM_COUNTS = (1, 4, 20)  # random sets are most of the work
 HAND = "hand"
 
 Progress = Callable[[str, int, int], None]
@@ -87,7 +88,7 @@ def rank_artifacts(
     by_hand: Sequence[int] = (),
     images: int = 1000,
     counts: Sequence[int] = COUNTS,
-    random_counts: Sequence[int] | None = None,
+    random_counts: Sequence[int] = RANDOM_COUNTS,
     sets: int = 50,
     activation: str = "rms",
     seed: int = 1,
@@ -100,8 +101,8 @@ def rank_artifacts(
     `extractor` gives features of images: a module, a function, or a segmenter (its own features).
     `reference` is pictures (N, 3, H, W) or batches of them: every other one ranks, the rest score. `images`
     rank and as many others score. `by_hand` is a third ranking. `counts` are how many units are ablated, and
-    a list by hand as a whole too; `random_counts` those at which random sets are (None: all of `counts`).
-    `activation` says in which images a unit does most: "rms" of its map, or the paper's "peak" (which
+    a list by hand as a whole too; random sets are at `random_counts`, the largest count, and the number by
+    hand. `activation` says in which images a unit does most: "rms" of its map, or the paper's "peak" (which
     compares raw features too; docs/artifacts.md). With `keep`, an iterator is known by `reference_name`.
 
     Raises:
@@ -138,8 +139,9 @@ def rank_artifacts(
     rankings = {"images": ranking, "ablation": task.by_ablation(plain["features"])}
     if hand:
         rankings[HAND] = Ranking.given(hand)
-    lists = _lists(rankings, [n for n in counts if 0 < n <= max(1, place.units // 2)])
-    at = [n for n in _counts(lists) if random_counts is None or n in {*random_counts, len(hand)}]
+    sizes = sorted(n for n in counts if 0 < n <= max(1, place.units // 2))
+    lists = _lists(rankings, sizes)
+    at = [n for n in _counts(lists) if n in {*random_counts, *sizes[-1:], len(hand)}]
     orders = np.random.default_rng([seed, 9]).permuted(np.tile(np.arange(place.units), (sets, 1)), axis=1)
     drawn = [(RANDOM, tuple(order[:n].tolist())) for order in orders for n in at]
     before, *scored = task.scored([("none", ()), *lists, *drawn])

@@ -33,6 +33,7 @@ def main(
     made = generators.load(generator, store / "models")
     segmenter = segmenters.load(segmenter_name, store / "models")
     images = made.images(latents(1, 0, 32, made.latent_shape))
+    images = images.contiguous(memory_format=torch.channels_last)  # as the tail gives them
     segmenter.labels(images)
     begun = time.process_time()
     for _ in range(3):

@@ -46,8 +46,16 @@ def test_the_planted_generator_is_as_described() -> None:
 def test_a_model_that_was_added_is_described_and_loaded(tmp_path: Path, checkpoint: Path) -> None:
     models = tmp_path / "models"
     added = registry.add(
-        "mine", "planted", checkpoint, models, "netG", title="Mine", default_segmenter="planted"
+        "mine",
+        "planted",
+        checkpoint,
+        models,
+        "netG",
+        title="Mine",
+        default_segmenter="planted",
+        trained_on="discs",
     )
+    assert added.trained_on == "discs"
     checkpoint.unlink()
     assert registry.names(models) == [*registry.names(), "mine"]
     assert registry.describe("mine", models) == added

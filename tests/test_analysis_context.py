@@ -35,7 +35,14 @@ def causes(seed: int, thing: str) -> list[int]:
 
 
 def measure(seed: int, thing: str, images: int = 16, **options: object) -> Context:
-    settings: dict = {"strengths": ("k",), "controls": (), "measuring": 128, "traced": 0, "every": 8, "seed": seed}
+    settings: dict = {
+        "strengths": ("k",),
+        "controls": (),
+        "measuring": 128,
+        "traced": 0,
+        "every": 8,
+        "seed": seed,
+    }
     return insertion_context(
         planted(seed),
         SEGMENTER,

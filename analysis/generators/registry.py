@@ -96,6 +96,7 @@ def add(
     title: str = "",
     licence: str = "not stated",
     default_segmenter: str | None = None,
+    trained_on: str = "",
 ) -> ModelInfo:
     """Registers a checkpoint of a known family in a store; `key` names its state dict where it holds several.
 
@@ -119,6 +120,7 @@ def add(
         latent_shape=generator.latent_shape,
         image_size=(generator.image_shape[1], generator.image_shape[2]),
         default_segmenter=default_segmenter,
+        trained_on=trained_on,
     )
     return _CATALOGUE.add(info, state, models)
 

@@ -75,9 +75,13 @@ def told(row: Row) -> str:
         return "The pictures get worse without them: they are no artifact units."
     if row["fall"] <= 2 * row["fall_error"]:
         return "That is no more than chance: no artifact units were found."
-    if row["as_good"] is None or row["as_good"] > CHANCE:
-        many = "an unknown share" if row["as_good"] is None else f"{row['as_good']:.0%}"
-        return f"But {many} of random sets do as much, so it need not be these units that spoil pictures."
+    if row["as_good"] is None:
+        return "No random sets of as many units stand beside it, so it need not be these units."
+    if row["as_good"] > CHANCE:
+        return (
+            f"But {row['as_good']:.0%} of random sets do as much, so it need not be these units that spoil "
+            "pictures."
+        )
     return f"Only {row['as_good']:.1%} of random sets do as much: these units do make the pictures worse."
 
 

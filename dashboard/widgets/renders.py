@@ -80,7 +80,9 @@ def pin(shown: Pictures, made: Made) -> None:
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
             asked = (made.generator, str(made.edit), made.seed, shown.latents)
             name = work.client().pin(shown.edit, *asked, author=author or "anyone", run_id=made.run_id)
-            st.toast(f"Pinned as run {name}.", icon=":material/check:")
+            st.success(f"Pinned as run {name}.", icon=":material/check:")
+            statement = f"SELECT * FROM render WHERE run_id = '{name}'"
+            st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})
 
 
 def said(edit: Edit, run_id: str | None = None, seed: int | None = None, first: int | None = None) -> None:

@@ -73,7 +73,7 @@ class ArtifactsRequest(StandingRequest):
     def size(self) -> int:
         """As its progress is counted: images, each unit's, and the lists' and random sets' (of a usual
         layer)."""
-        return self.images * (2 + 64 + 12 + 6 * self.sets)
+        return self.images * (2 + 64 + 12 + 3 * self.sets)
 
     def title(self) -> str:
         return f"Artifact units of {self.generator}, {self.layer} ({self.images} images)"

@@ -129,6 +129,7 @@ def add(
     key: Annotated[str | None, typer.Option(help="The state dict's key inside the checkpoint.")] = None,
     segmenter: Annotated[str | None, typer.Option(help="The segmenter it is dissected with.")] = None,
     role: Annotated[str, typer.Option(help="generator or segmenter")] = "generator",
+    trained_on: Annotated[str, typer.Option(help="A generator's data set, for comparing.")] = "",
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -136,7 +137,9 @@ def add(
     layout = client(store).layout
     models = layout.models
     if role == "generator":
-        info = generators.add(name, family, weights, models, key, default_segmenter=segmenter)
+        info = generators.add(
+            name, family, weights, models, key, default_segmenter=segmenter, trained_on=trained_on
+        )
     elif role == "segmenter":
         info = segmenters.add(name, family, weights, models, key)
     else:

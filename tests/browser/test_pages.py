@@ -102,6 +102,18 @@ def test_ablate_takes_the_best_units_of_a_concept(visitor: Visitor) -> None:
     expect(page.get_by_role("img", name=re.compile("Latent .*: before"))).to_have_count(4)
 
 
+def test_what_is_pinned_is_found_in_sql(visitor: Visitor) -> None:
+    page = visitor.open("/ablate?layer=layer1&by=number&units=2,3")
+    expect(page.get_by_role("img", name=re.compile("Latent .*: before"))).to_have_count(4)
+    page.get_by_role("button", name="Pin").click()
+    page.get_by_label("Your name").fill("ada")
+    page.get_by_role("button", name="Keep").click()
+    expect(page.get_by_text("Pinned as run")).to_be_visible()
+    page.get_by_role("link", name="Its rows in SQL").click()
+    expect(page.get_by_text("4 rows")).to_be_visible()
+    assert "FROM render WHERE run_id" in str(visitor.parameter("q"))
+
+
 def test_sql_answers_and_gives_csv(visitor: Visitor) -> None:
     page = visitor.open("/sql")
     page.get_by_label("Statement", exact=True).fill(
