@@ -59,8 +59,8 @@ def beside(side: pd.DataFrame, concept: str, units: int) -> str:
 def said(own: Row) -> str:
     """How it was learned, and what it cost."""
     return (
-        f"{own['seeds']} learning seeds, penalty's weight {own['penalty_weight']:.4g}; {own['acting_units']} units "
-        f"act; the seeds share {own['top_overlap']:.2f} of the first {own['top_units']}. "
+        f"{own['seeds']} learning seeds, penalty's weight {own['penalty_weight']:.4g}; "
+        f"{own['acting_units']} units act; the seeds share {own['top_overlap']:.2f} of the first {own['top_units']}. "
         f"{own['tail_passes']:,} passes through tail and segmenter, {own['seconds']:,.0f} s."
     )
 
