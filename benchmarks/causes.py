@@ -58,11 +58,10 @@ def beside(side: pd.DataFrame, concept: str, units: int) -> str:
 
 def said(own: Row) -> str:
     """How it was learned, and what it cost."""
-    return (
-        f"{own['seeds']} learning seeds, penalty's weight {own['penalty_weight']:.4g}; "
-        f"{own['acting_units']} units act; the seeds share {own['top_overlap']:.2f} of the first {own['top_units']}. "
-        f"{own['tail_passes']:,} passes through tail and segmenter, {own['seconds']:,.0f} s."
-    )
+    learned = f"{own['seeds']} learning seeds, penalty's weight {own['penalty_weight']:.4g}"
+    shared = f"the seeds share {own['top_overlap']:.2f} of the first {own['top_units']}"
+    cost = f"{own['tail_passes']:,} passes through tail and segmenter, {own['seconds']:,.0f} s"
+    return f"{learned}; {own['acting_units']} units act; {shared}. {cost}."
 
 
 def show(snapshot: Snapshot, run: Row, sizes: list[int]) -> None:
