@@ -58,7 +58,7 @@ def heading(run: Row, effects: pd.DataFrame) -> None:
         st.markdown(
             f"Ablating the **{int(row['units'])} units** whose ablation alone helps most takes "
             f"the Fréchet distance from {row['before']:.3g} to **{row['after']:.3g}** "
-            f"(± {row['after_error']:.2g}){beside}. {told(row)}"
+            f"(± {row['after_error']:.2g}){beside}. {told(row)}{lowest(part, row)}"
         )
     st.caption(
         f"Features of {run['extractor']} ({run['features']}); reference {run['reference']}, "
@@ -67,6 +67,14 @@ def heading(run: Row, effects: pd.DataFrame) -> None:
         f"{run['scoring_images']:,} others scored. Distances depend on the features: compare them within one "
         "run only."
     )
+
+
+def lowest(part: pd.DataFrame, row: Row) -> str:
+    """Where the curve is lowest, if that is with fewer units and lower than before."""
+    best = min(rows(part), key=lambda one: one["after"])
+    if best["units"] == row["units"] or best["after"] >= best["before"]:
+        return ""
+    return f" The curve is lowest without {words.count(int(best['units']), 'unit')}, at {best['after']:.3g}."
 
 
 def told(row: Row) -> str:

@@ -1,5 +1,7 @@
 """What a run of causes found, in words: the effect, how surely it is known, and what random sets do."""
 
+import math
+
 import pandas as pd
 
 from dashboard.widgets import words
@@ -10,10 +12,14 @@ SURE = 0.7  # overlap of the seeds' first units below which a ranking is not to 
 
 
 def percent(row: Row, name: str, digits: int = 0) -> str:
-    """A share with its interval: `effect`, `effect_low`, `effect_high`; a dash where it was not measured."""
+    """A share with its interval: `effect`, `effect_low`, `effect_high`; a dash where it was not measured.
+
+    Small shares, as those of rare concepts are, get more digits, so that they do not read as nothing.
+    """
     value, low, high = (row[column] for column in (name, *_ends(name)))
     if value is None:
         return "-"
+    digits = max(digits, min(3, -math.floor(math.log10(abs(100 * value)))) if value else 0)
     interval = "" if low is None else f" ({low:.{digits}%} to {high:.{digits}%})"
     return f"{value:.{digits}%}{interval}"
 
