@@ -97,7 +97,7 @@ def energy(own: Row) -> str:
     ratio = own["random_energy"]
     if ratio is None or abs(ratio - 1) < EQUAL:
         return "equal energy"
-    return f"{ratio:.2g} times their energy (equal energy was out of reach)"
+    return f"{ratio:.3g} times their energy (equal energy was out of reach)"
 
 
 def origin(run: Row) -> str:

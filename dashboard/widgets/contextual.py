@@ -87,7 +87,7 @@ def by_row(frame: pd.DataFrame) -> alt.Chart:
         alt.Chart(frame)
         .mark_rect()
         .encode(
-            x=alt.X("context:N", title=None, axis=alt.Axis(labelAngle=-45)),
+            x=alt.X("context:N", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=False)),
             y=alt.Y("row:O", title="row of cells, from the top"),
             color=alt.Color(
                 "effect:Q",
