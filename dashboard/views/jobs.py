@@ -49,45 +49,56 @@ def everything() -> None:
 
 @st.fragment(run_every=2, key="job")
 def one(job_id: str) -> None:
-    """One job: how far it is, what it asked for, its log, and what can be done about it."""
+    """One job: how far it is, what it asked for, its log, and what can be done about it.
+
+    Each part has a container of its own, also when it is empty: were the log to move down when the results
+    come, the page would show it twice until it is drawn to its end.
+    """
     with page.sentences():
         job = work.client().job(job_id)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(job.title, anchor=False, width="content")
             work.badge(job)
-        if job.state in ("waiting", "queued"):
-            st.caption(work.pace(job))
-        elif not job.ended:
-            st.progress(work.share(job), text=work.pace(job))
-        if job.error:
-            st.error(job.error, icon=":material/error:")
-        if found := work.client().results(job):
-            st.caption("Its results" if job.state == "done" else "Its results so far")
-            work.results(*found)
-        deeds(job)
+        with st.container():
+            outcome(job)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            deeds(job)
         facts(job)
+
+
+def outcome(job: JobView) -> None:
+    """How far it is, why it failed, what came of it."""
+    if job.state in ("waiting", "queued"):
+        st.caption(work.pace(job))
+    elif not job.ended:
+        st.progress(work.share(job), text=work.pace(job))
+    if job.error:
+        st.error(job.error, icon=":material/error:")
+    if found := work.client().results(job):
+        st.caption("Its results" if job.state == "done" else "Its results so far")
+        work.results(*found)
 
 
 def deeds(job: JobView) -> None:
     """Cancel, retry, clone, close."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if not job.ended and st.button("Cancel", icon=":material/stop:"):
-            work.client().cancel(job.id)
-            st.rerun()
-        if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
-            st.toast(work.client().retry(job.id).message)
-            st.rerun()
-        copy = {"kind": job.kind, **form.parameters(job.request)}
-        url.turn("Clone with changes", "clone", ":material/content_copy:", **copy)
-        url.turn("Close", "close", ":material/close:")
+    if not job.ended and st.button("Cancel", icon=":material/stop:"):
+        work.client().cancel(job.id)
+        st.rerun()
+    if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
+        st.toast(work.client().retry(job.id).message)
+        st.rerun()
+    copy = {"kind": job.kind, **form.parameters(job.request)}
+    url.turn("Clone with changes", "clone", ":material/content_copy:", **copy)
+    url.turn("Close", "close", ":material/close:")
 
 
 def facts(job: JobView) -> None:
     """Where it runs, the command that repeats it, its log."""
     asked = f"asked by {job.owner} for {job.project}, priority {job.priority}, {words.ago(job.created_at)}"
     told = [f"job {job.id}", asked, *([f"by the schedule {job.schedule}"] if job.schedule else [])]
-    if job.state == "running":
-        st.caption(work.use(job))
+    with st.container():
+        if job.state == "running":
+            st.caption(work.use(job))
     if job.ended and job.started_at and job.finished_at:
         took = (job.finished_at - job.started_at).total_seconds()
         told += [f"{job.state} {words.ago(job.finished_at)}, after {words.seconds(took)}"]
