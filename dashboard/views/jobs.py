@@ -60,20 +60,26 @@ def one(job_id: str) -> None:
             st.subheader(job.title, anchor=False, width="content")
             work.badge(job)
         with st.container():
+            standing(job)
+        with st.container():
             outcome(job)
         with st.container(horizontal=True, vertical_alignment="center"):
             deeds(job)
         facts(job)
 
 
-def outcome(job: JobView) -> None:
-    """How far it is, why it failed, what came of it."""
+def standing(job: JobView) -> None:
+    """How far it is, or why it failed."""
     if job.state in ("waiting", "queued"):
         st.caption(work.pace(job))
     elif not job.ended:
         st.progress(work.share(job), text=work.pace(job))
     if job.error:
         st.error(job.error, icon=":material/error:")
+
+
+def outcome(job: JobView) -> None:
+    """Links to what came of it."""
     if found := work.client().results(job):
         st.caption("Its results" if job.state == "done" else "Its results so far")
         work.results(*found)
@@ -81,12 +87,13 @@ def outcome(job: JobView) -> None:
 
 def deeds(job: JobView) -> None:
     """Cancel, retry, clone, close."""
-    if not job.ended and st.button("Cancel", icon=":material/stop:"):
-        work.client().cancel(job.id)
-        st.rerun()
-    if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
-        st.toast(work.client().retry(job.id).message)
-        st.rerun()
+    with st.container(width="content"):
+        if not job.ended and st.button("Cancel", icon=":material/stop:"):
+            work.client().cancel(job.id)
+            st.rerun()
+        if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
+            st.toast(work.client().retry(job.id).message)
+            st.rerun()
     copy = {"kind": job.kind, **form.parameters(job.request)}
     url.turn("Clone with changes", "clone", ":material/content_copy:", **copy)
     url.turn("Close", "close", ":material/close:")
