@@ -35,8 +35,9 @@ def everything() -> None:
         if not jobs:
             st.caption("No job has been queued in this store yet.")
             return
-        if any(not job.ended for job in jobs):
-            work.nobody()
+        with st.container():
+            if any(not job.ended for job in jobs):
+                work.nobody()
         jobs.sort(key=lambda job: (job.ended, job.state != "running"))  # else newest first, as they are
         with st.container(gap="xsmall"):
             for job in jobs[:SHOWN]:

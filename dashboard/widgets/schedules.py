@@ -17,8 +17,9 @@ def everything() -> None:
         if not found:
             return
         st.subheader("Schedules", anchor=False)
-        if any(not view.paused for view in found):
-            work.nobody()
+        with st.container():  # also when it is empty: what follows stays in its place
+            if any(not view.paused for view in found):
+                work.nobody()
         for view in found[:SHOWN]:
             one(view)
         if len(found) > SHOWN:
@@ -79,8 +80,6 @@ def deeds(view: ScheduleView) -> None:
             work.client().unschedule(view.name)
             st.toast(f"{words.plain(view.name)} is removed; the jobs that it queued stay.")
             st.rerun()
-        if view.last_job is not None:
-            url.turn("Last job", f"last-{view.name}", ":material/history:", job=view.last_job)
         again = {
             "kind": view.kind,
             **form.parameters(view.request),
@@ -89,3 +88,5 @@ def deeds(view: ScheduleView) -> None:
             "name": view.name,
         }
         url.turn("Change", f"change-{view.name}", ":material/edit:", **again)
+        if view.last_job is not None:
+            url.turn("Last job", f"last-{view.name}", ":material/history:", job=view.last_job)

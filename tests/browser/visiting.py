@@ -20,7 +20,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, exp
 
 # Widgets are fetched one by one; until then something of another height is in their place.
 STILL = "() => !document.querySelector('[data-testid=stSkeleton]') && document.fonts.status === 'loaded'"
-BROKEN = "[...document.images].filter(i => i.currentSrc && i.complete && !i.naturalWidth).map(i => i.currentSrc)"
+UNBROKEN = "() => ![...document.images].some(i => i.currentSrc && i.complete && !i.naturalWidth)"
 PATIENCE = 60_000  # ms; two cores are shared by everything
 expect.set_options(timeout=PATIENCE)
 
@@ -115,7 +115,7 @@ class Visitor:
         self.page.wait_for_selector("h1, [data-testid=stException]")
         self.page.wait_for_selector("[data-test-script-state=notRunning]", state="attached")
         self.page.wait_for_function(STILL)
-        self.page.wait_for_function(f"() => {BROKEN}.length === 0")
+        self.page.wait_for_function(UNBROKEN)
         return self.page
 
     def turn(self, button: Locator, name: str) -> None:
@@ -159,5 +159,5 @@ class Visitor:
     def must_be_well(self) -> None:
         """No exception box, no broken picture, no error in the console."""
         assert self.page.locator("[data-testid=stException]").all_inner_texts() == []
-        self.page.wait_for_function(f"() => {BROKEN}.length === 0")
+        self.page.wait_for_function(UNBROKEN)
         assert self.trouble == []
