@@ -35,9 +35,7 @@ def everything() -> None:
         if not jobs:
             st.caption("No job has been queued in this store yet.")
             return
-        with st.container():
-            if any(not job.ended for job in jobs):
-                work.nobody()
+        work.nobody(waits=any(not job.ended for job in jobs))
         jobs.sort(key=lambda job: (job.ended, job.state != "running"))  # else newest first, as they are
         with st.container(gap="xsmall"):
             for job in jobs[:SHOWN]:

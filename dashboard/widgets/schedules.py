@@ -17,9 +17,7 @@ def everything() -> None:
         if not found:
             return
         st.subheader("Schedules", anchor=False)
-        with st.container():  # also when it is empty: what follows stays in its place
-            if any(not view.paused for view in found):
-                work.nobody()
+        work.nobody(waits=any(not view.paused for view in found))
         for view in found[:SHOWN]:
             one(view)
         if len(found) > SHOWN:

@@ -111,14 +111,18 @@ def running() -> None:
             progress(job)
         if len(jobs) > 3:
             st.caption(f"and {words.count(len(jobs) - 3, 'more job')}")
-        nobody()
+        nobody(waits=True)
         st.page_link("views/jobs.py", label="Watch on the Jobs page", icon=":material/schedule:")
 
 
-def nobody() -> None:
-    """Says so when no worker is there to take the jobs that wait."""
-    if not client().workers():
-        st.warning(
-            "No worker is alive, so queued jobs wait; start one with `ganatomy worker`.",
-            icon=":material/bedtime:",
-        )
+def nobody(waits: bool) -> None:
+    """Says so when something waits and no worker is there to take it.
+
+    In a container of its own, also when that is empty: what follows stays in its place.
+    """
+    with st.container():
+        if waits and not client().workers():
+            st.warning(
+                "No worker is alive, so queued jobs wait; start one with `ganatomy worker`.",
+                icon=":material/bedtime:",
+            )
