@@ -13,33 +13,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.artifacts import Artifacts as Artifacts
-    from analysis.artifacts import rank_artifacts as rank_artifacts
-    from analysis.causes import Causes as Causes
-    from analysis.causes import ace as ace
-    from analysis.concepts import Concept as Concept
-    from analysis.context import Context as Context
-    from analysis.context import insertion_context as insertion_context
-    from analysis.dissection import Dissection as Dissection
-    from analysis.dissection import dissect as dissect
-    from analysis.generators.generator import Generator as Generator
-    from analysis.sampling import latents as latents
-    from analysis.segmenters.protocol import Segmenter as Segmenter
+    from analysis.artifacts.artifacts import Artifacts as Artifacts
+    from analysis.artifacts.artifacts import rank_artifacts as rank_artifacts
+    from analysis.causes.causes import Causes as Causes
+    from analysis.causes.causes import ace as ace
+    from analysis.context.context import Context as Context
+    from analysis.context.context import insertion_context as insertion_context
+    from analysis.dissection.dissection import Dissection as Dissection
+    from analysis.dissection.dissection import dissect as dissect
+    from analysis.models.generator import Generator as Generator
+    from analysis.models.segmenter import Segmenter as Segmenter
+    from analysis.shared.concepts import Concept as Concept
+    from analysis.shared.latents import latents as latents
 
 # No name here is also a submodule's: importing that submodule would put it in the export's place.
 _EXPORTS = {
-    "Artifacts": "analysis.artifacts",
-    "Causes": "analysis.causes",
-    "Concept": "analysis.concepts",
-    "Context": "analysis.context",
-    "Dissection": "analysis.dissection",
-    "Generator": "analysis.generators.generator",
-    "Segmenter": "analysis.segmenters.protocol",
-    "dissect": "analysis.dissection",
-    "insertion_context": "analysis.context",
-    "latents": "analysis.sampling",
-    "rank_artifacts": "analysis.artifacts",
-    "ace": "analysis.causes",
+    "Artifacts": "analysis.artifacts.artifacts",
+    "Causes": "analysis.causes.causes",
+    "Concept": "analysis.shared.concepts",
+    "Context": "analysis.context.context",
+    "Dissection": "analysis.dissection.dissection",
+    "Generator": "analysis.models.generator",
+    "Segmenter": "analysis.models.segmenter",
+    "dissect": "analysis.dissection.dissection",
+    "insertion_context": "analysis.context.context",
+    "latents": "analysis.shared.latents",
+    "rank_artifacts": "analysis.artifacts.artifacts",
+    "ace": "analysis.causes.causes",
 }
 
 __all__ = [

@@ -13,9 +13,8 @@ import torch
 import typer
 
 from analysis import ace
-from analysis.generators import registry as generators
-from analysis.sampling import latents
-from analysis.segmenters import registry as segmenters
+from analysis.models import generators, segmenters
+from analysis.shared.latents import latents
 from benchmarks.timing import report
 
 

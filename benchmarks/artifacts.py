@@ -12,12 +12,11 @@ from typing import Annotated
 import torch
 import typer
 
-from analysis.artifacts import rank_artifacts
-from analysis.generators import registry as generators
-from analysis.sampling import latents
-from analysis.segmenters import registry as segmenters
-from analysis.spoiling.features import as_extractor
-from analysis.spoiling.references import reference
+from analysis.artifacts.artifacts import rank_artifacts
+from analysis.artifacts.features import as_extractor
+from analysis.artifacts.references import reference
+from analysis.models import generators, segmenters
+from analysis.shared.latents import latents
 from benchmarks.timing import report
 
 TIMED = 20  # batches that the extractor is timed on

@@ -13,9 +13,10 @@ import typer
 
 from benchmarks.checkpoints import markdown
 from dashboard.widgets.rows import Row, rows
-from db import effects, store
+from db import store
 from db.layout import Layout
-from db.store import Snapshot
+from db.queries import causes
+from db.store.publication import Snapshot
 
 EDITS = {"ablate": "share removed", "insert": "share added", "both": "ACE, of all pixels"}
 RANKINGS = ("ace", "iou", "single", "random")
@@ -68,11 +69,11 @@ def show(snapshot: Snapshot, run: Row, sizes: list[int]) -> None:
     """One concept: a table an edit."""
     name = str(run["run_id"])
     print(f"### {run['concept']}, {run['generator']} {run['layer']} ({name})\n")
-    print(said(next(iter(rows(effects.summary(snapshot, name))))) + "\n")
-    curve = effects.curves(snapshot, name)
+    print(said(next(iter(rows(causes.summary(snapshot, name))))) + "\n")
+    curve = causes.curves(snapshot, name)
     for edit, title in EDITS.items():
         print(f"{title}:\n\n{markdown(table(curve, edit, sizes))}\n")
-    side = effects.side_effects(snapshot, [name], "ablate")
+    side = causes.side_effects(snapshot, [name], "ablate")
     for n in sizes:
         print(f"Ablating {n} units also changes (interval clear of 0): {beside(side, run['concept'], n)}.\n")
 
@@ -84,7 +85,7 @@ def main(
 ) -> None:
     """Prints every causes run of the concepts."""
     snapshot = store.open(Layout(folder))
-    found = effects.causes(snapshot).drop_duplicates(["generator", "layer", "concept"])
+    found = causes.causes(snapshot).drop_duplicates(["generator", "layer", "concept"])
     for concept in concepts.split(","):
         chosen = found[found["concept"] == concept]
         if chosen.empty:

@@ -13,13 +13,14 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from dashboard.widgets import comparing_tables as tables
+from dashboard.widgets import arm_tables as tables
 from dashboard.widgets.rows import Row, rows
-from db import comparing, store
-from db.comparing import Arm, Question
+from db import store
 from db.layout import Layout
-from db.queries import Rule
-from db.store import Snapshot
+from db.queries import compare
+from db.queries.compare import Arm, Question
+from db.queries.runs import Rule
+from db.store.publication import Snapshot
 
 RULES = {"paper": Rule("paper"), "calibrated": Rule("calibrated")}
 
@@ -64,16 +65,16 @@ def scored(concepts: pd.DataFrame) -> dict[str, str]:
 def measured(snapshot: Snapshot, runs: Sequence[Row]) -> dict[str, pd.DataFrame]:
     """Tables with a row for each checkpoint and layer: named units under each rule, and best units."""
     ids = [str(run["run_id"]) for run in runs]
-    known = {Arm(row["run_id"], row["layer"]): row for row in rows(comparing.layers(snapshot, ids))}
+    known = {Arm(row["run_id"], row["layer"]): row for row in rows(compare.layers(snapshot, ids))}
     arms = sorted(known, key=lambda arm: ids.index(arm.run_id))  # stable: layers stay in order
     names = {arm: _name(runs[ids.index(arm.run_id)], known[arm]) for arm in arms}
-    common = tables.shared(comparing.vocabularies(snapshot, ids))
+    common = tables.shared(compare.vocabularies(snapshot, ids))
     found = {}
     for label, rule in RULES.items():
-        named = comparing.named(snapshot, Question(tuple(names), rule))
+        named = compare.named(snapshot, Question(tuple(names), rule))
         tally = tables.tally(named, known, names, common, has_cut=label == "paper")
         found[f"Named units, {label} rule"] = _by_arm(tally, names, counted)
-    best = tables.by_concept(comparing.best(snapshot, Question(tuple(names), Rule())), names, False)
+    best = tables.by_concept(compare.best(snapshot, Question(tuple(names), Rule())), names, False)
     return found | {"Best unit of each concept (medians over concepts)": _by_arm(best, names, scored)}
 
 
@@ -98,7 +99,7 @@ def main(
 ) -> None:
     """Tables of every sample that two or more checkpoints of the training were dissected on."""
     snapshot = store.open(Layout(store_folder))
-    of_training = [r for r in rows(comparing.dissections(snapshot)) if r["training"] == training]
+    of_training = [r for r in rows(compare.dissections(snapshot)) if r["training"] == training]
     if not (found := lines(of_training)):
         raise SystemExit(f"No two checkpoints of {training} were dissected on one sample in {store_folder}.")
     for line, runs in found.items():

@@ -13,9 +13,10 @@ import typer
 
 from benchmarks.checkpoints import markdown
 from dashboard.widgets.rows import Row, rows
-from db import inserting, store
+from db import store
 from db.layout import Layout
-from db.store import Snapshot
+from db.queries import context
+from db.store.publication import Snapshot
 
 MEASURES = {
     "row_effect": "within rows",
@@ -72,8 +73,8 @@ def said(own: Row) -> str:
 
 def show(snapshot: Snapshot, run: Row, strength: str | None, least: int) -> None:
     """One insertion: a table a strength."""
-    frame = inserting.contexts(snapshot, str(run["run_id"]))
-    summary = inserting.summary(snapshot, str(run["run_id"]))
+    frame = context.contexts(snapshot, str(run["run_id"]))
+    summary = context.summary(snapshot, str(run["run_id"]))
     for own in rows(summary if strength is None else summary[summary["strength"] == strength]):
         print(
             f"### {run['concept']}, {run['generator']} {run['layer']}, {own['strength']} ({run['run_id']})\n"
@@ -90,7 +91,7 @@ def main(
 ) -> None:
     """Prints every insertion of the concepts."""
     snapshot = store.open(Layout(folder))
-    found = inserting.insertions(snapshot).drop_duplicates(["generator", "layer", "concept", "patch"])
+    found = context.insertions(snapshot).drop_duplicates(["generator", "layer", "concept", "patch"])
     for concept in concepts.split(","):
         chosen = found[found["concept"] == concept]
         if chosen.empty:

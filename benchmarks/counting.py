@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
+from analysis.counting.counts import Counts, LayerCounts
+from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.passes import sample
 from analysis.counting.tally import Tally
-from analysis.counts import Counts, LayerCounts
-from analysis.edges import Edges, from_sample, tails
-from analysis.passes import sample
-from analysis.portraits import Best, Portraits
-from analysis.thresholds import choose
+from analysis.counting.thresholds import choose
+from analysis.counting.top_images import Best, Portraits
 from benchmarks.timing import interleaved, ratio, report
 
 UNITS, CELLS, SIDE, CONCEPTS, LAYER = 512, 16, 256, 16, "layer"

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from analysis import Concept, Generator, Segmenter, dissect, latents
-from analysis.generators import registry as generators
-from analysis.segmenters import registry as segmenters
+from analysis.models import generators, segmenters
 from benchmarks.timing import interleaved, ratio, report
 
 WIDTHS = (256, 256, 128, 64)

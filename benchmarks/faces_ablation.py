@@ -13,13 +13,12 @@ import numpy as np
 import torch
 import typer
 
-from analysis.edits import Edit
-from analysis.generators import registry as generators
-from analysis.generators.generator import Generator
-from analysis.interventions import edited_images
-from analysis.sampling import latents
-from analysis.segmenters import registry as segmenters
-from analysis.segmenters.protocol import Segmenter
+from analysis.editing.edits import Edit
+from analysis.editing.interventions import edited_images
+from analysis.models import generators, segmenters
+from analysis.models.generator import Generator
+from analysis.models.segmenter import Segmenter
+from analysis.shared.latents import latents
 from db import open_store
 
 CONCEPTS = ("mouth", "eye", "hair")

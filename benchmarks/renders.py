@@ -12,7 +12,7 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from jobs.client import Client
+from jobs.queue.client import Client
 
 
 def edit(chance: random.Random, units: int = 128) -> str:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from analysis.counting.counts import Counts, LayerCounts
+from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.passes import sample
+from analysis.counting.plan import BLOCK
 from analysis.counting.tally import Tally
-from analysis.counts import Counts, LayerCounts
-from analysis.edges import Edges, from_sample, tails
-from analysis.passes import sample
-from analysis.plan import BLOCK
-from analysis.portraits import Best, Portraits
-from analysis.thresholds import choose
+from analysis.counting.thresholds import choose
+from analysis.counting.top_images import Best, Portraits
 from benchmarks.timing import report
 
 

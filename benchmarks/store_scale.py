@@ -22,8 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from db import bundles, queries, store
+from db import store
 from db.layout import Layout
+from db.queries import runs as queries
+from db.store import bundles
 
 LAYERS = {"layer1": 512, "layer2": 256, "layer3": 128, "layer4": 64}
 CONCEPTS = [f"concept{c:03d}" for c in range(100)]

@@ -9,8 +9,8 @@ from typing import Annotated
 import torch
 import typer
 
-from analysis.generators import registry
-from analysis.sampling import latents
+from analysis.models import generators
+from analysis.shared.latents import latents
 from benchmarks.timing import interleaved, ratio, report
 
 
@@ -23,7 +23,7 @@ def main(
 ) -> None:
     """Times whole passes and tails in turn, in processor time at one thread."""
     torch.set_num_threads(1)
-    made = registry.load(generator, store / "models")
+    made = generators.load(generator, store / "models")
     z = latents(1, 0, images, made.latent_shape)
     cuts = {layer.name: made.cut(z, layer.name) for layer in made.layers}
     with torch.no_grad():

@@ -8,8 +8,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from db.reading import Reader as Reader
-    from db.reading import open_store as open_store
+    from db.reader import Reader as Reader
+    from db.reader import open_store as open_store
 
 __all__ = ["Reader", "open_store"]
 
@@ -17,7 +17,7 @@ __all__ = ["Reader", "open_store"]
 def __getattr__(name: str) -> Any:
     """Loaded when asked for, so that the parts of `db` stay quick to import."""
     if name in __all__:
-        from db import reading
+        from db import reader
 
-        return getattr(reading, name)
+        return getattr(reader, name)
     raise AttributeError(f"module 'db' has no attribute {name!r}")

@@ -19,9 +19,9 @@ import pandas as pd
 import sqlalchemy as sa
 from filelock import FileLock
 
-from db import workspace_schema
 from db.errors import StoreError
 from db.layout import Layout
+from db.schema import workspace
 
 _BUSY_S = 30.0
 _NAMED = ("saved_query", "saved_view", "model")
@@ -84,8 +84,8 @@ def open(layout: Layout) -> Workspace:
     engine = sa.create_engine(f"sqlite:///{layout.workspace}", connect_args={"timeout": _BUSY_S})
     with _speaking(layout.workspace):
         found = _revision(engine)
-        if found != workspace_schema.REVISION:
-            _upgrade(layout, engine, workspace_schema.REVISION)
+        if found != workspace.REVISION:
+            _upgrade(layout, engine, workspace.REVISION)
     return Workspace(layout.workspace, engine)
 
 
@@ -114,7 +114,7 @@ def _upgrade(layout: Layout, engine: sa.Engine, target: str) -> None:
 
 
 def _kind(table: str, values: dict[str, Any]) -> sa.Table:
-    kind = workspace_schema.metadata.tables[table]
+    kind = workspace.metadata.tables[table]
     unknown = sorted(set(values) - set(kind.c.keys()))
     if unknown:
         raise StoreError(f"A {table} has no {unknown[0]!r}; it has {', '.join(kind.c.keys())}.")

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from db import bundles
 from db.layout import Layout
+from db.store import bundles
 
 WriteRun = Callable[..., Path]
 

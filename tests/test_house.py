@@ -44,12 +44,12 @@ def test_no_index_address_and_no_path_of_one_machine() -> None:
 def test_nothing_that_the_dashboard_may_import_brings_torch() -> None:
     light = [
         "analysis",
-        "analysis.agreement",
-        "analysis.edits",
-        "analysis.masks",
-        "jobs.client",
-        "db.queries",
-        "db.store",
+        "analysis.counting.agreement",
+        "analysis.editing.edits",
+        "analysis.editing.masks",
+        "jobs.queue.client",
+        "db.queries.runs",
+        "db.store.publication",
     ]
     program = f"import sys, {', '.join(light)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-P", "-c", program], cwd=ROOT.parent, check=False).returncode == 0

@@ -1,1 +1,1 @@
-"""What analysis.causes is made of: kept samples, constants, learned alpha, scoring, random sets."""
+"""What analysis.causes.causes is made of: kept samples, constants, learned alpha, scoring, random sets."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.thresholds import LayerThresholds
+from analysis.counting.thresholds import LayerThresholds
 
 NEVER = 255  # no bin is as high: bins number at most 254
 Array = NDArray[Any]

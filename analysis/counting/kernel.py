@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counting.compiled import compiled
-from analysis.counting.lanes import PAD, WINDOW, add_lanes, window_tally
-from analysis.edges import STEPS
+from analysis.counting.compilation import compiled
+from analysis.counting.edges import STEPS
+from analysis.counting.vector_loops import PAD, WINDOW, add_lanes, window_tally
 
 IMAGES = 64
 TILE = 240  # under 256: bytes hold what a tile can count of one image

@@ -17,10 +17,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counting.compiled import compiled
+from analysis.counting.compilation import compiled
 from analysis.counting.kernel import IMAGES
-from analysis.counting.lanes import PAD
-from analysis.counting.names import AA, AB, BB, GROUP, GS, GT, GV, PI, PN, PU, QQ, A, B, G, Q
+from analysis.counting.moment_names import (
+    AA,
+    AB,
+    BB,
+    GROUP,
+    GS,
+    GT,
+    GV,
+    PI,
+    PN,
+    PU,
+    QQ,
+    A,
+    B,
+    G,
+    Q,
+)
+from analysis.counting.vector_loops import PAD
 
 Array = NDArray[Any]
 

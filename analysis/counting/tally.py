@@ -10,22 +10,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.ceiling import EVERY, LEVELS, add_ceiling
-from analysis.counting import device
-from analysis.counting.axes import axis
-from analysis.counting.best import careful, keep_best
+from analysis.counting import torch_counts
+from analysis.counting.bilinear_axes import axis
+from analysis.counting.ceiling import EVERY, LEVELS, add_ceiling
+from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.cuts import cuts_of
+from analysis.counting.edges import Edges
 from analysis.counting.kernel import IMAGES, TILE
-from analysis.counting.lanes import WINDOW
+from analysis.counting.moment_names import cube_shift
 from analysis.counting.moments import add_moments
-from analysis.counting.names import cube_shift
+from analysis.counting.plan import partner_offsets
+from analysis.counting.thresholds import Thresholds
 from analysis.counting.tiles import count_places, padded, tile_pixels, transpose
-from analysis.counting.units import count_units
-from analysis.counts import Counts, LayerCounts
-from analysis.edges import Edges
-from analysis.plan import partner_offsets
-from analysis.portraits import kept_size
-from analysis.thresholds import Thresholds
+from analysis.counting.top_image_kernel import careful, keep_best
+from analysis.counting.top_images import kept_size
+from analysis.counting.unit_blocks import count_units
+from analysis.counting.vector_loops import WINDOW
 
 Array = NDArray[Any]
 MOST_BYTES = 2**26  # of overlaps a thread may hold
@@ -112,7 +112,7 @@ class Tally:
         pair, tails, used, _many = self._cuts_of(name, block)
         cuts = (pair[slice(*run)], tails[slice(*run)], used[slice(*run)]) if self._cuts else None
         labels = block.labels[:, :, : block.images]
-        joint, areas, overlaps = device.count(
+        joint, areas, overlaps = torch_counts.count(
             r[:, slice(*run)], labels, len(block.present), self.edges.layers[name].edges[slice(*run)],
             self.counts.grid, block.offsets, cuts,
         )  # fmt: skip

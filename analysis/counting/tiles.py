@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counting.compiled import compiled
+from analysis.counting.compilation import compiled
 from analysis.counting.kernel import IMAGES
-from analysis.counting.lanes import LANES
+from analysis.counting.vector_loops import LANES
 
 Array = NDArray[Any]
 

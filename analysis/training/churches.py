@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from analysis.generators.progan import LATENT
+from analysis.models.families.progan import LATENT
 from analysis.training.pictures import pictures
 from analysis.training.progressive import R1_EVERY, Game
 

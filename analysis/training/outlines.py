@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from analysis.checkpoints import weights_sha256
-from analysis.errors import GanatomyError
-from analysis.generators import registry as generators
-from analysis.sampling import latents
-from analysis.segmenters import registry as segmenters
+from analysis.models import generators, segmenters
+from analysis.models.checkpoints import weights_sha256
+from analysis.shared.errors import GanatomyError
+from analysis.shared.latents import latents
 from analysis.worlds.canvas import SIZE
 from analysis.worlds.vocabulary import BUILDING, CONCEPTS, MAPS, NAMES, SKY
 

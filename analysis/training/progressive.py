@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analysis.generators.progan import LATENT, WIDTHS, block, first_block, progan
+from analysis.models.families.progan import LATENT, WIDTHS, block, first_block, progan
 
 R1_EVERY = 16
 

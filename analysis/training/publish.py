@@ -1,7 +1,7 @@
 """Put a trained file among the weights that come with Ganatomy.
 
-`python -m analysis.training.publish NAME FILE --steps 9000` copies FILE to analysis/models/NAME.safetensors
-and writes its SHA-256 and place in the training into analysis/models/index.json.
+`python -m analysis.training.publish NAME FILE --steps 9000` copies FILE to analysis/models/shipped/NAME.safetensors
+and writes its SHA-256 and place in the training into analysis/models/shipped/index.json.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from analysis.fetching import file_sha256
+from analysis.models.archives import file_sha256
 from analysis.training.churches import SCHEDULE, place
 
-MODELS = Path(__file__).parents[1] / "models"
+MODELS = Path(__file__).parents[1] / "models" / "shipped"
 
 
 def seen(steps: int) -> int:

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from analysis.distances import Distance, frechet_with_error, kernel_distance
-from analysis.generators import registry as generators
-from analysis.sampling import latents
-from analysis.segmenters import registry as segmenters
-from analysis.segmenters.unet import UnetSegmenter
+from analysis.models import generators, segmenters
+from analysis.models.families.unet import UnetSegmenter
+from analysis.shared.distances import Distance, frechet_with_error, kernel_distance
+from analysis.shared.latents import latents
 from analysis.training.churches import COUNT, SEED, sheet
 from analysis.training.pictures import pictures
 from analysis.training.segmenter import worn

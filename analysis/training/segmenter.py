@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from analysis.segmenters.unet import Unet
+from analysis.models.families.unet import Unet
 from analysis.training.pictures import Pictures, pictures
 from analysis.worlds.vocabulary import MAPS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.concepts import Concept
+from analysis.shared.concepts import Concept
 
 OBJECTS = ("sky", "cloud", "hill", "grass", "path", "building", "tree")
 PARTS = ("roof", "dome", "door", "window")

@@ -3,17 +3,17 @@
 import numpy as np
 import streamlit as st
 
-from analysis.edits import Edit
-from dashboard.widgets import page, pick, renders, url, words, work
+from analysis.editing.edits import Edit
+from dashboard.widgets import jobs, page, pickers, renders, url, words
 from dashboard.widgets.rows import Row
-from db import queries
+from db.queries import runs
 
 MOST = 64  # units offered by the slider
 
 
-def by_concept(run: pick.Run, layer: str, count: int) -> list[int]:
+def by_concept(run: pickers.Run, layer: str, count: int) -> list[int]:
     """The layer's best n units for a concept."""
-    concepts = queries.layer_concepts(run.snapshot, run.id, layer)["concept"].tolist()
+    concepts = runs.layer_concepts(run.snapshot, run.id, layer)["concept"].tolist()
     if not concepts:
         st.info(f"The units of {layer} were beside no concept; choose another layer.", icon=":material/help:")
         return []
@@ -21,7 +21,7 @@ def by_concept(run: pick.Run, layer: str, count: int) -> list[int]:
     most = min(MOST, count)
     told = "Ranked by IoU on calibration images, so the pictures below did not choose them."
     n = url.whole(st.slider, "Best units", "n", 1, most, max(1, min(16, count // 8)), width=320, help=told)
-    best = queries.best_units(run.snapshot, run.id, layer, concept, n)
+    best = runs.best_units(run.snapshot, run.id, layer, concept, n)
     listed = ", ".join(f"{u} ({words.score(i)})" for u, i in zip(best["unit"], best["iou"], strict=True))
     st.caption(f"Units, with their IoU with {concept}: {listed}")
     return [int(u) for u in best["unit"]]
@@ -38,7 +38,7 @@ def by_number(count: int) -> list[int]:
     return [u for u in units if u < count]
 
 
-def latents(run: pick.Run) -> tuple[int, list[int], bool]:
+def latents(run: pickers.Run) -> tuple[int, list[int], bool]:
     """Seed and numbers of the latents to render, and whether beside random units."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = url.whole(st.number_input, "Seed", "seed", 0, 2**31, int(run.row["seed"]), width=130)
@@ -60,9 +60,11 @@ def latents(run: pick.Run) -> tuple[int, list[int], bool]:
     return seed, list(range(first, first + images)), control == "yes"
 
 
-def ask(run: pick.Run, edit: Edit, control: Edit | None, seed: int, numbers: list[int]) -> renders.Pictures:
+def ask(
+    run: pickers.Run, edit: Edit, control: Edit | None, seed: int, numbers: list[int]
+) -> renders.Pictures:
     """Ask the render process for the pictures."""
-    generator, made = str(run.row["generator"]), work.client().render
+    generator, made = str(run.row["generator"]), jobs.client().render
     with st.spinner("Rendering"):
         other = made(generator, str(control), seed, numbers) if control else None
         return renders.Pictures(numbers, made(generator, str(edit), seed, numbers), other)
@@ -98,7 +100,7 @@ def how() -> str:
     )
 
 
-def chosen_edit(run: pick.Run, layer: Row) -> tuple[Edit, list[int]]:
+def chosen_edit(run: pickers.Run, layer: Row) -> tuple[Edit, list[int]]:
     """The edit, and its units where it ablates units of this layer."""
     name, count = str(layer["layer"]), int(layer["units"])
     by = how()
@@ -112,8 +114,8 @@ ABOUT = "Switch units off, or edit them otherwise, and see what goes from the im
 
 with page.frame("Ablate", ABOUT) as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = pick.run(snapshot)
-        layer = pick.layer(snapshot, run.id) if run else None
+        run = pickers.run(snapshot)
+        layer = pickers.layer(snapshot, run.id) if run else None
     if run and layer is not None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             edit, units = chosen_edit(run, layer)

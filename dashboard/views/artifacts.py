@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.edits import Edit
-from dashboard.widgets import marking, page, renders, spoiled, url, words, work
+from analysis.editing.edits import Edit
+from dashboard.charts import artifacts as charts
+from dashboard.widgets import jobs, marks, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
-from db import spoiling
-from db.store import Snapshot
+from db.queries import artifacts as queries
+from db.store.publication import Snapshot
 
 GALLERY, EXAMPLES = 12, 8
 CHANCE = 0.05  # of random sets may do as much as a list that is called a finding
@@ -109,13 +110,13 @@ def curve(effects: pd.DataFrame) -> None:
         "Lower is nearer to the reference. Dashed: before. Lines: 95 % over blocks of images; grey: 95 % of "
         "the random sets of as many units. Scored on images that ranked nothing."
     )
-    st.altair_chart(spoiled.curve(effects, metric), alt=f"{metric} against the number of units ablated")
+    st.altair_chart(charts.curve(effects, metric), alt=f"{metric} against the number of units ablated")
     csv(effects, "distances")
 
 
 def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.DataFrame]:
     """The chosen list: a ranking of the run, or what people have marked."""
-    names = {name: spoiled.NAMES[name].capitalize() for name in spoiling.rankings(snapshot, run["run_id"])}
+    names = {name: charts.NAMES[name].capitalize() for name in queries.rankings(snapshot, run["run_id"])}
     names |= {OWN: f"Marked here ({len(marked)})"}
     st.subheader("The units", anchor=False)
     by = url.choice(
@@ -129,10 +130,10 @@ def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.Da
         format_func=names.__getitem__,
     )
     if by != OWN:
-        st.caption(spoiled.SAID[by])
-        return by, spoiling.ranked(snapshot, run["run_id"], by)
+        st.caption(charts.SAID[by])
+        return by, queries.ranked(snapshot, run["run_id"], by)
     st.caption("What anybody has marked in this layer, in the order of marking.")
-    known = spoiling.ranked(snapshot, run["run_id"], "ablation").set_index("unit")
+    known = queries.ranked(snapshot, run["run_id"], "ablation").set_index("unit")
     there = [unit for unit in marked if unit in known.index]
     return by, known.loc[there].reset_index().assign(score=None, error=None, rank=range(1, len(there) + 1))
 
@@ -149,7 +150,7 @@ def gallery(bundle: str, table: pd.DataFrame, marked: list[int], run: Row) -> No
                     st.page_link("views/unit.py", label=label, query_params=where)
                     if number in marked:
                         st.badge("marked", color="orange")
-                if picture := spoiled.unit(bundle, number, 3, 3):
+                if picture := charts.unit(bundle, number, 3, 3):
                     st.image(picture, width="stretch", alt=f"Top images of unit {number}")
                 st.caption(score(row))
 
@@ -164,16 +165,16 @@ def score(row: Row) -> str:
 def by_hand(bundle: str, run: Row, table: pd.DataFrame, marked: list[int]) -> None:
     """One unit after the other, large, marked with a key."""
     st.subheader("Mark by hand", anchor=False)
-    name = marking.author() or "anyone"
+    name = marks.author() or "anyone"
     units = [int(unit) for unit in table["unit"]]
     place = min(url.number("at", 0) or 0, len(units) - 1)
     unit = units[place]
-    found = marking.marks(str(run["parent_run_id"]), str(run["layer"]))
-    mine = unit in marking.units(found[found["author"] == name])
-    marking.buttons(str(run["parent_run_id"]), str(run["layer"]), unit, place, len(units), name, marked=mine)
+    found = marks.marks(str(run["parent_run_id"]), str(run["layer"]))
+    mine = unit in marks.units(found[found["author"] == name])
+    marks.buttons(str(run["parent_run_id"]), str(run["layer"]), unit, place, len(units), name, marked=mine)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        if picture := spoiled.unit(bundle, unit, 5):
+        if picture := charts.unit(bundle, unit, 5):
             st.image(picture, width="stretch", alt=f"Top images of unit {unit}, large")
         else:
             st.caption("This run kept no pictures: the layer has too many units for that.")
@@ -201,8 +202,8 @@ def comparison(run: Row, table: pd.DataFrame, by: str) -> None:
     seed, first = int(run["seed"]), int(run["evaluation_start"])
     latents = list(range(first, first + EXAMPLES))
     with st.spinner("Rendering"):
-        made = work.client().render(str(run["generator"]), str(edit), seed, latents)
-    sheet = spoiled.sheet(made.before, made.after, percent, 4)
+        made = jobs.client().render(str(run["generator"]), str(edit), seed, latents)
+    sheet = charts.sheet(made.before, made.after, percent, 4)
     st.image(sheet, width=740, alt=f"{EXAMPLES} images, the left {percent} % without {len(units)} units")
     st.caption(
         f"Latents {first} to {latents[-1]}; left of the line without the units, right of it as they are."
@@ -249,10 +250,10 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = choose(found)
         queue("Rank another layer", {"generator": run["generator"]})
-    effects = spoiling.effects(snapshot, run["run_id"])
+    effects = queries.effects(snapshot, run["run_id"])
     heading(run, effects)
     curve(effects)
-    marked = marking.units(marking.marks(str(run["parent_run_id"]), str(run["layer"])))
+    marked = marks.units(marks.marks(str(run["parent_run_id"]), str(run["layer"])))
     by, table = ranking(snapshot, run, marked)
     if table.empty:
         st.caption("Nothing is marked yet: choose a ranking, and mark units with the key M.")
@@ -267,7 +268,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
 ABOUT = "Units that make pictures worse: ranked, marked by hand, and taken away on other images."
 
 with page.frame("Artifacts", ABOUT) as snapshot:
-    searched = spoiling.searches(snapshot)
+    searched = queries.searches(snapshot)
     if searched.empty:
         nothing()
     else:

@@ -5,12 +5,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.edits import Edit
-from dashboard.widgets import causal, finding, page, renders, url, words, work
-from dashboard.widgets.causal import BESIDE, EDITS, INTERVALS, MEANING
+from analysis.editing.edits import Edit
+from dashboard.charts import causes as charts
+from dashboard.charts.causes import BESIDE, EDITS, INTERVALS, MEANING
+from dashboard.widgets import causes_words, jobs, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
-from db import effects
-from db.store import Snapshot
+from db.queries import causes as queries
+from db.store.publication import Snapshot
 
 
 def choose(found: pd.DataFrame) -> Row:
@@ -43,17 +44,17 @@ def title(row: Row) -> str:
 
 def heading(snapshot: Snapshot, run: Row) -> Row:
     """The finding in a sentence, how surely it is known, and how it can be doubted."""
-    found = rows(effects.summary(snapshot, run["run_id"]))
+    found = rows(queries.summary(snapshot, run["run_id"]))
     own = found[0]
-    st.markdown(finding.sentence(run, own))
+    st.markdown(causes_words.sentence(run, own))
     for other in found[1:]:
         st.caption(
-            f"Scored again by {other['segmenter']}: effect {finding.percent(other, 'effect', 1)}, removed "
-            f"{finding.percent(other, 'removed')}."
+            f"Scored again by {other['segmenter']}: effect {causes_words.percent(other, 'effect', 1)}, removed "
+            f"{causes_words.percent(other, 'removed')}."
         )
-    losses = effects.learning(snapshot, run["run_id"])
+    losses = queries.learning(snapshot, run["run_id"])
     stopped = int(losses.groupby("seed")["stopped"].any().sum())
-    sure, said = finding.doubt(own, stopped, effects.overlap(snapshot, run["run_id"]))
+    sure, said = causes_words.doubt(own, stopped, queries.overlap(snapshot, run["run_id"]))
     if sure:
         st.caption(said)
     else:
@@ -75,7 +76,7 @@ def csv(frame: pd.DataFrame, name: str) -> None:
 
 def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
     """Alpha of each unit, and the rankings side by side."""
-    table = effects.rankings(snapshot, run["run_id"])
+    table = queries.rankings(snapshot, run["run_id"])
     st.subheader("Which units", anchor=False)
     told = (
         "Alpha is how strongly a unit is edited when units are chosen together to change the concept "
@@ -84,7 +85,7 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
     )
     st.caption(told)
     left, right = st.columns([3, 2], gap="large")
-    left.altair_chart(causal.alphas(table), alt="Alpha of the strongest units with its range over seeds")
+    left.altair_chart(charts.alphas(table), alt="Alpha of the strongest units with its range over seeds")
     where = {"run": str(run["parent_run_id"]), "layer": run["layer"]}
     table["link"] = [url.address("unit", **where, unit=unit) for unit in table["unit"]]
     columns: dict[str, Any] = {
@@ -107,7 +108,7 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
 
 def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
     """Effect against the number of units, with random sets beside, and what it does to the pictures."""
-    frame = effects.curves(snapshot, run["run_id"])
+    frame = queries.curves(snapshot, run["run_id"])
     st.subheader("What editing them does", anchor=False)
     with st.container(horizontal=True):
         edit = url.choice(
@@ -122,24 +123,24 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
             format_func=str.title,
         )
     part = frame[frame["edit"] == edit]
-    st.caption(f"Here {MEANING[edit]}. {causal.legend(part)}")
+    st.caption(f"Here {MEANING[edit]}. {charts.legend(part)}")
     value = "relative_effect" if scale == "relative" else "effect"
     said = f"share of {run['concept']}" if scale == "relative" else "share of all pixels"
     left, right = st.columns([3, 2], gap="large")
-    drawn = causal.curve(part, value, said, True, acting=int(own["acting_units"]))
+    drawn = charts.curve(part, value, said, True, acting=int(own["acting_units"]))
     left.altair_chart(drawn, alt=f"Effect against units: {edit}, {scale}")
     with right:
         asked = url.choice(
             st.selectbox, "Beside it", "beside", list(BESIDE), format_func=lambda n: BESIDE[n][0]
         )
         if part.loc[part["units"] > 0, asked].notna().any():
-            chart = causal.curve(part, asked, BESIDE[asked][0].lower(), False, asked in INTERVALS)
+            chart = charts.curve(part, asked, BESIDE[asked][0].lower(), False, asked in INTERVALS)
             st.altair_chart(chart, alt=f"{BESIDE[asked][0]} against units")
         else:
             st.caption("This was not measured for this edit.")
         st.caption(BESIDE[asked][1])
-    for n in finding.told_at(part, int(own["top_units"])):
-        st.caption(finding.beside(part, n))
+    for n in causes_words.told_at(part, int(own["top_units"])):
+        st.caption(causes_words.beside(part, n))
     csv(frame, "curves")
     return frame
 
@@ -147,14 +148,14 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
 def singles(snapshot: Snapshot, run: Row) -> None:
     """Each unit edited alone, as the curves are."""
     edit = url.get("edit") if url.get("edit") in EDITS else next(iter(EDITS))
-    frame = effects.units_where(snapshot, run["run_id"], run["concept"], str(edit))
+    frame = queries.units_where(snapshot, run["run_id"], run["concept"], str(edit))
     st.subheader("Each unit alone", anchor=False)
     st.caption(
         f"Every unit of the layer edited by itself ({EDITS[str(edit)].lower()}, at all cells). The order was "
         "chosen on other images than those that are drawn, so the first are not first by luck; lines are "
         f"95 % intervals over {words.count(int(frame['images'].max()), 'test image')}."
     )
-    st.altair_chart(causal.singles(frame), alt=f"Effect of each unit alone, with intervals: {edit}")
+    st.altair_chart(charts.singles(frame), alt=f"Effect of each unit alone, with intervals: {edit}")
     csv(frame, "single-units")
 
 
@@ -162,15 +163,15 @@ def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
     """What else changes: this concept's units and those of others learned in the same layer."""
     st.subheader("What else changes", anchor=False)
     edit = "insert" if url.get("edit") == "insert" else "ablate"
-    frame = effects.side_effects(snapshot, finding.a_run_a_concept(run, all_runs), edit)
-    frame = finding.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
+    frame = queries.side_effects(snapshot, causes_words.a_run_a_concept(run, all_runs), edit)
+    frame = causes_words.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
     st.caption(
         f"{'Ablating' if edit == 'ablate' else 'Inserting'} the first {n} units learned for a concept (a "
         "row) changes the pixels of each concept (a column) by so much of what was there. A row that is "
         "strong in one column alone is a specific cause. More rows come with more concepts learned in this "
         "layer."
     )
-    st.altair_chart(causal.matrix(frame), alt="Concept edited against concept changed")
+    st.altair_chart(charts.matrix(frame), alt="Concept edited against concept changed")
     csv(frame, "side-effects")
 
 
@@ -191,7 +192,7 @@ def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:
     for name, edit in (("Ablated", off), ("Inserted everywhere", on)):
         st.markdown(f"**{name}**, {words.count(n, 'unit')}")
         with page.sentences(), st.spinner("Rendering"):
-            made = work.client().render(str(run["generator"]), str(edit), seed, latents)
+            made = jobs.client().render(str(run["generator"]), str(edit), seed, latents)
             renders.show(renders.Pictures(latents, made), f"{name.split()[0].lower()}.png")
         renders.said(edit, str(run["parent_run_id"]), seed, first)
 
@@ -199,9 +200,9 @@ def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:
 def costs(snapshot: Snapshot, run: Row, own: Row) -> None:
     """How alpha was learned, and what that took."""
     with st.expander("How it was learned, and what it cost", icon=":material/school:"):
-        chart = causal.learning(effects.learning(snapshot, run["run_id"]))
+        chart = charts.learning(queries.learning(snapshot, run["run_id"]))
         st.altair_chart(chart, alt="Loss on the stopping images, seed by seed")
-        shared = causal.overlap(effects.overlap(snapshot, run["run_id"]), int(own["acting_most"]))
+        shared = charts.overlap(queries.overlap(snapshot, run["run_id"]), int(own["acting_most"]))
         st.altair_chart(shared, alt="Share of their first units that the seeds have in common")
         st.caption(
             f"{own['seeds']} seeds, at most {own['steps']} steps, penalty {own['penalty']} x "
@@ -256,7 +257,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
 ABOUT = "Which units make a concept appear: learned, tested on other images, beside random units."
 
 with page.frame("Causes", ABOUT) as snapshot:
-    learned = effects.causes(snapshot)
+    learned = queries.causes(snapshot)
     if learned.empty:
         nothing()
     else:

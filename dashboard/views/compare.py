@@ -5,14 +5,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import card, comparing_charts, evidence, page, pick, url, words
-from dashboard.widgets import comparing_tables as tables
-from dashboard.widgets import comparing_words as said
-from dashboard.widgets.comparing import Choice, choose, differences, nothing_shared, run_names
+from dashboard.charts import compare as comparing_charts
+from dashboard.charts import dissection
+from dashboard.widgets import arm_tables as tables
+from dashboard.widgets import arm_words as said
+from dashboard.widgets import card, page, pickers, url, words
+from dashboard.widgets.arms import Choice, choose, differences, nothing_shared, run_names
 from dashboard.widgets.rows import rows
-from db import comparing
-from db.comparing import Arm, Question
-from db.store import Snapshot
+from db.queries import compare as comparing
+from db.queries.compare import Arm, Question
+from db.store.publication import Snapshot
 
 CARDS = 12
 
@@ -116,10 +118,10 @@ def pictures(concepts: pd.DataFrame, choice: Choice, snapshot: Snapshot, rule: s
     st.caption("Best first. A unit without a badge has another name, or none, under this rule.")
     shown = rows(concepts[concepts["concept"] == concept].sort_values("score", ascending=False))
     every = len(shown) <= CARDS or url.get("all") == "1"
-    full = evidence.scale(shown)
+    full = dissection.scale(shown)
     with st.grid(min_column_width=330):
         for row in shown if every else shown[:CARDS]:
-            run = pick.Run(str(row["run_id"]), choice.runs[row["run_id"]], snapshot)
+            run = pickers.Run(str(row["run_id"]), choice.runs[row["run_id"]], snapshot)
             with st.container(gap="xsmall"):
                 ceiling = words.score(row["ceiling_iou"])
                 st.caption(f"{words.plain(str(row['arm']))} · ceiling {ceiling}")
@@ -219,7 +221,7 @@ ABOUT = "Layers, generators, checkpoints and data sets side by side: what their 
 with page.frame("Compare", ABOUT) as snapshot:
     if choice := choose(snapshot):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            rule = pick.rule()
+            rule = pickers.rule()
             measure = url.choice(
                 st.segmented_control,
                 "Measure",

@@ -5,12 +5,14 @@ import json
 import pandas as pd
 import streamlit as st
 
-from analysis.edits import Edit
-from dashboard.widgets import cellmaps, contextual, page, renders, url, words, work
-from dashboard.widgets.contextual import STRENGTHS, VIEWS
+from analysis.editing.edits import Edit
+from dashboard.charts import cell_maps
+from dashboard.charts import context as charts
+from dashboard.charts.context import STRENGTHS, VIEWS
+from dashboard.widgets import jobs, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
-from db import inserting
-from db.store import Snapshot
+from db.queries import context as queries
+from db.store.publication import Snapshot
 
 TOGETHER = 6  # images whose maps are shown at once
 MEASURES = {"survival": "Over the start", "change": "Size of the change", "outside": "Elsewhere"}
@@ -48,7 +50,7 @@ def title(row: Row) -> str:
 
 def strength(snapshot: Snapshot, run: Row) -> Row:
     """The summary of the chosen strength."""
-    found = inserting.summary(snapshot, run["run_id"])
+    found = queries.summary(snapshot, run["run_id"])
     there = [name for name in STRENGTHS if name in set(found["strength"])]
     chosen = url.choice(
         st.segmented_control,
@@ -132,7 +134,7 @@ def csv(frame: pd.DataFrame, name: str) -> None:
 
 def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
     """The chart of contexts, and the same by row of cells."""
-    frame = inserting.contexts(snapshot, run["run_id"])
+    frame = queries.contexts(snapshot, run["run_id"])
     st.subheader("By what was there", anchor=False)
     view = url.choice(
         st.segmented_control,
@@ -144,14 +146,14 @@ def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
     )
     st.caption(
         VIEWS[view][3] + " Lines: 95 % intervals, the image being the cluster; none below 10 images. "
-        f"Pale, and at the end: fewer than {contextual.FEW} cells or 10 images."
+        f"Pale, and at the end: fewer than {charts.FEW} cells or 10 images."
     )
     part = frame[frame["strength"] == chosen]
     left, right = st.columns([3, 2], gap="large")
-    left.altair_chart(contextual.by_context(part, view), alt=f"Effect by context, {view}")
-    table = inserting.by_row(snapshot, run["run_id"], chosen)
+    left.altair_chart(charts.by_context(part, view), alt=f"Effect by context, {view}")
+    table = queries.by_row(snapshot, run["run_id"], chosen)
     with right:
-        st.altair_chart(contextual.by_row(table), alt="Effect by row of cells and context")
+        st.altair_chart(charts.by_row(table), alt="Effect by row of cells and context")
     with st.container(horizontal=True):
         csv(frame, "contexts")
         csv(table, "contexts-by-row")
@@ -165,7 +167,7 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
         "Click a cell, or give its row and column. The one shown at first is the one that answers most: an "
         "example that was chosen for its effect, and no measurement."
     )
-    cells = cellmaps.read(str(snapshot.bundle(str(run["run_id"])).path), str(own["strength"]))
+    cells = cell_maps.read(str(snapshot.bundle(str(run["run_id"])).path), str(own["strength"]))
     count, (height, width) = len(cells.latents), cells.shape
     with st.container(horizontal=True, vertical_alignment="bottom"):
         last = count - 1
@@ -175,12 +177,12 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
         column = url.whole(st.number_input, "Column", "column", 0, width - 1, best[1], width=130)
     images = [(image + step) % count for step in range(min(TOGETHER, count))]
     latents = [cells.latents[i] for i in images]
-    edit = cellmaps.edit(str(run["layer"]), cells, row, column, int(own["patch"]))
+    edit = cell_maps.edit(str(run["layer"]), cells, row, column, int(own["patch"]))
     with st.spinner("Rendering"):
-        made = work.client().render(str(run["generator"]), str(edit), int(run["seed"]), latents)
+        made = jobs.client().render(str(run["generator"]), str(edit), int(run["seed"]), latents)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        cellmaps.clickable(cells, image, made.before[0], (row, column))
+        cell_maps.clickable(cells, image, made.before[0], (row, column))
     with right:
         effect = cells.effect[image, row, column]
         told = f"{effect:+.2f} areas of one cell" if effect == effect else "not tried here"
@@ -192,7 +194,7 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
         renders.show(first, "insertion.png")
         renders.said(edit, str(run["parent_run_id"]), int(run["seed"]), latents[0])
     st.caption(f"The maps of images {images[0]} to {images[-1]}" if images[-1] > images[0] else "More images")
-    sheet = cellmaps.sheet(cells, images, list(made.before))
+    sheet = cell_maps.sheet(cells, images, list(made.before))
     st.image(sheet, width="stretch", alt="Maps over " + ", ".join(f"latent {n}" for n in latents))
     label, icon = "Maps as PNG", ":material/download:"
     st.download_button(label, sheet, "maps.png", "image/png", icon=icon)
@@ -200,7 +202,7 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
 
 def traces(snapshot: Snapshot, run: Row) -> None:
     """The edit along the later layers."""
-    frame = inserting.traces(snapshot, run["run_id"])
+    frame = queries.traces(snapshot, run["run_id"])
     if frame.empty:
         return
     st.subheader("What later layers make of it", anchor=False)
@@ -220,7 +222,7 @@ def traces(snapshot: Snapshot, run: Row) -> None:
     )
     kept = frame.drop_duplicates("context").nlargest(TRACED + 1, "locations")["context"]
     shown = frame[frame["context"].isin(kept)]
-    st.altair_chart(contextual.trace(shown, value), alt=f"The edit along the later layers: {value}")
+    st.altair_chart(charts.trace(shown, value), alt=f"The edit along the later layers: {value}")
     csv(frame, "trace")
 
 
@@ -254,7 +256,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
 ABOUT = "Where a concept may appear: its units forced on at every cell, by what was there before."
 
 with page.frame("Context", ABOUT) as snapshot:
-    inserted = inserting.insertions(snapshot)
+    inserted = queries.insertions(snapshot)
     if inserted.empty:
         nothing()
     else:

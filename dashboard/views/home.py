@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import card, evidence, page, pick, words, work
+from dashboard.charts import dissection
+from dashboard.widgets import card, jobs, page, pickers, words
 from dashboard.widgets.rows import Row, rows
-from db import queries
+from db.queries import runs as queries
 
 
 def totals(runs: pd.DataFrame) -> None:
@@ -44,14 +45,14 @@ def run_card(run: Row) -> None:
                 st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": str(run["run_id"])})
 
 
-def showpieces(run: pick.Run) -> None:
+def showpieces(run: pickers.Run) -> None:
     """The newest run's best units, one a concept."""
     best = queries.showpieces(run.snapshot, run.id)
     if best.empty:
         return
     st.subheader("From the newest run", anchor=False)
     st.caption("The best unit of each concept: its score, and the images that activate it most.")
-    full = evidence.scale(rows(best))
+    full = dissection.scale(rows(best))
     with st.grid(min_column_width=330):
         for row in rows(best):
             card.unit(run, row, full, {})
@@ -75,14 +76,14 @@ with page.frame(
     "Ganatomy", "What the units inside your generators mean, and how well that is known."
 ) as snapshot:
     frame = queries.runs(snapshot, "dissection")
-    work.running()
+    jobs.running()
     if frame.empty:
         page.nothing_yet()
     else:
         totals(frame)
         next_steps(frame)
         with page.sentences():
-            showpieces(pick.Run(str(frame.iloc[0]["run_id"]), rows(frame)[0], snapshot))
+            showpieces(pickers.Run(str(frame.iloc[0]["run_id"]), rows(frame)[0], snapshot))
         st.subheader("Runs", anchor=False)
         with st.grid(min_column_width=320):
             for row in rows(frame):

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from dashboard.widgets import asking, form, page, schedules, url, words, work
-from jobs.views import JobView
+from dashboard.widgets import form, job_form, page, schedules, url, words
+from dashboard.widgets import jobs as work
+from jobs.queue.records import JobView
 
 SHOWN = 20
 
@@ -126,7 +127,7 @@ with page.frame("Jobs", "Queue a job, watch it, read its log; finished ones lead
         st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job")),
         page.sentences(),
     ):
-        asking.ask()
+        job_form.ask()
     if url.get("job"):
         with st.container(border=True, key="job"):
             one(url.get("job"))

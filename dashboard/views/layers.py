@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import page, pick, url, words
-from db import queries
+from dashboard.widgets import page, pickers, url, words
+from db.queries import runs
 
 
 def bars(tally: pd.DataFrame, order: list[str], value: str, title: str, by: str) -> alt.Chart:
@@ -54,7 +54,7 @@ def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
     return (cells + digits).properties(height=60 + 26 * tally["concept"].nunique())
 
 
-def table(run: pick.Run, counts: pd.DataFrame) -> None:
+def table(run: pickers.Run, counts: pd.DataFrame) -> None:
     """The same in digits."""
     shown = counts.assign(
         grid=counts["height"].astype(str) + "x" + counts["width"].astype(str),
@@ -77,7 +77,7 @@ def table(run: pick.Run, counts: pd.DataFrame) -> None:
     )
 
 
-def charts(run: pick.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str) -> None:
+def charts(run: pickers.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str) -> None:
     """Named units and distinct concepts side by side, then concept by concept and in digits."""
     order = list(counts["layer"])
     units, concepts = st.columns(2, gap="large")
@@ -97,13 +97,13 @@ def charts(run: pick.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str) ->
 
 with page.frame("Layers", "Where in the generator there are named units, and for what.") as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if run := pick.run(snapshot):
-            rule = pick.rule()
+        if run := pickers.run(snapshot):
+            rule = pickers.rule()
             by = url.choice(st.segmented_control, "Colour by", "by", ["category", "concept"], required=True)
     if run:
-        counts = queries.layer_counts(snapshot, run.id, rule)
+        counts = runs.layer_counts(snapshot, run.id, rule)
         counts = counts.fillna({"named": 0, "distinct_concepts": 0, "detectors": 0})
-        tally = queries.concept_counts(snapshot, run.id, rule)
+        tally = runs.concept_counts(snapshot, run.id, rule)
         if tally.empty:
             hint = "No unit is named under this rule; try the other rule, or more images."
             st.info(hint, icon=":material/search_off:")

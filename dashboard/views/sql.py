@@ -4,8 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.widgets import page, url
-from db import console, dictionary
-from db.store import Snapshot
+from db.schema import dictionary
+from db.sql import console
+from db.store.publication import Snapshot
 
 EXAMPLES = {
     "Ten best units": "SELECT run_id, layer, unit, concept, iou, always_on, mask_iou\n"

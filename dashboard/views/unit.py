@@ -5,10 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import card, evidence, page, pick, pictures, slider, url, words
+from dashboard.charts import dissection
+from dashboard.widgets import card, page, pickers, pictures, threshold_slider, url, words
 from dashboard.widgets.rows import Row, only, rows
-from db import effects, queries
-from db.store import Snapshot
+from db.queries import causes as effects
+from db.queries import runs
+from db.store.publication import Snapshot
 
 SHOWN = {
     "concept": "Concept",
@@ -48,11 +50,11 @@ def heading(layer: Row, unit: int, row: Row) -> None:
 def others(scores: pd.DataFrame) -> None:
     """The concepts that the unit agrees with best, each as one bar, and all of them as a table."""
     best = rows(scores.dropna(subset=["iou"]).head(6))
-    full = evidence.scale(best)
+    full = dissection.scale(best)
     for row in best:
         named = " (its name)" if row["label"] else ""
         st.markdown(f"**{row['concept']}**{named}")
-        evidence.chart(row, full)
+        dissection.chart(row, full)
     digits = {
         name: st.column_config.NumberColumn(title, format="%.3f", help=words.HELP.get(name))
         for name, title in SHOWN.items()
@@ -68,7 +70,7 @@ def others(scores: pd.DataFrame) -> None:
         )
 
 
-def causes(run: pick.Run, layer: str, unit: int) -> None:
+def causes(run: pickers.Run, layer: str, unit: int) -> None:
     """What the unit causes, beside what it agrees with: when causes were learned in its layer."""
     alone = effects.unit_causes(run.snapshot, run.id, layer, unit)
     learned = effects.unit_alphas(run.snapshot, run.id, layer, unit)
@@ -85,7 +87,7 @@ def causes(run: pick.Run, layer: str, unit: int) -> None:
         "(below 0: that comes), with the change of all pixels and its 95 % interval; ACE: inserted minus "
         "switched off. The order was chosen on other images. Alpha where it was learned."
     )
-    scores = queries.unit_concepts(run.snapshot, run.id, layer, unit)[["concept", "iou"]]
+    scores = runs.unit_concepts(run.snapshot, run.id, layer, unit)[["concept", "iou"]]
     shown = alone.merge(scores, on="concept", how="left")
     shown = shown.merge(learned.drop_duplicates("concept")[["concept", "alpha"]], on="concept", how="left")
     columns: dict[str, Any] = {
@@ -109,7 +111,7 @@ def causes(run: pick.Run, layer: str, unit: int) -> None:
     )
 
 
-def images(run: pick.Run, layer: str, unit: int, threshold: float | None) -> None:
+def images(run: pickers.Run, layer: str, unit: int, threshold: float | None) -> None:
     """The unit's top images, the mask at the threshold outlined."""
     shown = pictures.gallery(run.bundle, layer).unit(unit)
     if not shown:
@@ -122,22 +124,22 @@ def images(run: pick.Run, layer: str, unit: int, threshold: float | None) -> Non
             st.image(pictures.png(picture), caption=f"latent {each.latent}", width="stretch", alt=alt)
 
 
-def one(snapshot: Snapshot, run: pick.Run, layer: Row, rule: queries.Rule) -> None:
+def one(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: runs.Rule) -> None:
     """The whole page of one unit."""
     name, unit = str(layer["layer"]), url.number("unit", 0) or 0
-    units = queries.units(snapshot, run.id, name, rule)
+    units = runs.units(snapshot, run.id, name, rule)
     row = only(units, unit=unit)
     if row is None:
         st.error(f"{name} has units 0 to {len(units) - 1}; there is no unit {unit}.", icon=":material/error:")
         return
     heading(layer, unit, row)
-    scores = queries.unit_concepts(snapshot, run.id, name, unit)
+    scores = runs.unit_concepts(snapshot, run.id, name, unit)
     if scores.empty:
         st.info("This unit was beside no concept: none was frequent enough.", icon=":material/help:")
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
-        threshold = slider.unit(run, name, unit, scores)
+        threshold = threshold_slider.unit(run, name, unit, scores)
         images(run, name, unit, threshold)
     with right:
         st.subheader("Agrees with", anchor=False)
@@ -152,8 +154,8 @@ title = f"{named} unit {url.number('unit', 0)}" if named.isidentifier() else "Un
 
 with page.frame(title, ABOUT) as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = pick.run(snapshot)
-        layer = pick.layer(snapshot, run.id, keep=("unit",)) if run else None
-        rule = pick.rule()
+        run = pickers.run(snapshot)
+        layer = pickers.layer(snapshot, run.id, keep=("unit",)) if run else None
+        rule = pickers.rule()
     if run and layer is not None:
         one(snapshot, run, layer, rule)

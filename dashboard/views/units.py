@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import card, evidence, page, pick, slider, url, words
+from dashboard.charts import dissection
+from dashboard.widgets import card, page, pickers, threshold_slider, url, words
 from dashboard.widgets.rows import rows
-from db import queries
+from db.queries import runs
 
 EACH = 24  # cards a page
 SORTS = {
@@ -51,12 +52,12 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
     return units.sort_values([column, "unit"], ascending=[ascending, True], na_position="last")
 
 
-def cards(run: pick.Run, layer: str, units: pd.DataFrame) -> None:
+def cards(run: pickers.Run, layer: str, units: pd.DataFrame) -> None:
     """One page of cards, and the pages."""
     pages = max(1, -(-len(units) // EACH))
     at = min(url.number("page", 1) or 1, pages)
     shown = rows(units.iloc[(at - 1) * EACH : at * EACH])
-    full = evidence.scale(shown)
+    full = dissection.scale(shown)
     with st.grid(min_column_width=330):
         for unit in shown:
             card.unit(run, unit, full, url.everything(concept=None, of=url.get("concept")))
@@ -65,11 +66,11 @@ def cards(run: pick.Run, layer: str, units: pd.DataFrame) -> None:
         st.pagination(pages, default=at, key=key, on_change=lambda: url.put(page=st.session_state[key]))
 
 
-def gallery(run: pick.Run, layer: str, rule: queries.Rule) -> None:
+def gallery(run: pickers.Run, layer: str, rule: runs.Rule) -> None:
     """The layer's units: filtered, counted, drawn."""
-    units = queries.units(run.snapshot, run.id, layer, rule)
+    units = runs.units(run.snapshot, run.id, layer, rule)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        units = slider.follow(run, layer, units, rule, slider.tail())
+        units = threshold_slider.follow(run, layer, units, rule, threshold_slider.tail())
         chosen = filters(units)
     named = chosen[chosen["passes"]]
     st.caption(
@@ -83,9 +84,9 @@ def gallery(run: pick.Run, layer: str, rule: queries.Rule) -> None:
 
 with page.frame("Units", "What each unit of a layer agrees with, and how well that is known.") as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = pick.run(snapshot)
-        layer = pick.layer(snapshot, run.id) if run else None
+        run = pickers.run(snapshot)
+        layer = pickers.layer(snapshot, run.id) if run else None
         if layer is not None:
-            rule = pick.rule()
+            rule = pickers.rule()
     if run and layer is not None:
         gallery(run, str(layer["layer"]), rule)

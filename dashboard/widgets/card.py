@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard.widgets import evidence, pick, pictures
+from dashboard.charts import dissection
+from dashboard.widgets import pickers, pictures
 from dashboard.widgets.rows import Row
 
 IMAGES = 4
 
 
-def unit(run: pick.Run, row: Row, full: float, link: Mapping[str, str]) -> None:
+def unit(run: pickers.Run, row: Row, full: float, link: Mapping[str, str]) -> None:
     """Name, score beside what it has to beat, top images. `link`: parameters of the page behind the title."""
     layer, number = str(row["layer"]), int(row["unit"])
     with st.container(border=True, gap="xsmall"):
@@ -21,7 +22,7 @@ def unit(run: pick.Run, row: Row, full: float, link: Mapping[str, str]) -> None:
                 query_params={**link, "run": run.id, "layer": layer, "unit": str(number)},
             )
             badge(row)
-        evidence.chart(row, full)
+        dissection.chart(row, full)
         picture = pictures.unit_strip(run.bundle, layer, number, row["threshold"], run.grid, IMAGES)
         st.image(picture, width="stretch", alt=f"Top images of {layer} unit {number}, its mask outlined")
 

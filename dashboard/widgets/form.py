@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import url
-from jobs.requests import Request
+from jobs.kinds.requests import Request
 
 # Rarely changed; folded away.
 MORE: tuple[str, ...] = (

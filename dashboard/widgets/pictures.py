@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from analysis import masks
-from db import bundles
+from analysis.editing import masks
+from db.store import bundles
 
 GAP = 4  # pixels between the pictures of a strip
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from analysis.edits import Edit
-from dashboard.widgets import pictures, url, words, work
-from jobs.views import RenderResult
+from analysis.editing.edits import Edit
+from dashboard.widgets import jobs, pictures, url, words
+from jobs.render.result import RenderResult
 
 SIDE = 192  # pixels a picture, about
 
@@ -79,7 +79,7 @@ def pin(shown: Pictures, made: Made) -> None:
         author = st.text_input("Your name", value="anyone", key="pin-author")
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
             asked = (made.generator, str(made.edit), made.seed, shown.latents)
-            name = work.client().pin(shown.edit, *asked, author=author or "anyone", run_id=made.run_id)
+            name = jobs.client().pin(shown.edit, *asked, author=author or "anyone", run_id=made.run_id)
             st.success(f"Pinned as run {name}.", icon=":material/check:")
             statement = f"SELECT * FROM render WHERE run_id = '{name}'"
             st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})

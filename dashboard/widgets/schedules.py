@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from analysis.errors import GanatomyError
-from dashboard.widgets import form, page, times, url, words, work
-from jobs.views import ScheduleView
+from analysis.shared.errors import GanatomyError
+from dashboard.widgets import form, jobs, page, times, url, words
+from jobs.queue.records import ScheduleView
 
 SHOWN = 20
 
@@ -13,11 +13,11 @@ SHOWN = 20
 def everything() -> None:
     """Every schedule, live; nothing when there is none."""
     with page.sentences():
-        found = work.client().schedules()
+        found = jobs.client().schedules()
         if not found:
             return
         st.subheader("Schedules", anchor=False)
-        work.nobody(waits=any(not view.paused for view in found))
+        jobs.nobody(waits=any(not view.paused for view in found))
         for view in found[:SHOWN]:
             one(view)
         if len(found) > SHOWN:
@@ -55,7 +55,7 @@ def became(view: ScheduleView) -> str:
     if view.last_job is None:
         return ""
     try:
-        state = work.client().job(view.last_job).state
+        state = jobs.client().job(view.last_job).state
     except GanatomyError:  # it was removed from the queue
         return ""
     said = {"failed": "**It failed.**", "cancelled": "It was cancelled.", "done": "It is done."}
@@ -66,16 +66,16 @@ def deeds(view: ScheduleView) -> None:
     """Pause or resume, run now, change, remove."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if view.paused and st.button("Resume", key=f"resume-{view.name}", icon=":material/play_arrow:"):
-            work.client().resume(view.name)
+            jobs.client().resume(view.name)
             st.rerun()
         if not view.paused and st.button("Pause", key=f"pause-{view.name}", icon=":material/pause:"):
-            work.client().pause(view.name)
+            jobs.client().pause(view.name)
             st.rerun()
         if st.button("Run now", key=f"trigger-{view.name}", icon=":material/bolt:"):
-            work.client().trigger(view.name)
+            jobs.client().trigger(view.name)
             st.toast(f"{words.plain(view.name)}: asked for; a worker queues it.", icon=":material/bolt:")
         if st.button("Remove", key=f"remove-{view.name}", icon=":material/delete:"):
-            work.client().unschedule(view.name)
+            jobs.client().unschedule(view.name)
             st.toast(f"{words.plain(view.name)} is removed; the jobs that it queued stay.")
             st.rerun()
         again = {

@@ -1,1 +1,1 @@
-"""The kinds of request, a module each. `jobs.requests` names them all."""
+"""The kinds of request, a module each. `jobs.kinds.requests` names them all."""

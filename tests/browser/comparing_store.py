@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from db import bundles
 from db import store as stores
-from db.bundle import Bundle
 from db.layout import Layout
+from db.store import bundles
+from db.store.bundle import Bundle
 
 
 @dataclass(frozen=True)

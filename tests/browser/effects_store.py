@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from visiting import ganatomy
 
-from analysis.artifacts import rank_artifacts
-from analysis.generators import registry as generators
-from analysis.sampling import latents
-from db import bundles
+from analysis.artifacts.artifacts import rank_artifacts
+from analysis.models import generators
+from analysis.shared.latents import latents
 from db import store as stores
 from db.layout import Layout
+from db.store import bundles
 
 
 def copied(store: Path, to: Path) -> Layout:

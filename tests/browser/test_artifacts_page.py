@@ -10,10 +10,11 @@ from effects_store import copied, spoil
 from playwright.sync_api import Page, expect
 from visiting import Dashboard, Visitor, serve
 
-from analysis.edits import Edit
-from db import spoiling, workspace
+from analysis.editing.edits import Edit
 from db import store as stores
+from db import workspace
 from db.layout import Layout
+from db.queries import artifacts
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +40,7 @@ def test_rankings_are_those_of_the_store(visitor: Visitor, dashboard: Dashboard)
     snapshot = stores.open(Layout(dashboard.store))
     for by in ("ablation", "images", "hand"):
         page = visitor.open(f"/artifacts?by={by}")
-        first = spoiling.ranked(snapshot, "spoiled-1", by).iloc[0]
+        first = artifacts.ranked(snapshot, "spoiled-1", by).iloc[0]
         expect(page.get_by_role("link", name=f"1. unit {first['unit']} ·")).to_be_visible()
         alt = f"Top images of unit {first['unit']}"
         expect(page.get_by_role("img", name=alt, exact=True)).to_be_visible()
@@ -48,7 +49,7 @@ def test_rankings_are_those_of_the_store(visitor: Visitor, dashboard: Dashboard)
 
 
 def test_units_are_marked_with_keys_and_taken_back(visitor: Visitor, dashboard: Dashboard) -> None:
-    order = spoiling.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "images")["unit"].tolist()
+    order = artifacts.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "images")["unit"].tolist()
     page = visitor.open("/artifacts?by=images&author=ada")
     expect(page.get_by_text("Marked: none yet")).to_be_visible()
     # The last thing that the page draws: a key that is pressed before a page is whole can be lost.
@@ -74,7 +75,7 @@ def test_units_are_marked_with_keys_and_taken_back(visitor: Visitor, dashboard: 
 def test_before_and_after_follow_the_slider_and_the_list_goes_out(
     visitor: Visitor, dashboard: Dashboard
 ) -> None:
-    order = spoiling.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "ablation")["unit"].tolist()
+    order = artifacts.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "ablation")["unit"].tolist()
     page = visitor.open("/artifacts?n=3&wipe=20")
     expect(page.get_by_role("img", name="8 images, the left 20 % without 3 units")).to_be_visible()
     slider = page.get_by_role("slider", name="After, from the left (%)")

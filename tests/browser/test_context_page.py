@@ -11,9 +11,9 @@ from effects_store import copied, insert
 from playwright.sync_api import Browser, expect
 from visiting import Dashboard, Visitor, serve
 
-from db import inserting
 from db import store as stores
 from db.layout import Layout
+from db.queries import context as inserting
 
 pytestmark = pytest.mark.browser
 

@@ -19,14 +19,14 @@ FORM = "/jobs?generator=mine&images=64&calibration=64&when=every&name=nightly"
 @pytest.fixture
 def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
     """Everything under one supervisor, on a store with a generator of one's own."""
-    from analysis.checkpoints import save_state
-    from analysis.generators import planted
+    from analysis.models.checkpoints import save_state
+    from analysis.models.families import planted_shapes
 
     root, port = tmp_path / "store", free_port()
-    save_state(tmp_path / "mine.safetensors", planted.weights(3))
+    save_state(tmp_path / "mine.safetensors", planted_shapes.weights(3))
     own = ("--family", "planted", "--segmenter", "planted")
     ganatomy(root, "models", "add", "mine", str(tmp_path / "mine.safetensors"), *own)
-    command = [sys.executable, "-P", "-m", "jobs.cli", "up", "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "jobs.cli.app", "up", "--port", str(port)]
     process = subprocess.Popen(command, env=environment(root), cwd=tmp_path, stderr=subprocess.STDOUT)
     try:
         await_health(f"http://localhost:{port}", process)

@@ -32,7 +32,7 @@ def environment(store: Path) -> dict[str, str]:
 
 def ganatomy(store: Path, *arguments: str) -> None:
     """Run the program to its end."""
-    command = [sys.executable, "-P", "-m", "jobs.cli", *arguments]
+    command = [sys.executable, "-P", "-m", "jobs.cli.app", *arguments]
     subprocess.run(command, env=environment(store), check=True, capture_output=True, timeout=240)
 
 
@@ -53,7 +53,16 @@ class Dashboard:
 def serve(store: Path) -> Iterator[Dashboard]:
     """A dashboard process on a free port, ended afterwards."""
     port = free_port()
-    command = [sys.executable, "-P", "-m", "jobs.serving", "--store", str(store), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "jobs.services.dashboard",
+        "--store",
+        str(store),
+        "--port",
+        str(port),
+    ]
     process = subprocess.Popen(command, env=environment(store), cwd=store.parent, stderr=subprocess.STDOUT)
     try:
         await_health(f"http://localhost:{port}", process)

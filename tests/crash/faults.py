@@ -14,9 +14,11 @@ import time
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from analysis.errors import GanatomyError
-from jobs import heavy, live, requests
-from jobs.progress import Progress
+from analysis.shared.errors import GanatomyError
+from jobs.kinds import requests
+from jobs.system import live
+from jobs.tasks import process
+from jobs.tasks.progress import Progress
 
 Fault = Literal[
     "", "cuda", "cuda-once", "stuck", "stuck-once", "memory", "memory-eats", "bug", "person", "kill", "once"
@@ -43,7 +45,7 @@ class FaultRequest(requests.Request):
 requests.KINDS["fault"] = FaultRequest
 
 
-def work(spec: heavy.Spec, progress: Progress) -> None:
+def work(spec: process.Spec, progress: Progress) -> None:
     """Count what is missing; say every counting in `counted.log`, so that a test sees what was done twice."""
     request = FaultRequest.model_validate(spec.request)
     folder = spec.layout.work / spec.run_id
@@ -91,4 +93,4 @@ def _fail(fault: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     sys.modules["faults"] = sys.modules["__main__"]
-    heavy.main(work)
+    process.main(work)

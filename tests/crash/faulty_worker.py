@@ -3,7 +3,7 @@ PYTHONPATH."""
 
 import faults  # noqa: F401 - registers the kind
 
-from jobs import worker
+from jobs.worker import worker
 
 if __name__ == "__main__":
     worker.main()

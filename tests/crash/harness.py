@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 from faults import FaultRequest
 
-from jobs import live
-from jobs.client import Client
-from jobs.requests import When
-from jobs.views import JobView, Submission
+from jobs.kinds.requests import When
+from jobs.queue.client import Client
+from jobs.queue.records import JobView, Submission
+from jobs.system import live
 
 HERE = Path(__file__).parent
 QUICK = {

@@ -7,9 +7,9 @@ import pytest
 from faults import FaultRequest
 from harness import Arena
 
-from analysis.checkpoints import save_state
-from jobs import folders
-from jobs.requests import When
+from analysis.models.checkpoints import save_state
+from jobs.kinds.requests import When
+from jobs.worker import folders
 
 
 def test_a_schedule_queues_its_request_and_says_what_came_of_it(running: Arena) -> None:
@@ -24,7 +24,7 @@ def test_a_schedule_queues_its_request_and_says_what_came_of_it(running: Arena) 
 
 @pytest.mark.slow
 def test_a_schedule_that_fails_says_so_and_stays(running: Arena) -> None:
-    from jobs.requests import DissectRequest
+    from jobs.kinds.requests import DissectRequest
 
     running.client.schedule("broken", DissectRequest(generator="nobody"), "0 2 * * *")
     running.client.trigger("broken")
@@ -59,14 +59,14 @@ def test_a_stage_whose_predecessor_fails_is_cancelled_and_says_why(running: Aren
 
 @pytest.mark.slow
 def test_a_new_checkpoint_in_a_watched_folder_is_dissected(arena: Arena, tmp_path: Path) -> None:
-    from analysis.generators import planted
+    from analysis.models.families import planted_shapes
 
     folder = tmp_path / "training"
     folder.mkdir()
     request = {"segmenter": "planted", "images": 64, "calibration": 64}
     folders.put(arena.client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
     arena.start()
-    save_state(folder / "step-100.safetensors", planted.weights(3))
+    save_state(folder / "step-100.safetensors", planted_shapes.weights(3))
     (folder / "step-200.pt").write_bytes(b"not a checkpoint")
     arena.until(lambda: arena.client.jobs(), 120, "a job")
     job = arena.client.jobs()[0]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from harness import Arena
 
-from jobs.workers import host
+from jobs.queue.workers import host
 
 
 def test_a_killed_heavy_process_is_started_again(arena: Arena) -> None:

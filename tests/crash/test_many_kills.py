@@ -11,10 +11,9 @@ import pytest
 from harness import Arena
 
 from analysis import dissect
-from analysis.generators import registry as generators
-from analysis.segmenters import registry as segmenters
-from db import bundles
-from jobs.requests import DissectRequest
+from analysis.models import generators, segmenters
+from db.store import bundles
+from jobs.kinds.requests import DissectRequest
 
 # On a busy machine a process may be killed many times before it has loaded; that is not this test's question.
 PATIENT = "60"

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from db import bundles, disk, store, versions
+from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.schema import run, unit_concept
+from db.schema.base import run, unit_concept
+from db.store import bundles, versions
+from db.store import files as disk
 
 WriteRun = Callable[..., Path]
 MEGABYTE = 1 << 20
@@ -97,7 +99,7 @@ import os, sys
 from db import bundles, store, workspace
 from db.errors import StoreError
 from db.layout import Layout
-from db.schema import run
+from db.schema.base import run
 layout = Layout(sys.argv[1])
 store.open(layout).read(run.select())
 workspace.open(layout)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from db import bundles, store, versions
+from db import store
 from db.layout import Layout
-from db.schema import run
+from db.schema.base import run
+from db.store import bundles, versions
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
 

@@ -13,9 +13,10 @@ import psutil
 import pytest
 from harness import free_port
 
-from jobs import live, supervisor
-from jobs.client import Client
-from jobs.requests import DissectRequest
+from jobs.kinds.requests import DissectRequest
+from jobs.queue.client import Client
+from jobs.services import supervisor
+from jobs.system import live
 
 
 class Up:
@@ -25,7 +26,7 @@ class Up:
         self.client, self.port = Client.at(root), free_port()
         words = ["up", "--store", str(root), "--port", str(self.port)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-m", "jobs.cli", *words]
+        command = [sys.executable, "-P", "-m", "jobs.cli.app", *words]
         self.process = subprocess.Popen(command, env=environment, process_group=0)
         self.until(self.ready, "everything to answer")
 
@@ -63,7 +64,10 @@ def up(tmp_path: Path) -> Iterator[Up]:
 def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
     asked = up.client.submit(DissectRequest(generator="planted", images=2000, calibration=640))
     up.until(lambda: up.client.job(str(asked.job_id)).done > 64, "counting")
-    killed = {module: up.of(module) for module in ("jobs.worker", "jobs.renders", "jobs.serving")}
+    killed = {
+        module: up.of(module)
+        for module in ("jobs.worker.worker", "jobs.render.server", "jobs.services.dashboard")
+    }
     for process in killed.values():
         process.kill()
     assert up.client.render("planted", "ablate layer1 1", 1, [0]).before  # waits for the new render process
@@ -78,7 +82,7 @@ def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
 def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
     words = ["up", "--store", str(up.client.layout.root), "--port", str(free_port())]
     second = subprocess.run(
-        [sys.executable, "-P", "-m", "jobs.cli", *words],
+        [sys.executable, "-P", "-m", "jobs.cli.app", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -96,7 +100,9 @@ def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
 @pytest.mark.timeout(1800)
 def test_a_killed_supervisor_takes_everything_along_and_stops_nobody(up: Up) -> None:
     up.client.submit(DissectRequest(generator="planted", images=2000, calibration=640))
-    up.until(lambda: any("jobs.dissecting" in child.cmdline() for child in up.family()), "a heavy process")
+    up.until(
+        lambda: any("jobs.tasks.dissection" in child.cmdline() for child in up.family()), "a heavy process"
+    )
     family = up.family()
     os.kill(up.process.pid, signal.SIGKILL)
     up.process.wait()

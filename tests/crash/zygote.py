@@ -14,9 +14,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from db import bundles, store
+from db import store
 from db.layout import Layout
-from db.schema import run, unit, unit_concept
+from db.schema.base import run, unit, unit_concept
+from db.store import bundles
 
 UNITS, CONCEPTS = 40, 10
 

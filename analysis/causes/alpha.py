@@ -1,0 +1,156 @@
+"""Learning alpha: which units cause a concept together (Bau et al. 2019, section 3.2; method.md section 3).
+
+Relaxed edits at cells P: x_a = f((1 - alpha) r) where the concept is, x_i = f(alpha k + (1 - alpha) r) where
+it is not; the concept's probability is read in the cells that were edited. alpha minimises
+-delta + weight * penalty by Adam and is clipped to [0, 1] after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analysis.causes import cells
+from analysis.causes.convergence import LADDER, Arrays, Looks
+from analysis.causes.meter import Eyes
+from analysis.causes.sample import Sample, pooled
+from analysis.causes.settings import Settings, penalty
+from analysis.shared.errors import GanatomyError
+
+
+class Targets(NamedTuple):
+    """What each unit (U,) is drawn to: ablated, and inserted."""
+
+    ablate: Tensor
+    insert: Tensor
+
+    @classmethod
+    def of(cls, values: Mapping[str, NDArray[Any]], device: torch.device) -> Targets:
+        return cls(*(torch.as_tensor(values[n], dtype=torch.float32, device=device) for n in cls._fields))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a sample, and the cells (n, h, w) that are ablated or inserted there."""
+
+    rows: Tensor
+    ablate: Tensor  # true or false: whether a row is for ablation
+    where: Tensor
+
+
+def start(iou: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU over the largest IoU (the authors' start); a half everywhere where no unit agrees."""
+    known = np.nan_to_num(np.asarray(iou, float))
+    return known / known.max() if known.max() > 0 else np.full_like(known, 0.5)
+
+
+def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor) -> Tensor:
+    """The maps (n, U, h, w) after the relaxed edit: at `where`, units move by alpha to what they are drawn
+    to, ablated rows to the one, others to the other."""
+    shape = (1, -1, 1, 1)
+    strength = alpha.view(shape) * where[:, None].to(r.dtype)
+    target = torch.where(ablate.view(-1, 1, 1, 1), to.ablate.view(shape), to.insert.view(shape))
+    return r + strength * (target - r)
+
+
+def effect(sample: Sample, eyes: Eyes, alpha: Tensor, to: Targets, batch: Batch) -> Tensor:
+    """delta at the batch's cells: mean probability in inserted cells minus mean in ablated cells."""
+    r = sample.maps(batch.rows)
+    images = sample.tail(batch.rows, relaxed(r, alpha, to, batch.where, batch.ablate))
+    grid = (r.shape[2], r.shape[3])
+    where = batch.where.to(images.device, images.dtype)
+    seen = pooled(eyes.probability(images).to(images.device), grid)
+    inside = (seen * where).sum((1, 2)) / where.sum((1, 2)).clamp(min=1)
+    ablated = batch.ablate.to(inside)
+    return (inside * (1 - ablated)).sum() / (1 - ablated).sum() - (inside * ablated).sum() / ablated.sum()
+
+
+class Drawer:
+    """Batches of a sample without end: rows in shuffled order, cells stratified."""
+
+    def __init__(self, sample: Sample, settings: Settings, seed: int) -> None:
+        self._there = sample.there
+        self._random = torch.Generator().manual_seed(seed)
+        self._shown, self._free = cells.strata(sample.there)
+        if not len(self._shown) or not len(self._free):
+            raise GanatomyError(
+                f"Of {len(sample)} {sample.name} {len(self._shown)} show '{sample.concept}' and "
+                f"{len(self._free)} have room without it; both are needed to learn its cause. "
+                f"Use more {sample.name}."
+            )
+        self._proposed = cells.proposals(sample.there)
+        self._count = settings.cells
+        self._inserted = settings.cells or cells.typical(sample.there)
+        self._orders = [self._endless(self._shown), self._endless(self._free)]
+
+    def batch(self, count: int) -> Batch:
+        """`count` images to ablate in, and as many to insert in."""
+        shown, free = (
+            torch.tensor([next(order) for _ in range(count)], device=self._there.device)
+            for order in self._orders
+        )
+        ablated = cells.ablation_cells(self._there[shown], self._count, self._random)
+        inserted = cells.insertion_cells(self._there[free], self._proposed, self._inserted, self._random)
+        ablate = torch.arange(2 * count, device=self._there.device) < count
+        return Batch(torch.cat([shown, free]), ablate, torch.cat([ablated, inserted]))
+
+    def _endless(self, rows: Tensor) -> Iterator[int]:
+        while True:
+            yield from rows[torch.randperm(len(rows), generator=self._random)].tolist()
+
+
+def learn(
+    sample: Sample,
+    stopping: Sample,
+    eyes: Eyes,
+    values: Mapping[str, NDArray[np.float64]],
+    begin: NDArray[np.float64],
+    settings: Settings,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Arrays:
+    """alpha (U,) at the best stop loss, and the curve of losses: step, train_loss, stop_loss, stopped."""
+    device = sample.generator.device
+    to = Targets.of(values, device)
+    alpha = torch.tensor(begin, dtype=torch.float32, device=device, requires_grad=True)
+    optimiser = torch.optim.Adam([alpha], lr=settings.rate)
+    drawer = Drawer(sample, settings, seed)
+    weight = LADDER[0] if settings.penalty_weight is None else settings.penalty_weight
+    kept = alpha.detach().clone()
+    held = Drawer(stopping, settings, seed + 1).batch(settings.stop_images)
+    look = Looks(settings, weight, lambda acting: effect_of(stopping, eyes, acting, to, held))
+    look.at(0, kept, float("nan"))
+    since: list[Tensor] = []
+    for step in range(1, settings.steps + 1):
+        delta = effect(sample, eyes, alpha, to, drawer.batch(settings.batch))
+        loss = penalty(alpha, settings, weight) - delta
+        (alpha.grad,) = torch.autograd.grad(loss, [alpha])
+        optimiser.step()
+        with torch.no_grad():
+            alpha.clamp_(0, 1)
+            kept.lerp_(alpha, 1 - settings.averaging)
+        since.append(loss.detach())
+        progress(step, settings.steps)
+        if step % settings.every == 0 or step == settings.steps:
+            look.at(step, kept, float(torch.stack(since).mean()))
+            since.clear()
+            if look.flat():
+                break
+    return look.result()
+
+
+def effect_of(sample: Sample, eyes: Eyes, alpha: Tensor, to: Targets, batch: Batch) -> float:
+    """The effect, in parts of the sample's batch so that memory does not grow with the batch."""
+    half, total = len(batch.rows) // 2, torch.zeros((), device=batch.rows.device)
+    with torch.no_grad():
+        for chosen in torch.arange(half).split(max(1, sample.batch // 2)):
+            rows = torch.cat([chosen, chosen + half]).to(batch.rows.device)
+            part = Batch(batch.rows[rows], batch.ablate[rows], batch.where[rows])
+            total += effect(sample, eyes, alpha, to, part).to(total) * len(chosen)
+    return float(total) / half

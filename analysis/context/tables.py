@@ -1,0 +1,136 @@
+"""The store's rows from measured maps: contexts, also by row, traces, what position explains. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.context.statistics import Estimate, explained, kinds, mean_in, row_matched
+
+Array = NDArray[Any]
+ALL = "all"  # the row of every eligible cell together
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Maps of one insertion. S strengths, N images, h x w cells, P places of the trace, T traced images."""
+
+    effect: Array  # (S, N, h, w), in areas of one cell
+    random: Array  # likewise, of random units at equal energy; NaN where no control was run
+    random_energy: Array  # (S,): their energy over that of the units, 1 where it could be made equal
+    near: Array  # (N, h, w): cells with the concept in them or beside them
+    members: Array  # (contexts, N, h, w)
+    contexts: list[str]
+    places: list[str]  # the edited layer, later layers, image
+    trace: Array  # (P, T, h, w): root mean square change in and around the cell
+    outside: Array  # (P, T, h, w): the share of the squared change elsewhere
+    scales: list[float]  # how much each place varies by itself
+
+    @property
+    def eligible(self) -> Array:
+        """Cells that were tried and are compared, (N, h, w)."""
+        return ~self.near & np.isfinite(self.effect[0])
+
+    def cells(self, concept: str) -> Iterator[tuple[str, Array, bool]]:
+        """(context, its cells, whether they are left out of comparisons), the concept's own cells last."""
+        for name, inside in zip(self.contexts, self.members, strict=True):
+            if name != concept and (inside & self.eligible).any():
+                yield name, inside & self.eligible, False
+        own = self.members[self.contexts.index(concept)] & np.isfinite(self.effect[0])
+        if own.any():
+            yield concept, own, True
+
+
+def _named(prefix: str, estimate: Estimate) -> dict[str, float]:
+    return {
+        prefix: estimate.value,
+        f"{prefix}_low": estimate.low,
+        f"{prefix}_high": estimate.high,
+    }
+
+
+def contexts(measured: Measured, strengths: Sequence[str], concept: str) -> pd.DataFrame:
+    """Table insertion_context, without layer and concept."""
+    eligible, rows = measured.eligible, []
+    nothing = Estimate(np.nan, np.nan, np.nan, 0, 0)
+    for number, strength in enumerate(strengths):
+        effect, random = measured.effect[number], measured.random[number]
+        for name, inside, left_out in measured.cells(concept):
+            own = mean_in(effect, inside)
+            row: dict[str, Any] = {
+                "strength": strength,
+                "context": name,
+                "locations": own.cells,
+                "images": own.images,
+            }
+            row |= _named("effect", own)
+            row |= _named("row_effect", nothing if left_out else row_matched(effect, inside, eligible))
+            row |= _named("random_effect", mean_in(random, inside))
+            row |= _named("over_random", mean_in(effect - random, inside))
+            unmatched = left_out or bool(np.isnan(random).all())
+            for prefix, values in (("random_row_effect", random), ("row_over_random", effect - random)):
+                row |= _named(prefix, nothing if unmatched else row_matched(values, inside, eligible))
+            rows.append(row | {"left_out": left_out})
+    return pd.DataFrame(rows)
+
+
+def rows(measured: Measured, strengths: Sequence[str], concept: str) -> pd.DataFrame:
+    """Table context_row: the same means in each row of cells, without layer and concept."""
+    found = []
+    height = measured.effect.shape[2]
+    for number, strength in enumerate(strengths):
+        for name, inside, left_out in measured.cells(concept):
+            if left_out:
+                continue
+            for y in np.flatnonzero(inside.any((0, 2))):
+                band = inside & (np.arange(height) == y)[None, :, None]
+                own = mean_in(measured.effect[number], band)
+                facts: dict[str, Any] = {"strength": strength, "context": name, "row": int(y)}
+                facts |= {"locations": own.cells, "images": own.images} | _named("effect", own)
+                random = mean_in(measured.random[number], band).value
+                found.append(facts | {"random_effect": random})
+    return pd.DataFrame(found)
+
+
+def traces(measured: Measured, strength: str) -> pd.DataFrame:
+    """Table context_trace: change of each place by context, without layer and concept."""
+    found: list[dict[str, Any]] = []
+    columns = ["strength", "measured", "place", "context", "locations", "change", "change_low", "change_high"]
+    columns += ["survival", "outside"]
+    if not measured.places:
+        return pd.DataFrame(columns=columns)
+    images = measured.trace.shape[1]
+    eligible, members = measured.eligible[:images], measured.members[:, :images]
+    for name, inside in [(ALL, eligible), *zip(measured.contexts, members & eligible, strict=True)]:
+        if not inside.any():
+            continue
+        start = mean_in(measured.trace[0] / measured.scales[0], inside).value
+        for number, place in enumerate(measured.places):
+            own = mean_in(measured.trace[number] / measured.scales[number], inside)
+            row: dict[str, Any] = {"strength": strength, "measured": place, "place": number, "context": name}
+            row |= {"locations": own.cells} | _named("change", own)
+            row["survival"] = own.value / start if start > 0 else np.nan
+            found.append(row | {"outside": mean_in(measured.outside[number], inside).value})
+    return pd.DataFrame(found, columns=columns)
+
+
+def summary(measured: Measured, strengths: Sequence[str], about: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Table context_summary: one row a strength, without layer and concept."""
+    eligible, kind, found = measured.eligible, kinds(measured.members), []
+    for number, strength in enumerate(strengths):
+        overall = mean_in(measured.effect[number], eligible)
+        row: dict[str, Any] = {"strength": strength, "images": measured.near.shape[0]}
+        left_out = measured.near & np.isfinite(measured.effect[0])
+        row |= {"locations": overall.cells, "left_out": int(left_out.sum())}
+        row |= _named("effect", overall)
+        row |= _named("random_effect", mean_in(measured.random[number], eligible))
+        row["random_energy"] = float(measured.random_energy[number])
+        shares = explained(measured.effect[number], kind, eligible)
+        row |= {f"{name}_share": value for name, value in shares._asdict().items()}
+        found.append(row | about[number])
+    return pd.DataFrame(found)

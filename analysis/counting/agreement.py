@@ -1,0 +1,187 @@
+"""How well masks agree with concepts, from joint counts, at every threshold at once. Pure numpy: pages use
+it.
+
+Throughout, joint (U, C, B) counts the pixels of concept c on which unit u falls in bin b, pixels (U, B)
+those of all pixels, areas (C,) those of each concept. A mask at edge k is bin >= k + 1, so there are E = B -
+1 masks.
+
+    counts = bundle.array("counts-layer3")
+    scores = iou_at(counts, edge=40)              # (U, C), or one edge for each unit
+    nulls = null_iou_at(counts, edge=40)
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+MIN_PIXELS = 0.001  # of all calibration pixels, for a concept to get thresholds
+MIN_IMAGES = 20  # calibration images with the concept
+
+
+def above(counts: Array) -> Array:
+    """Pixels over each edge: (..., B) by bin -> (..., B - 1) by edge."""
+    return counts[..., :0:-1].cumsum(axis=-1)[..., ::-1]
+
+
+def ratio(part: Array, whole: Array | int) -> Floats:
+    """part / whole, and NaN where there is nothing to divide by."""
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+def iou(both: Array, mask: Array | int, area: Array) -> Floats:
+    """Pooled intersection over union of a mask of `mask` pixels and a concept of `area`, `both` in common."""
+    return ratio(both, np.asarray(mask) + area - both)
+
+
+def tail(pixels: Array) -> Floats:
+    """The share of pixels over each edge, (U, E): the unit's upper tail."""
+    return ratio(above(pixels), pixels.sum(axis=-1, keepdims=True))
+
+
+def iou_curve(joint: Array, pixels: Array, areas: Array) -> Floats:
+    """IoU at every edge, (U, C, E)."""
+    return iou(above(joint), above(pixels)[:, None, :], areas[:, None])
+
+
+def measures(both: Array, mask: Array, area: Array, total: int) -> dict[str, Floats]:
+    """IoU, IQR, accuracy, precision and recall of masks; all arguments in pixels and of one shape."""
+    return {
+        "iou": iou(both, mask, area),
+        "iqr": iqr(both, mask, area, total),
+        "accuracy": ratio(total - mask - area + 2 * np.asarray(both), total),
+        "precision": ratio(both, mask),
+        "recall": ratio(both, area),
+    }
+
+
+def iqr(both: Array, mask: Array, area: Array, total: Array | int) -> Floats:
+    """The information quality ratio I(M; S) / H(M, S) of a mask and a concept (Bau et al. 2019, section
+    3.1)."""
+    cells = np.stack(np.broadcast_arrays(both, mask - both, area - both, total - mask - area + both)).astype(
+        float
+    )
+    joint = _entropy(cells / np.maximum(total, 1))
+    mask_h = _entropy(
+        np.stack([np.asarray(mask, float), total - np.asarray(mask, float)]) / np.maximum(total, 1)
+    )
+    area_h = _entropy(
+        np.stack([np.asarray(area, float), total - np.asarray(area, float)]) / np.maximum(total, 1)
+    )
+    shared = np.maximum(mask_h + area_h - joint, 0)
+    return np.where(joint > 0, ratio(shared, joint), 0.0)
+
+
+def _entropy(shares: Floats) -> Floats:
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    return -(shares * logs).sum(axis=0)
+
+
+def admissible(both: Array, mask: Array, area: Array, total: int) -> NDArray[np.bool_]:
+    """Masks that may be chosen: 0 < P(M) <= 1/2 and P(M and S) > P(M) P(S). The ratio alone is blind to
+    sign."""
+    both, mask, area = (np.asarray(value, float) for value in (both, mask, area))
+    found: NDArray[np.bool_] = (mask > 0) & (2 * mask <= total) & (both * total > mask * area)
+    return found
+
+
+def supported(areas: Array, shown: Array, total: int) -> NDArray[np.bool_]:
+    """Concepts with enough calibration pixels and images to get thresholds and to be a name."""
+    found: NDArray[np.bool_] = (areas >= MIN_PIXELS * total) & (shown >= MIN_IMAGES)
+    return found
+
+
+def best_edges(joint: Array, pixels: Array, areas: Array, shown: Array) -> NDArray[np.int16]:
+    """t(u, c) as an edge number (U, C): the admissible edge with the largest IQR, or -1."""
+    found = np.full(joint.shape[:2], -1, np.int16)
+    mask, known = above(pixels), np.flatnonzero(supported(areas, shown, int(pixels[0].sum())))
+    total = int(pixels[0].sum())
+    for concept in known:  # one concept at a time: memory of U x E, not U x C x E
+        both = above(joint[:, concept])
+        score = np.where(
+            admissible(both, mask, areas[concept], total), iqr(both, mask, areas[concept], total), -1.0
+        )
+        best = score.argmax(axis=1)
+        rows = np.arange(len(best))
+        found[:, concept] = np.where(score[rows, best] >= 0, best, -1)
+    return found
+
+
+def tail_edges(pixels: Array, fraction: float) -> NDArray[np.int16]:
+    """The edge (U,) whose upper tail is nearest to a fraction, in ratio; -1 where no mask has a pixel."""
+    share = tail(pixels)
+    distance = np.abs(np.log(np.where(share > 0, share, np.nan) / fraction))
+    known = np.isfinite(distance).any(axis=1)
+    nearest = np.nan_to_num(distance, nan=np.inf).argmin(axis=1)
+    return np.where(known, nearest, -1).astype(np.int16)
+
+
+def names(scores: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The concept with the largest score of each unit, (U, C) -> (U,); -1 where none is allowed or scores
+    over 0."""
+    filled = np.where(allowed & np.isfinite(scores), scores, 0.0)
+    best = filled.argmax(axis=1) if filled.shape[1] else np.zeros(len(filled), np.int64)
+    return np.where(filled.max(axis=1, initial=0.0) > 0, best, -1)
+
+
+def iou_at(counts: Mapping[str, Array], edge: Array | int) -> Floats:
+    """IoU (U, C) of a layer's saved counts with every mask at one edge, or at one edge for each unit (U,)."""
+    mask = _pixels_at(counts["pixels"], edge)
+    return iou(_joint_at(counts["joint"], edge), mask[:, None], counts["areas"])
+
+
+def null_iou_at(counts: Mapping[str, Array], edge: Array | int) -> Floats:
+    """The mismatched null's IoU (U, C) likewise: the masks against the label maps of other latents."""
+    mask = _pixels_at(counts["pixels"], edge)
+    both = _joint_at(counts["null"], edge) * float(counts["null_weight"])
+    return iou(both, mask[:, None], counts["areas"])
+
+
+def measures_at(counts: Mapping[str, Array], edge: Array | int) -> dict[str, Floats]:
+    """IoU, IQR, accuracy, precision and recall (U, C) likewise."""
+    mask = _pixels_at(counts["pixels"], edge)[:, None] + 0 * counts["areas"]
+    both = _joint_at(counts["joint"], edge)
+    return measures(both, mask, counts["areas"] + 0 * mask, int(counts["pixels"][0].sum()))
+
+
+def edge_of(counts: Mapping[str, Array], values: Array | float) -> NDArray[np.int64]:
+    """The edge nearest at or over an activation, for each unit (U,): the mask is `activation > edges[u,
+    k]`."""
+    edges = counts["edges"]
+    found = (edges < np.asarray(values, float).reshape(-1, 1)).sum(axis=1)
+    return np.minimum(found, edges.shape[1] - 1)
+
+
+def edge_of_tail(counts: Mapping[str, Array], fraction: float) -> NDArray[np.int64]:
+    """The edge of each unit (U,) whose upper tail on the evaluation images is nearest to a fraction."""
+    return np.maximum(tail_edges(counts["pixels"], fraction), 0).astype(np.int64)
+
+
+def _pixels_at(pixels: Array, edge: Array | int) -> Array:
+    return np.where(_over(pixels.shape[-1], edge), pixels, 0).sum(axis=-1)
+
+
+def _joint_at(joint: Array, edge: Array | int) -> Array:
+    over = _over(joint.shape[-1], edge)
+    return np.einsum(
+        "ucb,ub->uc", joint, np.broadcast_to(over, (len(joint), joint.shape[-1])).astype(np.int64)
+    )
+
+
+def _over(bins: int, edge: Array | int) -> NDArray[np.bool_]:
+    over: NDArray[np.bool_] = np.arange(bins) > np.asarray(edge, np.int64).reshape(-1, 1)
+    return over
+
+
+def at_pairs(counts: Array, pair: Array) -> NDArray[np.int64]:
+    """Counts by bin (U, C, B) or (U, B) over each pair's own edge (U, C); 0 where it has none."""
+    over = above(counts)
+    over = over[:, None, :] if over.ndim == 2 else over
+    over = np.broadcast_to(over, (*pair.shape, over.shape[-1]))
+    found = np.take_along_axis(over, np.maximum(pair, 0).astype(np.int64)[..., None], axis=-1)[..., 0]
+    return np.where(pair >= 0, found, 0)

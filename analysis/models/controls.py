@@ -1,0 +1,66 @@
+"""Controls: the same layer in other axes, the same generator with other weights."""
+
+import copy
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from analysis.models.generator import Generator
+from analysis.shared.errors import GanatomyError
+
+
+def rotation(units: int, seed: int, layer: str) -> Tensor:
+    """A random orthogonal matrix (units, units) of a layer, uniform, the same for one seed and layer name."""
+    key = int.from_bytes(hashlib.sha256(f"{seed} {layer}".encode()).digest()[:8])
+    normal = np.random.Generator(np.random.Philox(key=key)).standard_normal((units, units))
+    q, r = np.linalg.qr(normal)
+    return torch.from_numpy((q * np.sign(np.diag(r))).astype(np.float32))
+
+
+def rotated(r: Tensor, seed: int, layer: str) -> Tensor:
+    """Maps (N, U, h, w) in random axes: what agrees with a concept here is a property of the space, not of
+    units."""
+    matrix = rotation(r.shape[1], seed, layer).to(r.device)
+    return torch.einsum("vu,nuhw->nvhw", matrix, r.float())
+
+
+def random_twin(generator: Generator, seed: int = 0) -> Generator:
+    """The same generator with random weights: a baseline run, not a null (its units do shape its output).
+
+    Every module is re-initialised by its own `reset_parameters`; weights that no module resets are shuffled.
+
+    Raises:
+        GanatomyError: the module cannot be copied, or has no trained weights to lose (it was built by hand).
+    """
+    if not any(True for _ in generator.module.parameters()):
+        raise GanatomyError(
+            f"Generator '{generator.name}' has no trained weights, so its random twin would be itself; "
+            "use the control 'rotation', or a generator that was trained."
+        )
+    try:
+        module = copy.deepcopy(generator.module)
+    except (TypeError, RuntimeError) as error:
+        raise GanatomyError(
+            f"Generator '{generator.name}' cannot be copied ({error}); give a plain module."
+        ) from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in module.modules():
+            _reset(part)
+    paths = [layer.path for layer in generator.layers]
+    name = f"{generator.name}-random{seed}"
+    return Generator(
+        module, paths, generator.latent_shape, name=name, family=generator.family, device=generator.device
+    )
+
+
+def _reset(part: nn.Module) -> None:
+    reset = getattr(part, "reset_parameters", None)
+    if callable(reset):
+        reset()
+        return
+    for weight in part.parameters(recurse=False):
+        with torch.no_grad():
+            weight.copy_(weight.flatten()[torch.randperm(weight.numel())].view_as(weight))

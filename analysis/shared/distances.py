@@ -1,0 +1,174 @@
+"""Distances between two sets of pictures, from a network's features. No torch.
+
+d = frechet(real, made)                     # FID's formula on any features (Heusel et al. 2017)
+k = kernel_distance(real, made)             # KID, unbiased (Binkowski et al. 2018), k.value and k.error
+
+yardstick = Yardstick(real)                 # many sets against one reference; sets of the same latents pair
+before, after = yardstick.fid(made), yardstick.fid(changed)
+gain = before.minus(after)                  # its error is that of the paired difference
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.shared.errors import GanatomyError
+
+Features = NDArray[np.floating]
+Floats = NDArray[np.float64]
+PER_FEATURE = 5  # pictures a feature, under which a fitted covariance misleads
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance, its standard error over blocks of pictures, and the blocks' values behind that error."""
+
+    value: float
+    error: float
+    parts: Floats = field(default_factory=lambda: np.zeros(0), repr=False)
+    factor: float = 0.0  # error = factor * standard deviation of the parts
+
+    @classmethod
+    def of(cls, value: float, parts: Floats, factor: float) -> Distance:
+        return cls(float(value), float(factor * np.std(parts, ddof=1)), parts, factor)
+
+    @property
+    def wide(self) -> float:
+        """Half of the 95 % interval: Student's t, for the error rests on few blocks."""
+        return float(stats.t.ppf(0.975, len(self.parts) - 1) * self.error)
+
+    def minus(self, other: Distance) -> Distance:
+        """The difference of two distances whose blocks are the same latents."""
+        return Distance.of(self.value - other.value, self.parts - other.parts, self.factor)
+
+
+def frechet(a: Features, b: Features) -> float:
+    """Squared Fréchet distance between normal distributions fitted to features (N, d) and (M, d).
+
+    Raises:
+        GanatomyError: fewer than five pictures a feature, where the fit would mislead.
+    """
+    check_enough(min(len(a), len(b)), a.shape[1])
+    return _between(_Moments.of(a), _Moments.of(b))
+
+
+def check_enough(pictures: int, features: int) -> None:
+    """Refuses too few pictures for a Fréchet distance on so many features."""
+    if pictures < PER_FEATURE * features:
+        raise GanatomyError(
+            f"{pictures} pictures are too few for a Fréchet distance on {features} features; "
+            f"take {PER_FEATURE * features} or more."
+        )
+
+
+def frechet_with_error(a: Features, b: Features, blocks: int = 10, seed: int = 0) -> Distance:
+    """The Fréchet distance, its standard error by the jackknife over blocks of pictures of both sets."""
+    check_enough(len(b), b.shape[1])
+    return Yardstick(a, blocks, seed=seed).fid(b)
+
+
+def kernel_distance(a: Features, b: Features, block: int = 100, seed: int = 0) -> Distance:
+    """KID with the cubic polynomial kernel: the mean over disjoint blocks and its standard error."""
+    rng = np.random.default_rng(seed)
+    a, b = a[rng.permutation(len(a))], b[rng.permutation(len(b))]
+    count = min(len(a), len(b)) // block
+    if count < 2:
+        raise GanatomyError(f"A kernel distance needs {2 * block} pictures of each kind or more.")
+    values = [_mmd(a[k * block : (k + 1) * block], b[k * block : (k + 1) * block]) for k in range(count)]
+    return Distance.of(float(np.mean(values)), np.asarray(values), 1 / np.sqrt(count))
+
+
+class Yardstick:
+    """One reference, kept with and without each of its blocks, for many sets of pictures.
+
+    Sets of equal length are cut into the same blocks, so distances of the same latents pair.
+
+    Raises:
+        GanatomyError: fewer than five reference pictures a feature.
+    """
+
+    def __init__(self, reference: Features, blocks: int = 10, block: int = 100, seed: int = 0) -> None:
+        check_enough(len(reference), reference.shape[1])
+        self.reference = np.asarray(reference, np.float64)
+        self._block, self._blocks, self._seed = block, blocks, seed
+        whole = _Moments.of(self.reference)
+        self._known = [_Root(whole), *(_Root(part) for part in self._without(self.reference, whole))]
+
+    def fid(self, features: Features, errors: bool = True) -> Distance:
+        """The Fréchet distance; its error by the jackknife over blocks of both sets, NaN without errors."""
+        whole = _Moments.of(np.asarray(features, np.float64))
+        value = self._known[0].distance(whole)
+        if not errors:
+            return Distance(value, float("nan"))
+        rest = zip(self._known[1:], self._without(features, whole), strict=True)
+        parts = np.array([root.distance(moments) for root, moments in rest])
+        return Distance.of(value, parts, (self._blocks - 1) / np.sqrt(self._blocks))
+
+    def kid(self, features: Features) -> Distance:
+        """The kernel distance and its error over disjoint blocks."""
+        return kernel_distance(self.reference, features, self._block, self._seed)
+
+    def _without(self, features: Features, whole: _Moments) -> list[_Moments]:
+        order = np.random.default_rng(self._seed).permutation(len(features))
+        groups = np.array_split(order, self._blocks)
+        return [whole.minus(_Moments.of(np.asarray(features, np.float64)[group])) for group in groups]
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """What a normal distribution is fitted from; sums, so that blocks can be taken away."""
+
+    count: int
+    total: Floats
+    squares: Floats
+
+    @classmethod
+    def of(cls, features: Features) -> _Moments:
+        x = np.asarray(features, np.float64)
+        return cls(len(x), x.sum(0), x.T @ x)
+
+    def minus(self, other: _Moments) -> _Moments:
+        return _Moments(self.count - other.count, self.total - other.total, self.squares - other.squares)
+
+    @property
+    def mean(self) -> Floats:
+        return self.total / self.count
+
+    @property
+    def covariance(self) -> Floats:
+        centred = self.squares - np.outer(self.total, self.total) / self.count
+        return np.atleast_2d(centred / (self.count - 1))
+
+
+class _Root:
+    """A reference's mean, and the symmetric root of its covariance."""
+
+    def __init__(self, moments: _Moments) -> None:
+        values, vectors = np.linalg.eigh(moments.covariance)
+        self.mean, self.trace = moments.mean, float(values.sum())
+        self.root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+
+    def distance(self, other: _Moments) -> float:
+        """tr sqrt(A B) is the sum of the roots of A^1/2 B A^1/2's eigenvalues, a symmetric matrix."""
+        covariance = other.covariance
+        values = np.linalg.eigvalsh(self.root @ covariance @ self.root)
+        apart = float(np.sum((self.mean - other.mean) ** 2))
+        shared = float(np.sqrt(np.clip(values, 0, None)).sum())
+        return apart + self.trace + float(np.trace(covariance)) - 2 * shared
+
+
+def _between(a: _Moments, b: _Moments) -> float:
+    return _Root(a).distance(b)
+
+
+def _mmd(a: Features, b: Features) -> float:
+    def kernel(x: Features, y: Features) -> Floats:
+        return (x.astype(np.float64) @ y.T / x.shape[1] + 1) ** 3
+
+    n = len(a)
+    within = [(k.sum() - np.trace(k)) / (n * (n - 1)) for k in (kernel(a, a), kernel(b, b))]
+    return float(sum(within) - 2 * kernel(a, b).mean())

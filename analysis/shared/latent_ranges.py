@@ -1,0 +1,50 @@
+"""Which latents of a seed serve what, so that nothing is chosen and scored on the same images. No torch.
+
+A dissection counts from latent 0 on. Starts of what is counted are multiples of 64, the engine's block.
+"""
+
+from analysis.shared.errors import GanatomyError
+
+TRAINING = 100_032  # constants k, alpha, calibration IoU, choosing single units; a learning seed takes LANE
+STOPPING = 200_000
+TESTING = 300_032
+MEASURING = 400_000  # constants and energies of an insertion
+FORCING = 450_000  # images that an insertion forces units on in
+RANKING = 500_000  # images that rank artifact units
+SCORING = 600_000  # images that score lists of them
+OTHER = 700_000  # of seed 0: pictures of another generator, as a reference
+LANE = 6_400
+_NEXT = {MEASURING: FORCING, FORCING: RANKING, RANKING: SCORING, SCORING: OTHER}
+
+
+def room(start: int) -> int:
+    """How many images there are from a start on, before those of other work."""
+    return _NEXT[start] - start
+
+
+def span(start: int, images: int) -> tuple[int, int]:
+    """The latents (start, stop) of that many images.
+
+    Raises:
+        GanatomyError: none, or more than there is room for.
+    """
+    if not 1 <= images <= room(start):
+        raise GanatomyError(
+            f"{images:,} images from latent {start:,} on are not possible; take 1 or more, and at most "
+            f"{room(start):,}, so that they stay clear of other work's."
+        )
+    return start, start + images
+
+
+def lane(start: int, number: int, images: int) -> tuple[int, int]:
+    """The latents (start, stop) of the learning seed of that number; lanes do not overlap.
+
+    Raises:
+        GanatomyError: more seeds or images than there is room for.
+    """
+    if not 0 <= number < 15 or not 1 <= images <= LANE:
+        raise GanatomyError(
+            f"Learning seed {number} with {images} images is not possible; "
+            f"use at most 15 seeds, and 1 to {LANE} images each."
+        )
+    return start + number * LANE, start + number * LANE + images

@@ -1,0 +1,93 @@
+"""Artifact units: the curve of distances, pictures before and after under a slider, a unit's top pictures."""
+
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from dashboard.widgets import pictures
+from db.store import bundles
+
+NAMES = {
+    "images": "its top images",
+    "ablation": "ablation alone",
+    "hand": "marked by hand",
+    "random": "random units",
+}
+INKS = ["#c9621c", "#2b9a92", "#7379dd", "#8b979b"]
+SAID = {
+    "images": "Units whose most activating images are furthest from the reference (Bau et al. 2019). Damage "
+    "that a unit does to all images alike escapes it: believe the ranking by ablation.",
+    "ablation": "Units whose ablation alone brings the images nearest to the reference.",
+    "hand": "Units that somebody marked from their most activating images.",
+}
+SIDE = 176
+
+
+def curve(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
+    """The distance against the number of units ablated; the band of random sets; before, as a rule."""
+    part = frame[frame["metric"] == metric].assign(name=lambda f: f["ranking"].map(NAMES))
+    scale = alt.Scale(domain=list(NAMES.values()), range=INKS)
+    y = alt.Y("after:Q", title=f"{metric} after ablating them", scale=alt.Scale(zero=False))
+    legend = alt.Legend(orient="top", symbolOpacity=1, columns=2)
+    base = alt.Chart(part).encode(
+        x=alt.X("units:Q", title="first n units", axis=alt.Axis(tickMinStep=1)),
+        color=alt.Color("name:N", title=None, scale=scale, legend=legend),
+        tooltip=[
+            "name",
+            "units",
+            *(
+                alt.Tooltip(f"{name}:Q", format=".4g")
+                for name in ("before", "after", "after_low", "after_high", "fall", "fall_error", "as_good")
+            ),
+            "sets",
+        ],
+    )
+    span = alt.Y("after_low:Q", title=f"{metric} after ablating them", scale=alt.Scale(zero=False))
+    random = alt.FieldEqualPredicate(field="ranking", equal="random")
+    band = base.transform_filter(random).mark_area(opacity=0.18).encode(y=span, y2="after_high:Q")
+    bars = base.transform_filter("datum.ranking !== 'random'").mark_rule(opacity=0.6)
+    bars = bars.encode(y=span, y2="after_high:Q")
+    lines = base.mark_line(point=True).encode(y=y)
+    start = pd.DataFrame({"before": [float(part["before"].iloc[0])]})
+    rule = alt.Chart(start).mark_rule(color="#7b878b", strokeDash=[6, 4]).encode(y="before:Q")
+    return alt.LayerChart(layer=[rule, band, bars, lines]).properties(height=340)
+
+
+def large(picture: Image.Image | str | Path) -> Image.Image:
+    image = picture if isinstance(picture, Image.Image) else Image.open(picture)
+    return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+
+
+def wiped(before: Image.Image, after: Image.Image, percent: int) -> Image.Image:
+    """One picture: the left part as it is after, the rest as before, with a line between."""
+    edge = round(before.width * percent / 100)
+    found = before.copy()
+    found.paste(after.crop((0, 0, edge, after.height)), (0, 0))
+    if 0 < edge < before.width:
+        found.paste((255, 255, 255), (edge - 1, 0, edge + 1, before.height))
+    return found
+
+
+def sheet(before: tuple[str, ...], after: tuple[str, ...], percent: int, columns: int) -> bytes:
+    """All pictures, each wiped as far, as PNG."""
+    pairs = zip(before, after, strict=True)
+    return pictures.strip([wiped(large(b), large(a), percent) for b, a in pairs], columns)
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading pictures")
+def top(bundle: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Each unit's most activating latents (units, n), and their pictures where they were kept."""
+    arrays = bundles.read(Path(bundle)).array("top")
+    return arrays["latents"], arrays["pictures"] if "pictures" in list(arrays) else None
+
+
+def unit(bundle: str, number: int, columns: int, most: int | None = None) -> bytes | None:
+    """A unit's top pictures as PNG; None where the run kept none."""
+    _latents, shown = top(bundle)
+    if shown is None:
+        return None
+    return pictures.strip([large(Image.fromarray(one)) for one in shown[number][:most]], columns)

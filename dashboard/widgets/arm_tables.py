@@ -1,0 +1,216 @@
+"""The numbers of the Compare page as data frames: per arm and category, per arm and concept, over a training.
+
+Pure: from the answers of `db.queries.compare` to what is drawn and downloaded.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.counting.agreement import supported
+from analysis.shared import count_intervals
+from dashboard.widgets.rows import Row, rows
+from db.queries.compare import Arm
+
+ALL = "all"
+KINDS = ("object", "part", "material", "colour")  # in the paper's order; others follow by name
+HAS, PERHAPS, LACKS = "has", "perhaps", "lacks"
+PLACE = ("run_id", "started_at", "training", "training_steps", "training_images")
+SAMPLE = {  # what has to be equal for checkpoints to be joined by a line, and how it is said
+    "segmenter": "{}",
+    "segmenter_sha256": "weights {!s:.6}",
+    "seed": "seed {}",
+    "images": "{:,} images",
+    "calibration": "{:,} for calibration",
+    "threshold_rule": "threshold {}",
+    "grid_height": "grid {} high",
+    "grid_width": "grid {} wide",
+}
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Concepts by how one arm stands with them: it alone has, perhaps has, lacks while most others have, and
+    those that its images show not or too rarely."""
+
+    alone: list[str]
+    perhaps: list[str]
+    lacks: list[str]
+    unseen: list[str]
+
+
+def categories(shared: pd.DataFrame) -> list[str]:
+    """Categories in the paper's order, and all together where there is more than one."""
+    found = sorted(
+        shared["category"].dropna().unique(),
+        key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind),
+    )
+    return [*found, ALL] if len(found) > 1 else list(found)
+
+
+def shared(vocabularies: pd.DataFrame) -> pd.DataFrame:
+    """Concept and category of those that every run has, of `db.queries.compare.vocabularies`."""
+    common = vocabularies.loc[vocabularies["shared"], ["concept", "category"]]
+    return common.drop_duplicates().reset_index(drop=True)
+
+
+def tally(
+    named: pd.DataFrame,
+    layers: Mapping[Arm, Row],
+    names: Mapping[Arm, str],
+    common: pd.DataFrame,
+    has_cut: bool = True,
+) -> pd.DataFrame:
+    """One row an arm and category: units named so, their share of the layer with Wilson's interval, the range
+    that the images leave open (where the rule has a cut), units that beat the mask, distinct concepts with
+    their interval."""
+    found = []
+    for kind in categories(common):
+        vocabulary = len(common) if kind == ALL else int((common["category"] == kind).sum())
+        of_kind = named if kind == ALL else named[named["category"] == kind]
+        for arm, name in names.items():
+            mine = of_kind[(of_kind["run_id"] == arm.run_id) & (of_kind["layer"] == arm.layer)]
+            units = int(layers[arm]["units"])
+            facts = {"arm": name, "run_id": arm.run_id, "layer": arm.layer, "category": kind}
+            found.append({**facts, **_counted(mine, units, vocabulary, has_cut)})
+    return pd.DataFrame(found)
+
+
+def _counted(mine: pd.DataFrame, units: int, vocabulary: int, has_cut: bool) -> dict[str, object]:
+    """The counts of one arm and category; no rows are no named units, and so zeros."""
+    count = int(mine["units"].sum())
+    each = mine.loc[mine["units"] > 0, "units"].to_numpy()
+    low, high = count_intervals.share(count, units)
+    few, many = count_intervals.distinct(each, units, vocabulary)
+    return {
+        "units": units,
+        "named": count,
+        "share": count / units if units else np.nan,
+        "share_low": low,
+        "share_high": high,
+        "surely": int(mine["surely"].sum()) if has_cut else None,
+        "perhaps": int(mine["perhaps"].sum()) if has_cut else None,
+        "detectors": int(mine["detectors"].sum()),
+        "concepts": len(each),
+        "concepts_low": few,
+        "concepts_high": many,
+        "vocabulary": vocabulary,
+    }
+
+
+def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool) -> pd.DataFrame:
+    """Rows of `db.queries.compare.best` with the arm's name, the score that is shown (`score`, `score_low`,
+    `score_high`: IoU, or its share of the ceiling) and whether it beats the best constant mask."""
+    pairs = zip(best["run_id"], best["layer"], strict=True)
+    frame = best.assign(arm=[names[Arm(run_id, layer)] for run_id, layer in pairs])
+    whole = frame["ceiling_iou"].where(frame["ceiling_iou"] > 0) if over_ceiling else 1.0
+    for column in ("iou", "iou_low", "iou_high", "mask_iou"):
+        frame[column.replace("iou", "score")] = frame[column] / whole
+    frame["over_ceiling"] = frame["iou"] / frame["ceiling_iou"].where(frame["ceiling_iou"] > 0)
+    frame["beats_mask"] = np.select(
+        [
+            frame["mask_iou"].isna().to_numpy(),
+            (frame["iou_low"] > frame["mask_iou"]).to_numpy(),
+            (frame["iou"] > frame["mask_iou"]).to_numpy(),
+        ],
+        ["", "yes", "perhaps"],
+        "no",
+    )
+    order = {name: place for place, name in enumerate(names.values())}
+    return frame.sort_values(["concept", "arm"], key=lambda c: c.map(order) if c.name == "arm" else c)
+
+
+def standing(
+    named: pd.DataFrame, vocabularies: pd.DataFrame, names: Mapping[Arm, str]
+) -> dict[Arm, dict[str, str]]:
+    """Each arm's standing with the shared concepts: HAS (some unit surely is over the cut, or under the
+    calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
+    absent was not seen by the run, or too rarely to name a unit."""
+    stands: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
+    counted = vocabularies[["calibration_frequency", "calibration_images"]].to_numpy(float)
+    often = supported(counted[:, 0], counted[:, 1], 1)
+    for row in rows(vocabularies[vocabularies["shared"] & often]):
+        for arm in (arm for arm in names if arm.run_id == row["run_id"]):
+            stands[arm][row["concept"]] = LACKS
+    for row in rows(named):
+        sure = row["units"] if row["surely"] is None else row["surely"]
+        if sure or row["perhaps"]:
+            stands[Arm(row["run_id"], row["layer"])][row["concept"]] = HAS if sure else PERHAPS
+    return stands
+
+
+def holdings(
+    stands: Mapping[Arm, Mapping[str, str]], common: Sequence[str]
+) -> tuple[list[str], list[str], dict[Arm, Holding]]:
+    """Concepts that every arm has, those that none has nor perhaps has, and what sets each arm apart."""
+
+    def those(holds: Callable[[list[str | None]], bool]) -> list[str]:
+        return sorted(c for c in common if holds([own.get(c) for own in stands.values()]))
+
+    everywhere = those(lambda all_arms: all(state == HAS for state in all_arms))
+    nowhere = those(lambda all_arms: not {HAS, PERHAPS} & set(all_arms))
+    return everywhere, nowhere, {arm: _apart(arm, stands, common) for arm in stands}
+
+
+def _apart(arm: Arm, stands: Mapping[Arm, Mapping[str, str]], common: Sequence[str]) -> Holding:
+    own, others = stands[arm], [held for other, held in stands.items() if other != arm]
+
+    def those(state: str | None, among_others: Callable[[list[str | None]], bool]) -> list[str]:
+        chosen = (c for c in common if own.get(c) == state)
+        return sorted(c for c in chosen if among_others([held.get(c) for held in others]))
+
+    return Holding(
+        alone=those(HAS, lambda states: bool(states) and all(state == LACKS for state in states)),
+        perhaps=those(PERHAPS, lambda states: True),
+        lacks=those(LACKS, lambda states: 2 * states.count(HAS) > len(states)),
+        unseen=those(None, lambda states: True),
+    )
+
+
+def checkpoints(runs: Mapping[str, Row]) -> bool:
+    """Whether there are several checkpoints of one training, whatever they were seen by."""
+    points = {(run["training"], run["training_steps"]) for run in runs.values() if run["training"]}
+    return len(points) > len({training for training, _ in points})
+
+
+def along(frame: pd.DataFrame, runs: Mapping[str, Row]) -> pd.DataFrame:
+    """The rows of runs whose place in their training is known, with that; only where a training has two
+    checkpoints or more.
+
+    `line` is what may be joined: checkpoints of one training seen by one segmenter on one sample. Of runs
+    that repeat one another in all of this, the newest counts.
+    """
+    facts = pd.DataFrame([{name: run[name] for name in (*PLACE, *SAMPLE)} for run in runs.values()])
+    facts = facts.dropna(subset=["training", "training_steps"]).sort_values("started_at", ascending=False)
+    facts = facts.drop_duplicates(["training", *SAMPLE, "training_steps"])
+    lines = facts.groupby(["training", *SAMPLE], dropna=False, sort=False)
+    facts = facts[lines["training_steps"].transform("size") > 1]
+    facts = facts.assign(line=[_line(row, rows(facts)) for row in rows(facts)])
+    return frame.merge(facts[[*PLACE, "line"]].drop(columns="started_at"), on="run_id")
+
+
+def _line(row: Row, others: Sequence[Row]) -> str:
+    """The training, with what tells its lines apart where there are several."""
+    twins = [other for other in others if other["training"] == row["training"]]
+    differ = [name for name in SAMPLE if len({twin[name] for twin in twins}) > 1]
+    said = [SAMPLE[name].format(row[name]) for name in differ]
+    return str(row["training"]) + (f" ({', '.join(said)})" if said else "")
+
+
+def late(points: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
+    """Runs at the beginning of a line, with the concepts that have no point there."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    order = points.drop_duplicates("run_id").sort_values("training_steps")
+    for concept, own in points.groupby("concept"):
+        early = order[order["training_steps"] < own["training_steps"].min()]
+        if len(early):
+            found.setdefault(tuple(early["run_id"]), []).append(str(concept))
+    return found
+
+
+def best_layer(concepts: pd.DataFrame) -> pd.DataFrame:
+    """The best of a run's chosen layers for each concept, by its unit's IoU on calibration images."""
+    ordered = concepts.sort_values(["calibration_iou", "layer"], ascending=[False, True], kind="stable")
+    return ordered.drop_duplicates(["run_id", "concept"])

@@ -1,0 +1,139 @@
+"""The form that queues a job: what, when, what it costs, how many images its intervals need."""
+
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.widgets import form, job_time, jobs, times, url, words
+from jobs.kinds.requests import KINDS, DissectRequest, Request, parse
+
+MOST = 1_000_000  # images that a request may ask for
+WIDTHS = (0.02, 0.05, 0.1, 0.2)
+WIDTH_HELP = (
+    "The evaluation images at which the median 95 % interval of the named units is as wide as this, as the "
+    "newest run of the same generator and segmenter has it; a run that is still going will do."
+)
+
+
+def choices(models: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What the form offers where a field names a model, a layer or a concept, with those that the address
+    names."""
+    offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
+    for role, names in offered.items():
+        names += [url.get(role)] if url.get(role) and url.get(role) not in names else []
+    chosen = url.get("generator", next(iter(offered["generator"]), ""))
+    generator = next((m for m in models if m["name"] == chosen), {})
+    layers = [layer["name"] for layer in generator.get("layers", ())]
+    sees = url.get("segmenter") or generator.get("default_segmenter")
+    concepts = [c["name"] for m in models if m["name"] == sees for c in m["concepts"]]
+    concepts += [url.get("concept")] if url.get("concept") and url.get("concept") not in concepts else []
+    segmenters = ["", *offered["segmenter"]]
+    return {
+        "generator": offered["generator"],
+        "segmenter": segmenters,
+        "second_segmenter": segmenters,
+        "layers": layers,
+        "layer": layers,
+        "concept": concepts,
+    }
+
+
+def kind() -> type[Request]:
+    """Which kind of job."""
+    offered = {name: one.TITLE for name, one in KINDS.items() if one.TITLE}
+    name = url.choice(
+        st.segmented_control, "What", "kind", list(offered), required=True, format_func=offered.__getitem__
+    )
+    chosen = KINDS[name]
+    if chosen is not DissectRequest:
+        st.caption((chosen.__doc__ or "").split("\n")[0])
+    return chosen
+
+
+def ask() -> None:
+    """The form, the button, the cost."""
+    offered = choices(jobs.client().models())
+    if not offered["generator"]:
+        st.info("No generator is known; add one with `ganatomy models add`.", icon=":material/lightbulb:")
+        return
+    chosen_kind = kind()
+    fields, more = st.container(), opened()
+    with fields:
+        filled = form.values(chosen_kind, offered, more)
+    others = [name for name in offered["generator"] if name != filled.get("generator")]
+    with more:
+        chosen = job_time.ask(others if chosen_kind is DissectRequest else [])
+    request = parse(chosen_kind.KIND, filled)
+    act(request, chosen)
+    if isinstance(request, DissectRequest):
+        images(request)
+
+
+def opened() -> DeltaGenerator:
+    """The folded part of the form; open when the address says something of it."""
+    said = url.get("when", "now") != "now" or bool(url.get("then"))
+    return st.expander("More: when, how urgent, for whom", icon=":material/tune:", expanded=said)
+
+
+def act(request: Request, chosen: job_time.Timing) -> None:
+    """The button, the cost, and in a sentence what will happen when."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Schedule" if chosen.cron else "Queue", icon=":material/play_arrow:"):
+            schedule(request, chosen) if chosen.cron else queue(request, chosen)
+        cost(request)
+    if said := job_time.sentence(chosen):
+        st.caption(said)
+
+
+def cost(request: Request) -> None:
+    """What the job is likely to take, before it starts."""
+    estimate = jobs.client().estimate(request)
+    counted = isinstance(request, DissectRequest)
+    parts = [words.count(estimate.images, "image")] if counted else []
+    if estimate.seconds is not None:
+        parts.append(f"about {words.seconds(estimate.seconds)}")
+    if estimate.disk_bytes is not None:
+        parts.append(f"{estimate.disk_bytes / 1e6:,.0f} MB")
+    st.caption(f"{', '.join(parts)} ({estimate.basis})" if parts else estimate.basis)
+
+
+def images(request: DissectRequest) -> None:
+    """How many images bring the intervals under a width, and a button that asks for as many."""
+    with st.container(horizontal=True, vertical_alignment="center", key="how-many"):
+        width = url.choice(
+            st.selectbox, "Interval width wanted", "width", WIDTHS, 0.05, help=WIDTH_HELP, width=220
+        )
+        needed = jobs.client().images_for(request, width)
+        if needed is None:
+            st.caption(
+                "How many images that needs is known after a first run of these models; 200 images will do."
+            )
+            return
+        st.caption(
+            f"about {words.count(needed.images, 'image')} for intervals under {width:g}, from run "
+            f"{needed.run_id} ({words.count(needed.run_images, 'image')})"
+        )
+        fill = min(max(needed.images, 1), MOST)
+        if fill != request.images:
+            st.button(f"Ask for {fill:,}", icon=":material/edit:", on_click=lambda: url.put(images=fill))
+
+
+def queue(request: Request, chosen: job_time.Timing) -> None:
+    """Submit, say what came of it, and show the job; those that follow wait behind it."""
+    follow = {"layers": None} | ({} if url.get("segmenter") else {"segmenter": None})
+    later = [request.model_copy(update={**follow, "generator": name}) for name in chosen.then]
+    first, *others = jobs.client().pipeline([request, *later], chosen.when)
+    for submission in (first, *others):
+        st.toast(submission.message, icon=":material/info:" if submission.already else ":material/check:")
+    url.put(job=first.job_id)
+    if first.job_id is None and first.run_id:
+        st.success(first.message, icon=":material/check:")
+        jobs.results(request.KIND, first.run_id)
+
+
+def schedule(request: Request, chosen: job_time.Timing) -> None:
+    """Keep a schedule, and say when it comes."""
+    view = jobs.client().schedule(chosen.name, request, chosen.cron, chosen.when)
+    assert view.next_at is not None
+    st.toast(f"{words.plain(view.name)}: first on {times.said(view.next_at)}.", icon=":material/check:")

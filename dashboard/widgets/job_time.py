@@ -1,0 +1,69 @@
+"""When a job runs: now, at a time, or whenever a cron expression says so; how urgent; what comes after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from dashboard.widgets import jobs, times, url
+from jobs.kinds.requests import When
+
+LABELS = {"now": "Now", "at": "At a time", "every": "Again and again"}
+CRON = "Minute, hour, day, month, weekday, in UTC. `0 2 * * *` is 02:00 each day, `0 6 * * 1` Monday 06:00."
+ANOTHER = (
+    "Other generators, in this order: each waits until the one before is done, with its own segmenter "
+    "unless one is chosen, and all its layers."
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What was chosen: `cron` and `name` are empty unless a schedule is meant."""
+
+    when: When
+    cron: str = ""
+    name: str = ""
+    then: tuple[str, ...] = ()
+
+
+def ask(generators: Sequence[str]) -> Timing:
+    """Draw the choices; what they hold. `generators`: those that may be dissected after the first."""
+    how = url.choice(
+        st.segmented_control, "Run", "when", list(LABELS), format_func=LABELS.__getitem__, width="content"
+    )
+    with st.grid(min_column_width=220):
+        if how == "every":
+            cron = url.text(st.text_input, "Cron (UTC)", "cron", default="0 2 * * *", help=CRON)
+            default = f"{url.get('generator', 'job')} at night"
+            name = url.text(st.text_input, "Schedule's name", "name", default=default)
+        moment = chosen_moment() if how == "at" else None
+        help_text = "1 runs first, 9 last; among equals, owners take turns."
+        priority = url.whole(st.number_input, "Priority", "priority", 1, 9, 5, help=help_text)
+        then: list[str] = []
+        if how != "every" and generators:
+            then = url.several(
+                st.multiselect, "Then", "then", generators, help=ANOTHER, placeholder="Nothing more"
+            )
+    if how == "every":
+        return Timing(When(priority=priority), cron.strip(), name.strip())
+    return Timing(When(priority=priority, at=moment), then=tuple(then))
+
+
+def chosen_moment() -> datetime:
+    """A time, held in the address as `at`; the next full hour until one is chosen."""
+    default = times.utc().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return url.moment(st.datetime_input, "At (UTC)", "at", default)
+
+
+def sentence(timing: Timing) -> str:
+    """What will happen, in a sentence. Raises GanatomyError for a cron expression that is none."""
+    if timing.cron:
+        coming = times.said(jobs.client().next_time(timing.cron))
+        again = any(view.name == timing.name for view in jobs.client().schedules())
+        replaced = " A schedule of that name is there already; the button replaces it." if again else ""
+        return f"First on {coming}. It queues nothing while its result is there already.{replaced}"
+    if timing.when.at is None:
+        return ""
+    past = timing.when.at <= times.utc()
+    return "That time is past, so it runs at once." if past else f"Runs on {times.said(timing.when.at)}."

@@ -1,0 +1,128 @@
+"""Jobs as pages see them: the client, progress that moves by itself, whether anybody works."""
+
+import streamlit as st
+
+from dashboard.widgets import page, times, words
+from jobs.queue.client import Client
+from jobs.queue.records import JobView
+
+COLOURS = {
+    "waiting": "gray",
+    "queued": "gray",
+    "running": "blue",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "orange",
+}
+
+
+@st.cache_resource
+def _client(root: str) -> Client:
+    return Client.at(root)
+
+
+def client() -> Client:
+    """The client of this dashboard's store, one for all sessions."""
+    return _client(str(page.layout().root))
+
+
+def active() -> list[JobView]:
+    """Jobs that have not ended, running ones first."""
+    jobs = [job for job in client().jobs() if not job.ended]
+    return sorted(jobs, key=lambda job: (job.state != "running", job.created_at))
+
+
+def badge(job: JobView) -> None:
+    """The job's state."""
+    st.badge(job.state, color=COLOURS.get(job.state, "gray"))  # type: ignore[arg-type]
+
+
+def use(job: JobView) -> str:
+    """What a running job has: device, CPU, memory, GPU memory, worker, in one line."""
+    parts = [job.device or "no device yet"]
+    if job.cpu_percent is not None:
+        parts.append(f"CPU {job.cpu_percent:.0f} %")
+    if job.memory_bytes:
+        parts.append(f"memory {size(job.memory_bytes)}")
+    if job.gpu_memory_bytes:
+        parts.append(f"GPU memory {size(job.gpu_memory_bytes)}")
+    return " · ".join([*parts, *([f"worker {job.worker}"] if job.worker else [])])
+
+
+def size(count: int) -> str:
+    """Bytes as a person says them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+# The pages that show a run, by the kind of the job that made it.
+SHOWN_BY = {"dissect": ("units", "layers", "ablate"), "ace": ("causes",)}
+SHOWN_BY |= {"context": ("context",), "artifacts": ("artifacts",)}
+
+
+def results(kind: str, run_id: str) -> None:
+    """The ways into a run's results."""
+    with st.container(horizontal=True):
+        for name in SHOWN_BY.get(kind, ()):
+            st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": run_id})
+
+
+def pace(job: JobView) -> str:
+    """Stage, images done, speed, time left, in one line."""
+    if job.state == "waiting":
+        return f"waits until {times.said(job.not_before)}" if job.not_before else f"waits: {job.stage}"
+    parts = [job.stage] if job.stage else []
+    if job.total:
+        parts.append(f"{job.done:,} of {job.total:,} images")
+    if job.images_per_s:
+        parts.append(f"{job.images_per_s:.1f} images/s")
+    if job.seconds_left is not None:
+        parts.append(f"{words.seconds(job.seconds_left)} left")
+    if job.published:
+        parts.append(f"published {words.count(job.published, 'time')}")
+    return " · ".join(parts) or "waits for its turn"
+
+
+def share(job: JobView) -> float:
+    """How much is done, 0 to 1."""
+    return min(job.done / job.total, 1.0) if job.total else 0.0
+
+
+def progress(job: JobView) -> None:
+    """A job that has not ended: title, state, bar."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{job.title}**", width="content")
+        badge(job)
+    st.progress(share(job), text=pace(job))
+
+
+@st.fragment(run_every=2, key="running")
+def running() -> None:
+    """What runs or waits, live; nothing when all is quiet. A job that ends draws the whole page again."""
+    jobs = active()
+    before = st.session_state.get("running-jobs", set())
+    now = {job.id for job in jobs}
+    st.session_state["running-jobs"] = now
+    if before - now:
+        st.rerun()
+    if not jobs:
+        return
+    with st.container(border=True):
+        for job in jobs[:3]:
+            progress(job)
+        if len(jobs) > 3:
+            st.caption(f"and {words.count(len(jobs) - 3, 'more job')}")
+        nobody(waits=True)
+        st.page_link("views/jobs.py", label="Watch on the Jobs page", icon=":material/schedule:")
+
+
+def nobody(waits: bool) -> None:
+    """Says so when something waits and no worker is there to take it.
+
+    In a container of its own, also when that is empty: what follows stays in its place.
+    """
+    with st.container():
+        if waits and not client().workers():
+            st.warning(
+                "No worker is alive, so queued jobs wait; start one with `ganatomy worker`.",
+                icon=":material/bedtime:",
+            )

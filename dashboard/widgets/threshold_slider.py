@@ -1,0 +1,173 @@
+"""The threshold slider: scores and outlines at any threshold, from the joint counts kept with the run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analysis.counting import agreement
+from dashboard.charts import dissection
+from dashboard.widgets import pickers, url, words
+from dashboard.widgets.rows import Row, rows
+from db.errors import StoreError
+from db.queries import runs
+from db.store import bundles
+
+Counts = Mapping[str, "np.ndarray[Any, Any]"]
+SCORED = "scored"
+INKS = [dissection.BAR, "#8086e0"]  # of IoU and null, as in the bars
+TAILS = {"20 %": 0.2, "10 %": 0.1, "5 %": 0.05, "2 %": 0.02, "1 %": 0.01, "0.5 %": 0.005}
+
+
+@st.cache_resource(max_entries=12, show_spinner="Reading counts")
+def _counts(bundle: str, layer: str) -> Counts:
+    try:
+        return dict(bundles.read(Path(bundle)).array(f"counts-{layer}"))
+    except KeyError:
+        raise StoreError(
+            f"No counts of {layer} were kept with this run; dissect it again to move its thresholds."
+        ) from None
+
+
+def counts(run: pickers.Run, layer: str) -> Counts:
+    """The layer's joint counts, see `analysis.counting.agreement`."""
+    return _counts(run.bundle, layer)
+
+
+def places(run: pickers.Run) -> dict[str, int]:
+    """Where each concept lies in the counts: its number in the label maps, from 0."""
+    found = runs.concepts(run.snapshot, run.id)
+    return dict(zip(found["concept"], (int(label) - 1 for label in found["label"]), strict=True))
+
+
+def tail() -> float | None:
+    """The gallery's slider: each unit at the threshold that was scored, or at one share of pixels for all."""
+    chosen = url.choice(
+        st.select_slider,
+        "Threshold",
+        "tail",
+        [SCORED, *TAILS],
+        width=260,
+        help=f"{words.HELP['threshold']} Here: the share of pixels that each unit marks, its strongest ones.",
+    )
+    return TAILS.get(chosen)
+
+
+def follow(
+    run: pickers.Run, layer: str, units: pd.DataFrame, rule: runs.Rule, fraction: float | None
+) -> pd.DataFrame:
+    """The units' scores at the slider's tail; intervals go, q-values stay those of the scored threshold."""
+    if fraction is None or units.empty:
+        return units
+    found = counts(run, layer)
+    edges = agreement.edge_of_tail(found, fraction)
+    place = units["concept"].map(places(run))
+    known = place.notna().to_numpy()
+    unit, concept = units["unit"].to_numpy()[known], place[known].astype(int).to_numpy()
+    moved = units.assign(iou_low=np.nan, iou_high=np.nan)
+    values = {**agreement.measures_at(found, edges), "null_iou": agreement.null_iou_at(found, edges)}
+    for column, value in values.items():
+        moved.loc[known, column] = value[unit, concept]
+    moved["threshold"] = found["edges"][moved["unit"], edges[moved["unit"]]]
+    more = (moved["q_value"] <= rule.level) & (moved["iou"] > moved["null_iou"])
+    moved["detector"] = (moved["iou"] > moved["mask_iou"]).fillna(False)
+    moved["passes"] = (moved["iou"] > rule.cut) if rule.name == "paper" else more
+    return moved.assign(passes=moved["passes"].fillna(False).astype(bool))
+
+
+def unit(run: pickers.Run, layer: str, number: int, scores: pd.DataFrame) -> float:
+    """One unit's slider, with the score beside one concept; the threshold chosen."""
+    side, main = st.columns([2, 3], gap="medium")
+    with side:
+        row = _concept(scores)
+    found = counts(run, layer)
+    edges = found["edges"][number]
+    place = places(run)[row["concept"]]
+    scored = int(found["pair"][number, place])  # -1: no edge was admissible
+    mine = {name: value[number : number + 1] if value.ndim > 1 else value for name, value in found.items()}
+    shares = agreement.tail(mine["pixels"])[0]
+    steps = [k for k in range(len(edges)) if shares[k] > 0] or [0]
+    edge = url.choice(
+        main.select_slider,
+        "Threshold",
+        "t",
+        steps,
+        default=scored if scored in steps else steps[-1],
+        format_func=lambda k: f"{edges[k]:.3g}: {_percent(shares[k])} of pixels",
+        help=words.HELP["threshold"],
+    )
+    at = {**row, **_moved(mine, place, edge)} if edge != scored else row
+    dissection.chart(at, dissection.scale([row, at]))
+    _tell(edge == scored, row)
+    with st.expander("IoU at every threshold", icon=":material/show_chart:"):
+        _curve(mine, place, edge, row)
+    return float(edges[edge])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else "all"
+
+
+def _concept(scores: pd.DataFrame) -> Row:
+    """The concept that the slider is about: the unit's name, or another."""
+    known = {row["concept"]: row for row in rows(scores)}
+    name = next((row["concept"] for row in known.values() if row["label"]), next(iter(known)))
+    chosen = url.choice(
+        st.selectbox, "Beside the concept", "concept", list(known), default=name, reset=("t",)
+    )
+    return known[chosen]
+
+
+def _moved(mine: Counts, concept: int, edge: int) -> Row:
+    """What changes with the threshold; there is no interval but at the scored one."""
+    values = {name: float(value[0, concept]) for name, value in agreement.measures_at(mine, edge).items()}
+    null = float(agreement.null_iou_at(mine, edge)[0, concept])
+    return {**values, "null_iou": null, "iou_low": None, "iou_high": None}
+
+
+def _tell(at_scored: bool, row: Row) -> None:
+    """Which threshold this is, and the way back to the scored one."""
+    if at_scored:
+        ceiling = words.score(row["ceiling_iou"])
+        told = f"The scored threshold, chosen on calibration images. Resolution ceiling {ceiling}."
+        st.caption(told, help=words.HELP["ceiling_iou"])
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Not the scored threshold: no interval here.")
+        if st.button("Back to the scored one", type="tertiary", icon=":material/undo:"):
+            url.put(t=None)
+            st.rerun()
+
+
+def _curve(mine: Counts, concept: int, edge: int, row: Row) -> None:
+    """IoU and null against the share of pixels that the unit marks."""
+    edges = range(mine["pixels"].shape[-1] - 1)
+    frame = pd.DataFrame(
+        {
+            "share": agreement.tail(mine["pixels"])[0],
+            "IoU": agreement.iou_curve(mine["joint"], mine["pixels"], mine["areas"])[0, concept],
+            "null": [float(agreement.null_iou_at(mine, k)[0, concept]) for k in edges],
+            "here": [k == edge for k in edges],
+        }
+    )
+    frame = frame[frame["share"] > 0]
+    x = alt.X("share:Q", title="share of pixels", scale=alt.Scale(type="log"), axis=alt.Axis(format="~%"))
+    lines = (
+        alt.Chart(frame.melt(["share", "here"], ["IoU", "null"], "score", "value"))
+        .mark_line()
+        .encode(
+            x=x,
+            y=alt.Y("value:Q", title=None),
+            color=alt.Color("score:N", title=None, scale=alt.Scale(domain=["IoU", "null"], range=INKS)),
+            tooltip=["score", "value"],
+        )
+    )
+    here = alt.Chart(frame[frame["here"]]).mark_point(size=90, filled=True).encode(x=x, y="IoU:Q")
+    floor = pd.DataFrame({"mask": [row["mask_iou"]]})
+    ticks = alt.Chart(floor.dropna()).mark_rule(strokeDash=[4, 3], color="#e0782f").encode(y="mask:Q")
+    st.altair_chart((lines + here + ticks).properties(height=220), alt="IoU against the threshold")
+    st.caption("Dashed: the best constant mask.")

@@ -1,0 +1,190 @@
+"""The Compare page's questions: arms (a run and one of its layers each) beside each other.
+
+Only concepts that every arm's vocabulary has are counted; a unit whose name is another counts as not named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from db.queries.runs import Rule
+from db.schema.base import concept, generator, layer, run, unit_concept
+from db.schema.views import unit_label
+from db.store.publication import Snapshot
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: one layer of one run."""
+
+    run_id: str
+    layer: str
+
+    def __str__(self) -> str:
+        return f"{self.run_id}:{self.layer}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """The arms, the rule that names units, whether IoU is taken as a share of the resolution ceiling, and
+    whether only units count that beat their concept's constant mask."""
+
+    arms: tuple[Arm, ...]
+    rule: Rule
+    over_ceiling: bool = False
+    detectors: bool = False
+
+
+def _within(rows: Any, arms: Sequence[Arm]) -> sa.ColumnElement[bool]:
+    pairs = [(rows.c.run_id == arm.run_id) & (rows.c.layer == arm.layer) for arm in arms]
+    return sa.or_(sa.false(), *pairs)
+
+
+def _reached(rows: Any, value: sa.ColumnElement[Any], over_ceiling: bool) -> sa.ColumnElement[Any]:
+    """The value, or its share of the ceiling; NULL where the grid cannot show the concept at all."""
+    return value / sa.func.nullif(rows.c.ceiling_iou, 0.0) if over_ceiling else value
+
+
+def passes(question: Question, rows: Any = unit_label) -> sa.ColumnElement[bool]:
+    """Whether a unit is named. The paper's cut may be on the share of the ceiling; evidence does not change
+    with it."""
+    rule = question.rule
+    if rule.name == "calibrated" or not question.over_ceiling:
+        return rule.passes(rows) & _counts(question, rows)
+    over = sa.func.coalesce(_reached(rows, rows.c.iou, True) > rule.cut, sa.false())
+    return over & _counts(question, rows)
+
+
+def _counts(question: Question, rows: Any) -> sa.ColumnElement[bool]:
+    """Whether a unit is looked at: every unit, or those that beat their concept's constant mask."""
+    return sa.func.coalesce(rows.c.detector, sa.false()) if question.detectors else sa.true()
+
+
+def dissections(snapshot: Snapshot) -> pd.DataFrame:
+    """Every dissection, newest first, with what is known of its generator's data and training."""
+    g = generator.c
+    chosen = sa.select(run, g.trained_on, g.training, g.training_steps, g.training_images)
+    joined = run.outerjoin(generator, run.c.run_id == g.run_id)
+    chosen = chosen.select_from(joined).where(run.c.kind == "dissection")
+    return snapshot.read(chosen.order_by(run.c.started_at.desc(), run.c.run_id))
+
+
+def layers(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
+    """The layers of these runs, each in its generator's order."""
+    chosen = sa.select(layer).where(layer.c.run_id.in_(list(runs)))
+    return snapshot.read(chosen.order_by(layer.c.run_id, layer.c.position))
+
+
+def vocabularies(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
+    """The concepts of these runs: run_id, concept, category, how often their images show it, and `shared`:
+    whether every one of the runs has it, under the same category."""
+    c, both = concept.c, shared(runs).subquery()
+    is_shared = both.c.concept.is_not(None).label("shared")
+    often = (c.images, c.calibration_frequency, c.calibration_images)
+    chosen = sa.select(c.run_id, c.concept, c.category, *often, is_shared)
+    same = (c.concept == both.c.concept) & (c.category == both.c.category)
+    chosen = chosen.select_from(concept.outerjoin(both, same))
+    return snapshot.read(chosen.where(c.run_id.in_(list(runs))).order_by(c.run_id, c.label))
+
+
+def shared(runs: Sequence[str]) -> sa.Select[Any]:
+    """Concept and category of those that every one of these runs has, as a select."""
+    c = concept.c
+    many = sa.func.count(sa.distinct(c.run_id)) == len(set(runs))
+    chosen = sa.select(c.concept, c.category).where(c.run_id.in_(list(runs)))
+    return chosen.group_by(c.concept, c.category).having(many)
+
+
+def _runs(question: Question) -> list[str]:
+    return sorted({arm.run_id for arm in question.arms})
+
+
+def named(snapshot: Snapshot, question: Question) -> pd.DataFrame:
+    """For each arm and shared concept that names a unit or perhaps does: units, those that surely and those
+    that perhaps are over the paper's cut, and those that beat the constant mask.
+
+    `surely` and `perhaps` go by the units' own 95 % intervals: the range of the count if all units err
+    together, as they do in part, having seen the same images. A unit without interval (fewer than 20 images
+    show its concept) is over the cut surely never, and perhaps when it is named. NULL under the calibrated
+    rule, which has no cut.
+    """
+    u = unit_label.c
+    return snapshot.read(_named(question).order_by(u.run_id, u.layer, u.concept, u.category))
+
+
+def _named(question: Question) -> sa.Select[Any]:
+    u, both = unit_label.c, shared(_runs(question)).subquery()
+    named_so, cut = passes(question), question.rule.cut
+    low, high = (_reached(unit_label, value, question.over_ceiling) for value in (u.iou_low, u.iou_high))
+    among = _counts(question, unit_label)
+    surely = sa.func.coalesce(low > cut, sa.false()) & among
+    perhaps = sa.func.coalesce(high > cut, named_so) & among
+    tally: list[sa.ColumnElement[Any]] = [
+        sa.func.count().filter(named_so).label("units"),
+        sa.func.count().filter(surely).label("surely"),
+        sa.func.count().filter(perhaps).label("perhaps"),
+        sa.func.count().filter(named_so & sa.func.coalesce(u.detector, sa.false())).label("detectors"),
+    ]
+    if question.rule.name == "calibrated":
+        tally[1:3] = [sa.null().label("surely"), sa.null().label("perhaps")]
+    facts = [u.run_id, u.layer, u.concept, u.category]
+    known = (u.concept == both.c.concept) & (u.category == both.c.category)
+    chosen = sa.select(*facts, *tally).select_from(unit_label.join(both, known))
+    return chosen.where(_within(unit_label, question.arms)).group_by(*facts)
+
+
+def outside(snapshot: Snapshot, question: Question) -> pd.DataFrame:
+    """For each arm, how many units the rule names by a concept that some other arm does not have."""
+    u, both = unit_label.c, shared(_runs(question)).subquery()
+    known = sa.exists().where((both.c.concept == u.concept) & (both.c.category == u.category))
+    chosen = sa.select(u.run_id, u.layer, sa.func.count().label("units"))
+    chosen = chosen.where(_within(unit_label, question.arms), passes(question), ~known)
+    return snapshot.read(chosen.group_by(u.run_id, u.layer).order_by(u.run_id, u.layer))
+
+
+def best(snapshot: Snapshot, question: Question) -> pd.DataFrame:
+    """The best unit of each arm for each shared concept: its row of unit_concept, and `named`: whether the
+    rule names it so.
+
+    Best on calibration images: its IoU, measured on others, was not chosen by them. Where a concept has no
+    threshold for any unit of an arm, there is no row.
+    """
+    c, both = unit_concept.c, shared(_runs(question)).subquery()
+    known = (c.concept == both.c.concept) & (c.category == both.c.category)
+    order = (c.calibration_iou.desc().nulls_last(), c.iou.desc().nulls_last(), c.unit)
+    place = sa.func.row_number().over(partition_by=(c.run_id, c.layer, c.concept), order_by=order)
+    ranked = (
+        sa.select(
+            unit_concept,
+            (passes(question, unit_concept) & sa.func.coalesce(c.label, sa.false())).label("named"),
+            place.label("place"),
+        )
+        .select_from(unit_concept.join(both, known))
+        .where(_within(unit_concept, question.arms), c.iou.is_not(None))
+        .subquery()
+    )
+    columns = [column for column in ranked.c if column.name != "place"]
+    chosen = sa.select(*columns).where(ranked.c.place == 1)
+    return snapshot.read(chosen.order_by(ranked.c.run_id, ranked.c.layer, ranked.c.concept))
+
+
+def statement(question: Question) -> str:
+    """The page's counts as a statement for the SQL page: each arm and category in which some unit has a name.
+    Where there is no row, the page counts nothing."""
+    rows = _named(question).subquery("named")
+    c = rows.c
+    chosen = sa.select(
+        c.run_id,
+        c.layer,
+        c.category,
+        sa.func.sum(c.units).label("named"),
+        sa.func.sum(c.surely).label("surely"),
+        sa.func.sum(c.perhaps).label("perhaps"),
+        sa.func.sum(c.detectors).label("detectors"),
+        sa.func.count().filter(c.units > 0).label("concepts"),
+    )
+    ordered = chosen.group_by(c.run_id, c.layer, c.category).order_by(c.run_id, c.layer, c.category)
+    return str(ordered.compile(compile_kwargs={"literal_binds": True}))

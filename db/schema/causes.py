@@ -1,0 +1,154 @@
+"""The tables of causes: which units make a concept appear, and what editing them does."""
+
+from db.schema.base import metadata as metadata
+from db.schema.base import real, table, text, truth, whole
+
+ace_unit = table(
+    "ace_unit",
+    "The units that together cause a concept, ranked by learned alpha (Bau et al. 2019, section 3.2).",
+    text("layer", "Layer of the units."),
+    text("concept", "The concept caused."),
+    whole("unit", "Number of the unit, from 0."),
+    real("alpha", "Learned strength, 0 to 1; the mean over the learning seeds."),
+    real("alpha_low", "Least alpha over the learning seeds."),
+    real("alpha_high", "Greatest alpha over the learning seeds."),
+    whole("rank", "Place by alpha, 1 being the largest; equal alphas by calibration IoU."),
+    real("ablate_value", "What an ablation sets the unit to: 0, or its mean."),
+    real("insert_value", "The constant that an insertion sets the unit to."),
+)
+
+ace_curve = table(
+    "ace_curve",
+    "Effect of the first n units of a ranking on a concept, on latents that chose no ranking.",
+    text("layer", "Layer of the units."),
+    text("concept", "The concept measured."),
+    text("ranking", "How units are ranked: ace, iou, single (effect of the unit alone), hand; or random."),
+    text("edit", "ablate, insert, or both: insert minus ablate, the average causal effect."),
+    whole("units", "Number n of units edited, at all cells."),
+    real("effect", "Mean change of the concept's share of pixels; positive: removed or added."),
+    real("effect_low", "Lower end of the 95 % interval over images; of random sets, their 2.5 % quantile."),
+    real("effect_high", "Upper end of the 95 % interval over images; of random sets, their 97.5 % quantile."),
+    real("relative_effect", "Effect over the concept's share before the edit (whole map)."),
+    real("relative_low", "Lower end of the relative effect, likewise."),
+    real("relative_high", "Upper end of the relative effect, likewise."),
+    real(
+        "one_cell_effect",
+        "One cell alone edited: the share of that cell that loses the concept (ablate, over the cells that "
+        "held it) or gains it (insert, over those that did not); both: over all cells, the ACE at one cell.",
+    ),
+    real("one_cell_low", "Lower end of its 95 % interval, the image being the cluster."),
+    real("one_cell_high", "Upper end of its 95 % interval."),
+    real("one_cell_relative", "The same over the concept's share of those cells before; NULL for insert."),
+    real("one_cell_relative_low", "Lower end of its 95 % interval, the image being the cluster."),
+    real("one_cell_relative_high", "Upper end of its 95 % interval."),
+    real("created", "Share of pixels that newly carry the concept."),
+    real("image_distance", "Root mean square change of the pixels, images being in [-1, 1]."),
+    real("realism", "Mean realism score of the edited images (Kynkäänniemi et al. 2019); n = 0 unedited."),
+    real(
+        "as_good",
+        "Share of random sets, this one counted among them, of as much effect on the same images; random: "
+        "NULL.",
+    ),
+    real(
+        "energy",
+        "Energy of the edit, the sum over its units of E (value - activation)^2, over that of the first n by "
+        "ACE; random: the mean over sets.",
+    ),
+    whole("sets", "Number of random sets; 1 for a ranking."),
+    whole("images", "Number of test images scored, each set."),
+)
+
+unit_effect = table(
+    "unit_effect",
+    "What editing each single unit does to every concept, chosen and scored on other latents.",
+    text("layer", "Layer of the unit."),
+    text("concept", "The concept measured."),
+    whole("unit", "Number of the unit, from 0."),
+    text("edit", "ablate, insert, or both: insert minus ablate, the average causal effect."),
+    real("choosing_effect", "Mean share of pixels removed or added, on the choosing latents."),
+    real("effect", "The same on test latents."),
+    real("effect_low", "Lower end of the 95 % interval, the image being the cluster."),
+    real("effect_high", "Upper end of the 95 % interval."),
+    real("relative_effect", "Effect over the concept's share before the edit."),
+    whole("rank", "Place by this edit's choosing_effect among the layer's units, 1 being the largest."),
+    whole("images", "Number of test images scored."),
+)
+
+side_effect = table(
+    "side_effect",
+    "What editing the units of one concept does to every concept.",
+    text("layer", "Layer of the units."),
+    text("concept", "The concept whose units are edited."),
+    text("ranking", "How the units are ranked: ace, iou, single, hand; or random."),
+    text("edit", "What is done: ablate or insert."),
+    whole("units", "Number n of units edited."),
+    text("affected", "The concept that is measured."),
+    real("before", "Its share of pixels before the edit."),
+    real("change", "Mean change of that share; negative: removed."),
+    real("change_low", "Lower end of the 95 % interval over images; of random sets, their 2.5 % quantile."),
+    real("change_high", "Upper end of the 95 % interval over images; of random sets, their 97.5 % quantile."),
+    real("relative_change", "Change over the share before."),
+)
+
+ace_overlap = table(
+    "ace_overlap",
+    "How far the learning seeds agree on the first n units.",
+    text("layer", "Layer of the units."),
+    text("concept", "The concept caused."),
+    whole("units", "Number n of units."),
+    real(
+        "overlap",
+        "Share of a seed's first n units that another seed has too, both letting them act (alpha over 0); "
+        "mean over pairs of seeds.",
+    ),
+)
+
+ace_learning = table(
+    "ace_learning",
+    "How alpha was learned: the loss on training and on stopping latents, step by step.",
+    text("layer", "Layer of the units."),
+    text("concept", "The concept caused."),
+    whole("seed", "Number of the learning seed, from 0."),
+    whole("step", "Number of the step."),
+    real("train_loss", "Mean loss over the steps since the last row: penalty minus stratified effect."),
+    real("stop_loss", "The same loss on the stopping latents, at fixed cells."),
+    truth("stopped", "Whether the learning stopped here because the stop loss had reached a plateau."),
+)
+
+ace_summary = table(
+    "ace_summary",
+    "One row a scoring segmenter: how a concept's causes were learned, and what that cost.",
+    text("layer", "Layer of the units."),
+    text("concept", "The concept caused."),
+    text("segmenter", "The segmenter that scored."),
+    whole("seeds", "Number of learning seeds."),
+    whole("steps", "Most steps that a seed could take."),
+    text("penalty", "norm or squared."),
+    real("penalty_weight", "Weight lambda of the penalty; the mean over the learning seeds."),
+    text("ablate_kind", "What an ablation sets units to: zero, or mean (their mean)."),
+    text("insert_kind", "The constants inserted: mean (k), double (2k) or q99 (99 % quantile)."),
+    whole("top_units", "Number n of units of the causal set."),
+    real("top_overlap", "The overlap (table ace_overlap) of the seeds' first n units."),
+    whole(
+        "acting_units", "Units whose alpha is over 0 for any seed; beyond them ACE's order is that by IoU."
+    ),
+    whole("acting_least", "Units whose alpha is over 0, in the seed that has fewest."),
+    whole("acting_most", "Units whose alpha is over 0, in the seed that has most."),
+    real("effect", "Average causal effect of the first n units, whole map, by this segmenter."),
+    real("effect_low", "Lower end of its 95 % interval, the image being the cluster."),
+    real("effect_high", "Upper end of its 95 % interval."),
+    real("removed", "Share of the concept removed by ablating them, whole map, by this segmenter."),
+    real("removed_low", "Lower end of its 95 % interval, the image being the cluster."),
+    real("removed_high", "Upper end of its 95 % interval."),
+    real(
+        "stratified_effect",
+        "Effect of the learned alphas on test latents, in probability at stratified cells; mean over seeds.",
+    ),
+    real("uniform_effect", "The first n units' average causal effect at one cell drawn uniformly."),
+    real("uniform_low", "Lower end of its 95 % interval, the image being the cluster."),
+    real("uniform_high", "Upper end of its 95 % interval."),
+    whole("generator_passes", "Images that went through the whole generator."),
+    whole("tail_passes", "Images that went through its tail."),
+    whole("segmenter_passes", "Images that were segmented."),
+    real("seconds", "Seconds that it took."),
+)

@@ -1,0 +1,25 @@
+"""The store: bundles, the published versions of the DuckDB file, and how one becomes the other.
+
+>>> from db import store
+>>> store.publish(layout, ["run-1"])
+>>> snapshot = store.open(layout)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from db.store.publication import open as open
+    from db.store.publication import publish as publish
+    from db.store.publication import rebuild as rebuild
+    from db.store.snapshot import Snapshot as Snapshot
+
+__all__ = ["Snapshot", "open", "publish", "rebuild"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when asked for: publishing brings pandas and DuckDB, which the layout of a store does not need."""
+    if name in __all__:
+        from db.store import publication
+
+        return getattr(publication, name)
+    raise AttributeError(f"module 'db.store' has no attribute {name!r}")

@@ -1,0 +1,182 @@
+"""Bundles, the truth of the store: one immutable folder of Parquet, npz and JSON per run and revision.
+
+    bundles/<run_id>/<revision>/manifest.json   format, and hash and size of every other file
+                                run.json        the run's row, readable
+                                tables/*.parquet, arrays/*.npz, files/*
+
+A bundle is written aside, flushed and renamed: one that has its name is whole.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from db.errors import StoreError
+from db.layout import Layout
+from db.schema.effects import metadata
+from db.store import files as disk
+from db.store import formats, frames
+from db.store.bundle import Arrays as Arrays
+from db.store.bundle import Bundle as Bundle
+from db.store.bundle import read as read
+
+MANIFEST = "manifest.json"
+REMOVED = ".removed-"  # what a folder is called on its way out
+_LEFT_S = 86400.0  # what was being written or removed this long ago was left by a killed program
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}")
+
+
+def write(
+    layout: Layout,
+    run: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    arrays: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write the run's next revision (or run["revision"]) and return its folder; it is not published yet.
+
+    A revision that is there already and whole is left as it is, so a repeated step does no harm.
+    """
+    home = layout.bundles / safe(str(run["run_id"]))
+    run = dict(run, revision=int(run.get("revision") or max(_revisions(home), default=0) + 1))
+    final = home / str(run["revision"])
+    if (final / MANIFEST).exists() and _whole(final):
+        return final
+    aside = home / disk.unique(".writing")
+    with disk.writing(f"The bundle {final}"):
+        aside.mkdir(parents=True)
+        try:
+            _fill(aside, run, tables, arrays or {}, files or {})
+            _place(aside, final)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return final
+
+
+def _fill(
+    folder: Path,
+    run: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    files: Mapping[str, bytes],
+) -> None:
+    for kind in ("tables", "arrays", "files"):
+        (folder / kind).mkdir()
+    (folder / "run.json").write_text(json.dumps(run, indent=1, default=_json))
+    pq.write_table(frames.row(metadata.tables["run"], run), folder / "tables" / "run.parquet")
+    for name, frame in tables.items():
+        if name not in metadata.tables:
+            raise StoreError(f"The schema has no table {name!r}; add it to db/schema.py, described.")
+        rows = frames.conform(metadata.tables[name], frame, run_id=str(run["run_id"]))
+        pq.write_table(rows, folder / "tables" / f"{name}.parquet", compression="zstd")
+    for name, group in arrays.items():
+        np.savez(folder / "arrays" / f"{safe(name)}.npz", allow_pickle=False, **group)
+    for name, content in files.items():
+        (folder / "files" / safe(name)).write_bytes(content)
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
+    """Flush every file, then write the manifest that vouches for them."""
+    facts = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        disk.flush(path)
+        facts[path.relative_to(folder).as_posix()] = {
+            "size": path.stat().st_size,
+            "sha256": disk.sha256(path),
+        }
+    manifest = {"format_version": formats.FORMAT, "files": facts}
+    disk.write(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    for path in (folder / "tables", folder / "arrays", folder / "files", folder):
+        disk.flush(path)
+
+
+def _place(aside: Path, final: Path) -> None:
+    if final.exists():  # a damaged revision makes way; it is kept beside, out of sight
+        os.rename(final, final.with_name(disk.unique(".damaged")))
+    os.rename(aside, final)
+    disk.flush(final.parent)
+    disk.flush(final.parent.parent)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        read(path).verify()
+    except StoreError:
+        return False
+    return True
+
+
+def _revisions(home: Path) -> list[int]:
+    if not home.is_dir():
+        return []
+    return sorted(int(p.name) for p in home.iterdir() if p.name.isdecimal() and (p / MANIFEST).exists())
+
+
+def take(layout: Layout, source: Path) -> bool:
+    """Copy a sound bundle (.../run_id/revision) from elsewhere; False when one as new is here."""
+    run_id, revision = safe(source.parent.name), int(source.name)
+    if revision <= max(revisions(layout, run_id), default=0):
+        return False
+    aside = layout.bundles / run_id / disk.unique(".writing")
+    with disk.writing(f"The bundle {run_id}"):
+        try:
+            shutil.copytree(source, aside)
+            for path in (p for p in aside.rglob("*") if p.is_file()):
+                disk.flush(path)
+            _place(aside, layout.bundles / run_id / source.name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def sweep(layout: Layout) -> None:
+    """Remove what killed programs left; what is young may still be in use."""
+    for pattern in (f"{REMOVED}*", "*/.writing-*", "*/.damaged-*"):
+        for folder in layout.bundles.glob(pattern):
+            if time.time() - folder.lstat().st_mtime > _LEFT_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_ids(layout: Layout) -> list[str]:
+    """Every run that has a bundle, published or not."""
+    if not layout.bundles.is_dir():
+        return []
+    return sorted(p.name for p in layout.bundles.iterdir() if not p.name.startswith(".") and _revisions(p))
+
+
+def revisions(layout: Layout, run_id: str) -> list[int]:
+    """The revisions that are there, oldest first."""
+    return _revisions(layout.bundles / run_id)
+
+
+def latest(layout: Layout, run_id: str) -> Bundle:
+    """The newest revision of a run. Raises StoreError when the run has no bundle."""
+    found = revisions(layout, run_id)
+    if not found:
+        raise StoreError(
+            f"There is no run {run_id!r} in {layout.root}; `ganatomy jobs list` shows what there is."
+        )
+    return read(layout.bundles / run_id / str(found[-1]))
+
+
+def safe(name: str) -> str:
+    """The name, if it can be a file's. Raises StoreError."""
+    if not _SAFE_NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot be a file name; use letters, digits, dots, dashes and underscores."
+        )
+    return name
+
+
+def _json(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

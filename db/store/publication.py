@@ -1,0 +1,216 @@
+"""Publish bundles into the DuckDB file, and read it.
+
+publish(layout)              every waiting bundle, in one commit
+open(layout).read(select)    a data frame of what is published now
+"""
+
+import datetime
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from db import workspace
+from db.errors import StoreError
+from db.layout import Layout
+from db.schema import ddl
+from db.schema import workspace as workspace_schema
+from db.schema.effects import metadata
+from db.store import bundles, snapshot, versions
+from db.store.bundles import Bundle
+from db.store.frames import conform
+from db.store.snapshot import Snapshot as Snapshot
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 600.0  # a commit takes about a second; who waits this long waits for something else
+REVISION_GRACE_S = 120.0  # a page that resolved the older version may still read its pictures
+
+
+@dataclass
+class Plan:
+    """What a commit has to do so that the file says what the bundles say."""
+
+    source: Path | None
+    insert: list[Bundle] = field(default_factory=list)
+    delete: list[str] = field(default_factory=list)
+    problems: dict[str, StoreError] = field(default_factory=dict)
+
+    @property
+    def idle(self) -> bool:
+        return self.source is not None and not self.insert and not self.delete
+
+
+def open(layout: Layout) -> Snapshot:
+    """What is published now. Resolve once per page run or question, then read all from the one snapshot.
+
+    Raises StoreError when the published file is missing, damaged, or made by another version of the program.
+    """
+    for _ in range(5):
+        try:
+            version = versions.current(layout) or publish(layout)
+            opened = Snapshot(layout, version, snapshot.engine(layout, version))
+            break
+        except FileNotFoundError:  # retired between resolving the link and opening: resolve again
+            continue
+    else:
+        raise versions.damaged(layout, "its version is missing")
+    if _fingerprint(layout, opened) != ddl.fingerprint():
+        raise StoreError(
+            f"The store {layout.root} was published by another version of Ganatomy; "
+            "run `ganatomy store rebuild`, which makes it again from the bundles."
+        )
+    return opened
+
+
+def _fingerprint(layout: Layout, opened: Snapshot) -> str:
+    return str(opened.read(ddl.STORE_INFO.select()).fingerprint[0])
+
+
+def publish(layout: Layout, run_ids: Sequence[str] | None = None, wait: float = WAIT_S) -> Path:
+    """Publish every waiting bundle in one commit and return the version; nothing waiting, nothing written.
+
+    A damaged bundle is left out, and what was published of its run stays. Raises StoreError when that happens
+    to one of `run_ids`, and when the store cannot be written.
+    """
+    _must_exist(layout)
+    with versions.committing(layout, wait):
+        plan = _plan(layout)
+        version = plan.source if plan.idle and plan.source else _commit(layout, plan)
+    _report(plan, run_ids or ())
+    return version
+
+
+def rebuild(layout: Layout, wait: float = WAIT_S) -> Path:
+    """Make the DuckDB file again from the bundles alone, whatever state it is in."""
+    _must_exist(layout)
+    with versions.committing(layout, wait):
+        plan = _whole_plan(layout)
+        version = _commit(layout, plan)
+    _report(plan)
+    return version
+
+
+def _report(plan: Plan, wanted: Sequence[str] = ()) -> None:
+    for run_id, problem in plan.problems.items():
+        if run_id in wanted:
+            raise problem
+        log.warning("%s is not published: %s", run_id, problem)
+
+
+def _must_exist(layout: Layout) -> None:
+    if not layout.versions.is_dir() or not layout.bundles.is_dir():
+        raise StoreError(
+            f"There is no store at {layout.root}; give its folder with --store, or `ganatomy demo` makes one."
+        )
+
+
+def _commit(layout: Layout, plan: Plan) -> Path:
+    version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
+    versions.retire(layout)
+    prune(layout)
+    return version
+
+
+def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    if plan.source is None:
+        ddl.create(connection)
+    for run_id in plan.delete:
+        for name in _run_tables():
+            connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
+    for bundle in plan.insert:
+        _insert(connection, bundle)
+    _join_workspace(layout, connection)
+    connection.execute("UPDATE store_info SET published_at = ?", [_now()])
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
+    for name in (n for n in bundle.names("tables") if n in metadata.tables):
+        _load(connection, name, bundle.arrow(name))
+
+
+def _join_workspace(layout: Layout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy what people wrote. A workspace that cannot be read keeps no result back: its last copy stays."""
+    if not layout.workspace.exists():
+        return
+    try:
+        space = workspace.open(layout)
+        rows = {name: conform(t, space.rows(name)) for name, t in workspace_schema.joined.tables.items()}
+    except StoreError as error:
+        log.warning("The workspace is not joined: %s", error)
+        return
+    for name, table in rows.items():
+        connection.execute(f'DELETE FROM "{name}"')
+        _load(connection, name, table)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("incoming", rows)
+    connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
+    connection.unregister("incoming")
+
+
+def _run_tables() -> list[str]:
+    return [t.name for t in metadata.sorted_tables if "run_id" in t.c]
+
+
+def _plan(layout: Layout) -> Plan:
+    source = versions.current(layout)
+    published = None if source is None else _published(layout, source)
+    if published is None:
+        return _whole_plan(layout)
+    plan = Plan(source)
+    present = bundles.run_ids(layout)
+    for run_id in present:
+        if bundles.revisions(layout, run_id)[-1] != published.get(run_id):
+            _admit(layout, run_id, plan)
+    changed = [b.run_id for b in plan.insert if b.run_id in published]
+    plan.delete = changed + sorted(set(published) - set(present))
+    return plan
+
+
+def _whole_plan(layout: Layout) -> Plan:
+    plan = Plan(None)
+    for run_id in bundles.run_ids(layout):
+        _admit(layout, run_id, plan)
+    return plan
+
+
+def _admit(layout: Layout, run_id: str, plan: Plan) -> None:
+    """Take the run's newest bundle into the plan if it is sound."""
+    try:
+        bundle = bundles.latest(layout, run_id)
+        bundle.verify(("run.json", "tables"))
+        plan.insert.append(bundle)
+    except StoreError as error:
+        plan.problems[run_id] = error
+
+
+def _published(layout: Layout, source: Path) -> dict[str, int] | None:
+    """Run and revision of what the version holds; None when its schema is another one."""
+    opened = Snapshot(layout, source, snapshot.engine(layout, source))
+    if _fingerprint(layout, opened) != ddl.fingerprint():
+        return None
+    rows = opened.read(metadata.tables["run"].select())
+    return {str(r): int(v) for r, v in zip(rows.run_id, rows.revision, strict=True)}
+
+
+def prune(layout: Layout) -> None:
+    """Remove revisions that a newer published one replaced, once nobody can be reading their pictures,
+    and what killed programs left behind."""
+    bundles.sweep(layout)
+    for run_id in bundles.run_ids(layout):
+        for old in bundles.revisions(layout, run_id)[:-1]:
+            folder = layout.bundles / run_id / str(old)
+            newer = layout.bundles / run_id / str(bundles.revisions(layout, run_id)[-1])
+            if time.time() - (newer / bundles.MANIFEST).stat().st_mtime > REVISION_GRACE_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

@@ -1,0 +1,78 @@
+"""Runs put away or removed, each as a whole and with what stands on it.
+
+The caller asks first: `standing_on` says what would go too.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from db import store
+from db.errors import StoreError
+from db.layout import Layout
+from db.store import bundles, files, versions
+
+
+def standing_on(layout: Layout, run_id: str) -> list[str]:
+    """The runs that name this one as parent, and those that name them, and so on."""
+    parents = {other: _parent(layout, other) for other in bundles.run_ids(layout)}
+    found: list[str] = []
+    waiting = [run_id]
+    while waiting:
+        children = [r for r, parent in parents.items() if parent == waiting[0] and r not in found]
+        found += children
+        waiting = waiting[1:] + children
+    return found
+
+
+def delete(layout: Layout, run_id: str) -> list[str]:
+    """Remove a run and what stands on it for good; returns the runs removed. Damaged ones go too."""
+    hidden = _take(layout, run_id, lambda name: layout.bundles / files.unique(f"{bundles.REMOVED}{name}"))
+    for folder in hidden.values():
+        with files.writing(f"The run {run_id}"):
+            shutil.rmtree(folder)
+    return list(hidden)
+
+
+def archive(layout: Layout, run_id: str) -> list[str]:
+    """Put a run and what stands on it away: no longer published, its bundles kept in archive/."""
+    with files.writing("The archive"):
+        layout.archive.mkdir(exist_ok=True)
+    return list(_take(layout, run_id, lambda name: layout.archive / name))
+
+
+def unarchive(layout: Layout, run_id: str) -> None:
+    """Publish an archived run again. Raises StoreError when it is not in the archive."""
+    folder = layout.archive / bundles.safe(run_id)
+    if not folder.is_dir():
+        raise StoreError(
+            f"There is no run {run_id!r} in the archive; it has {', '.join(archived(layout)) or 'none'}."
+        )
+    with versions.committing(layout, store.WAIT_S), files.writing(f"The run {run_id}"):
+        os.rename(folder, layout.bundles / run_id)
+    store.publish(layout)
+
+
+def archived(layout: Layout) -> list[str]:
+    """The runs in the archive."""
+    return sorted(p.name for p in layout.archive.iterdir()) if layout.archive.is_dir() else []
+
+
+def _take(layout: Layout, run_id: str, target: Callable[[str], Path]) -> dict[str, Path]:
+    """Move the runs out of the published ones, each in one step, and publish without them."""
+    if not (layout.bundles / bundles.safe(run_id)).is_dir():
+        raise StoreError(f"There is no run {run_id!r} in {layout.root}.")
+    taken = {name: target(name) for name in [run_id, *standing_on(layout, run_id)]}
+    with versions.committing(layout, store.WAIT_S), files.writing(f"The run {run_id}"):
+        for name in reversed(taken):  # children first: no run ever stands on nothing
+            os.rename(layout.bundles / name, taken[name])
+    store.publish(layout)
+    return taken
+
+
+def _parent(layout: Layout, run_id: str) -> str | None:
+    try:
+        return bundles.latest(layout, run_id).run.get("parent_run_id")
+    except StoreError:
+        return None

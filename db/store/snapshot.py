@@ -1,0 +1,100 @@
+"""Reading one published version: nothing that is published later shows, and nobody can change it."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import duckdb
+import pandas as pd
+import sqlalchemy as sa
+from duckdb_sqlalchemy import ConnectionWrapper
+from sqlalchemy.pool import QueuePool
+
+from db.layout import Layout
+from db.schema.base import run
+from db.store import bundles, files, versions
+
+_lock = threading.Lock()
+_engines: WeakValueDictionary[Path, sa.Engine] = WeakValueDictionary()
+_newest: dict[Path, sa.Engine] = {}  # one engine a store is kept warm; older ones live as long as a snapshot
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of the store, as it was when the link was resolved. Safe to use from several threads."""
+
+    layout: Layout
+    version: Path
+    engine: sa.Engine
+
+    def read(self, statement: sa.Executable) -> pd.DataFrame:
+        """The rows of a select. Raises StoreError when the version turns out to be damaged."""
+        try:
+            with self.engine.connect() as connection:
+                frame: pd.DataFrame = connection.execute(statement).cursor.df()
+                return frame
+        except sa.exc.DBAPIError as error:
+            if versions.is_damage(error.orig):
+                raise versions.damaged(self.layout, "its file is damaged") from error
+            raise
+
+    def bundle(self, run_id: str) -> bundles.Bundle:
+        """The bundle behind a run's rows in this version (the newest, if that revision is gone meanwhile)."""
+        found = self.read(sa.select(run.c.revision).where(run.c.run_id == run_id))
+        path = self.layout.bundles / run_id / str(int(found.revision[0])) if len(found) else None
+        return bundles.read(path) if path and path.exists() else bundles.latest(self.layout, run_id)
+
+
+def engine(layout: Layout, version: Path) -> sa.Engine:
+    """The engine that reads a version, made once a process."""
+    with _lock:
+        found = _engines.get(version)
+        if found is None:
+            found = _engines[version] = _engine(layout, version)
+        _newest[layout.root] = found
+        return found
+
+
+def _engine(layout: Layout, version: Path) -> sa.Engine:
+    return _reading(_opened(layout, version))
+
+
+def from_disk(layout: Layout, version: Path) -> Snapshot:
+    """A snapshot that reads every byte from the disk anew, whatever this process holds in memory."""
+    try:
+        return Snapshot(layout, version, _reading(_copied(layout, version)))
+    except duckdb.Error as error:
+        raise versions.damaged(layout, "its file is damaged") from error
+
+
+def _reading(first: duckdb.DuckDBPyConnection) -> sa.Engine:
+    def connect() -> Any:
+        return ConnectionWrapper(first.cursor())
+
+    return sa.create_engine("duckdb://", creator=connect, poolclass=QueuePool, max_overflow=-1)
+
+
+def _opened(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
+    """Holds the file from now on, so that it can be read even when its name is gone.
+
+    Where somebody opened it for writing, and so shut every reader out, it is a copy that is read.
+    """
+    try:
+        return duckdb.connect(str(version), read_only=True)
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.ConnectionException) or "set lock" in str(error):
+            return _copied(layout, version)
+        if not version.exists():
+            raise FileNotFoundError(version) from error
+        raise versions.damaged(layout, "its file is damaged") from error
+
+
+def _copied(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
+    aside = layout.versions / f"{files.unique('building')}.duckdb"
+    try:
+        files.copy(version, aside)
+        return duckdb.connect(str(aside), read_only=True)
+    finally:
+        aside.unlink(missing_ok=True)

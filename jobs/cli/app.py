@@ -1,0 +1,44 @@
+"""The program `ganatomy`. Commands live in `jobs.commands`; this file only names them."""
+
+from __future__ import annotations
+
+try:
+    from jobs.cli import jobs, models, services, sql, store
+    from jobs.cli.ace import ace
+    from jobs.cli.artifacts import artifacts
+    from jobs.cli.common import App
+    from jobs.cli.context import context
+    from jobs.cli.dissect import dissect
+    from jobs.cli.doctor import doctor
+    from jobs.cli.full import full
+except KeyboardInterrupt:  # while the program starts: as at any other moment, no traceback
+    raise SystemExit(130) from None
+
+app = App(
+    name="ganatomy",
+    help="Find out what the units inside a GAN's generator mean, and prove it by intervention.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(services.demo)
+app.add_typer(models.app, name="models")
+app.command()(dissect)
+app.command()(ace)
+app.command()(context)
+app.command()(artifacts)
+app.command()(full)
+app.command()(sql.render)
+app.add_typer(jobs.app, name="jobs")
+app.command()(services.worker)
+# A statement may begin with a comment, and so like an option: "-- units by layer".
+app.command(context_settings={"ignore_unknown_options": True})(sql.sql)
+app.add_typer(store.app, name="store")
+app.command()(store.export)
+app.command("import")(store.import_)
+app.command()(doctor)
+app.command()(services.dashboard)
+app.command()(services.up)
+
+if __name__ == "__main__":
+    app()

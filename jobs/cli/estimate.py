@@ -1,0 +1,51 @@
+"""--estimate of a command: what it is likely to cost, and how many images intervals need."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from jobs.cli.common import console, seconds, show_json
+from jobs.kinds import catalogue
+from jobs.kinds.requests import DissectRequest, Request
+from jobs.queue.client import Client
+from jobs.queue.records import ImagesNeeded
+
+STANDING = ("ace", "context", "artifacts")  # what they are of is looked up before their cost is told
+
+
+def show(jobs: Client, request: Request, width: float, json: bool) -> None:
+    """Images, time, disk, and the images at which the intervals are under `width`. Queues nothing."""
+    request, _run = catalogue.resolve(jobs.layout, request) if request.KIND in STANDING else (request, "")
+    needed = jobs.images_for(request, width)  # first: it refuses what is not known
+    cost = jobs.estimate(request)
+    if json:
+        show_json({**asdict(cost), "intervals": asdict(needed) if needed else None})
+        return
+    time = f"about {seconds(cost.seconds)}" if cost.seconds is not None else "unknown"
+    disk = f"{cost.disk_bytes / 1e6:,.0f} MB" if cost.disk_bytes is not None else "unknown"
+    lines = [
+        counted(request, cost.images),
+        f"time       {time} ({cost.basis})",
+        f"disk       {disk}",
+    ]
+    if isinstance(request, DissectRequest):
+        lines.append(f"intervals  {intervals(needed, width)}")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def counted(request: Request, images: int) -> str:
+    """How much work it is, in words."""
+    if isinstance(request, DissectRequest):
+        return f"images     {images:,}, calibration included"
+    return f"work       about {images:,} passes of an image or of the edited part of one"
+
+
+def intervals(needed: ImagesNeeded | None, width: float) -> str:
+    """How many images, in words."""
+    if needed is None:
+        return "unknown: no earlier run of this generator and segmenter has one; a pilot of 200 images does"
+    return (
+        f"about {needed.images:,} evaluation images for intervals under {width:g}, from run {needed.run_id} "
+        f"({needed.run_images:,} images)"
+    )

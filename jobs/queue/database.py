@@ -1,0 +1,110 @@
+"""The queue's file: DBOS on SQLite. Names that stand in it are here, and must not change while jobs are
+queued."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from analysis.shared.errors import GanatomyError
+from db.layout import Layout
+from jobs.system import locks
+
+APPLICATION = "ganatomy"
+VERSION = "1"  # rises when the steps of a workflow change: an old job is then put back, not continued
+JOBS = "jobs"  # the queue of heavy work
+CLOCK = "clock"  # the queue of what schedules fire, which only queues jobs
+RUN_JOB = "ganatomy.job"
+FIRE = "ganatomy.fire"
+
+
+@event.listens_for(Engine, "connect")
+def _know_subseconds(connection: Any, _record: Any) -> None:
+    """DBOS takes it that Python 3.12 brings SQLite 3.42, whose unixepoch() knows 'subsec'; on an older SQLite
+    its default times would be NULL, and refused."""
+    if isinstance(connection, sqlite3.Connection) and sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", 1, lambda _part: round(time.time(), 3))
+
+
+def url(layout: Layout) -> str:
+    """The queue's address for DBOS."""
+    return f"sqlite:///{layout.queue}"
+
+
+def ensure(layout: Layout) -> None:
+    """Make the queue's file (mode 0600: rows tagged as pickle would be unpickled) and its tables, once."""
+    if ready(layout.queue):
+        return
+    Layout.create(layout.root)
+    while (lock := locks.take(layout.live, "queue-setup")) is None:
+        if ready(layout.queue):
+            return
+        time.sleep(0.05)
+    try:
+        _make(layout)
+    except (OSError, sqlite3.Error) as error:
+        raise GanatomyError(
+            f"The queue {layout.queue} cannot be used ({error}); see that its folder is writable and has "
+            "room, or move a damaged file away: results are not in it."
+        ) from error
+    finally:
+        lock.release()
+
+
+def _make(layout: Layout) -> None:
+    os.close(os.open(layout.queue, os.O_RDWR | os.O_CREAT, 0o600))
+    os.chmod(layout.queue, 0o600)
+    with closing(sqlite3.connect(layout.queue)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # pages read while workers write
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    DBOS.migrate(url(layout))
+    client = connect(layout)
+    client.register_queue(JOBS, global_concurrency=1, on_conflict="never_update")
+    client.register_queue(CLOCK, on_conflict="never_update")
+    client.destroy()
+
+
+def ready(file: Path) -> bool:
+    """True when the file holds the queue's tables and its queues are registered."""
+    if not file.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            names = {row[0] for row in connection.execute("SELECT name FROM queues")}
+    except sqlite3.Error:
+        return False
+    return {JOBS, CLOCK} <= names
+
+
+def connect(layout: Layout) -> DBOSClient:
+    """A client of the queue; it runs nothing itself."""
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    return DBOSClient(
+        system_database_url=url(layout),
+        serializer=DBOSPortableJSONSerializer(),
+        application_name=APPLICATION,
+        retry_connection_errors=False,
+    )
+
+
+def configuration(layout: Layout, executor: str, poll_seconds: float) -> DBOSConfig:
+    """How a worker launches DBOS: JSON only, its slot as executor, and short waits."""
+    return {
+        "name": APPLICATION,
+        "system_database_url": url(layout),
+        "serializer": DBOSPortableJSONSerializer(),
+        "executor_id": executor,
+        "application_version": VERSION,
+        "log_level": "CRITICAL",
+        "notification_listener_polling_interval_sec": poll_seconds,
+        "scheduler_polling_interval_sec": 1.0,
+    }

@@ -1,0 +1,51 @@
+"""Pinned renders: pictures that somebody wants to keep become a run with rows in table `render`, and their
+pictures go into its bundle, since those under `renders` may be removed at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from db import store
+from db.layout import Layout
+from db.store import bundles
+from jobs.render.result import RenderResult
+from jobs.system.live import now
+
+
+def pin(
+    layout: Layout,
+    made: RenderResult,
+    generator: str,
+    edit: str,
+    seed: int,
+    latents: Sequence[int],
+    author: str,
+    shared: bool = True,
+    parent_run_id: str | None = None,
+) -> str:
+    """Keep a render. Pinned again, it is there once. Returns the run's name."""
+    names = [Path(file).name for file in made.after]
+    rows = pd.DataFrame({"name": names, "edit": edit, "latent": list(latents), "seed": seed})
+    rows = rows.assign(author=author, shared=shared)
+    run = {
+        "run_id": made.key,
+        "revision": 1,
+        "kind": "render",
+        "parent_run_id": parent_run_id,
+        "state": "final",
+        "generator": generator,
+        "seed": seed,
+        "images": len(names),
+        "owner": author,
+        "started_at": now(),
+        "finished_at": now(),
+    }
+    files = {
+        Path(file).name: Path(file).read_bytes() for file in (*made.before, *made.after, *made.difference)
+    }
+    bundles.write(layout, run, {"render": rows}, files=files)
+    store.publish(layout, [made.key])
+    return made.key

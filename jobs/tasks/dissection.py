@@ -1,0 +1,221 @@
+"""The heavy process of a dissection: `python -P -m jobs.tasks.dissection`, started by a worker.
+
+Generator and segmenter are loaded once. Each block of 64 images becomes a shard, kept at once, so that a
+process killed at any point is followed by one that counts only what is missing. Results are published early
+and again: first from 64 + 64 images, then as evaluation goes on, each time whole, and at last as final.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import structlog
+import torch
+
+from analysis.counting.compilation import cold
+from analysis.counting.counts import Counts
+from analysis.counting.edges import Edges
+from analysis.counting.passes import Source, count_from, pilot_from
+from analysis.counting.plan import BLOCK, Plan, blocks
+from analysis.counting.thresholds import Thresholds, choose
+from analysis.dissection.dissection import measure
+from analysis.models import generators
+from analysis.models.controls import random_twin
+from analysis.models.generator import Generator
+from analysis.shared.errors import GanatomyError
+from db import store
+from db.store import bundles
+from jobs.kinds import catalogue
+from jobs.kinds.requests import DissectRequest
+from jobs.tasks import process
+from jobs.tasks.label_cache import LabelStore
+from jobs.tasks.progress import Progress
+from jobs.tasks.run_row import counted
+from jobs.tasks.shards import LostShardError, Shards
+from jobs.tasks.task import Bench
+
+PAUSE = 60.0  # seconds at least between two publications
+GROWTH = 1.5  # and so many times as many evaluation images
+
+
+@dataclass
+class Work(Bench[DissectRequest]):
+    """One dissection under way."""
+
+    plan: Plan
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
+    calibration: Counts | None = None
+    thresholds: Thresholds | None = None
+    whole: bool = False  # thresholds are those of all calibration images
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator, loaded once; a control under a name of its own, so that nobody takes it for it."""
+        loaded = super().generator
+        if self.request.control == "random-weights":
+            return random_twin(loaded)
+        if self.request.control == "rotation":
+            loaded.name = f"{loaded.name}-rotated"
+        return loaded
+
+    @cached_property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """The rows about the models, with what the generator was trained on and is a checkpoint of."""
+        facts = super().facts
+        if self.request.control == "none":  # a control is no checkpoint
+            made = generators.describe(self.request.generator, self.spec.layout.models)
+            steps, images = made.training_steps, made.training_images
+            place = {"training": made.training or None, "training_steps": steps, "training_images": images}
+            facts["generator"] |= place | {"trained_on": made.trained_on or None}
+        return facts
+
+    @cached_property
+    def source(self) -> Source:
+        """Where blocks come from: made, and segmented unless their label maps are kept."""
+        concepts = [f"{concept.name}/{concept.category}" for concept in self.segmenter.concepts]
+        labels = LabelStore.of(
+            self.spec.layout,
+            self.generator.weights_sha256,
+            self.segmenter.weights_sha256,
+            concepts,
+            self.plan.seed,
+            self.generator.image_shape,
+        )
+        return Source(self.generator, self.segmenter, self.plan, labels)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Bin edges, kept with the shards that are counted over them."""
+        file = self.folder / "edges.npz"
+        try:
+            return Edges.load(file)
+        except GanatomyError:
+            edges = pilot_from(self.source)
+            edges.save(file.with_suffix(".tmp"))
+            file.with_suffix(".tmp").replace(file)
+            return edges
+
+    def shards(self, thresholds: Thresholds | None) -> Shards[Counts]:
+        """The calibration's shards, or with thresholds the evaluation's."""
+        if thresholds is None:
+            return Shards(self.folder, "calibration", self.edges.hash, Counts.load)
+        return Shards(self.folder, "evaluation", thresholds.hash, Counts.load)
+
+    def count(
+        self, span: tuple[int, int], thresholds: Thresholds | None = None, again: bool = True
+    ) -> Counts:
+        """The counts of a span: what is missing is counted, a block at a time, and a lost shard again."""
+        shards = self.shards(thresholds)
+        for first, last in blocks(*span):
+            kept = shards.has(first, last)
+            if not kept:
+                shards.put(first, last, count_from(self.source, (first, last), self.edges, thresholds))
+            self._done(first, last, kept)
+            if thresholds is not None and not kept:
+                self._publish_now_and_then(span[0], last, thresholds, shards)
+        try:
+            return shards.total(*span)
+        except LostShardError as lost:
+            if not again:
+                raise
+            structlog.get_logger().warning("a shard is counted again", reason=str(lost))
+            return self.count(span, thresholds, again=False)
+
+    def _done(self, first: int, last: int, kept: bool) -> None:
+        """A block is there. It counts as progress once, though evaluation may count it twice."""
+        self.segmenter.block_done(0 if (first, last) in self.seen else last - first, kept)
+        self.seen.add((first, last))
+        if self.spec.device == "cuda":
+            self.progress.extra["gpu_memory_bytes"] = torch.cuda.memory_reserved()
+        self.watch.keep()
+
+    def _publish_now_and_then(
+        self, start: int, stop: int, thresholds: Thresholds, shards: Shards[Counts]
+    ) -> None:
+        when, images = self.published
+        complete = stop == self.plan.evaluation[1]
+        if complete or time.monotonic() - when < PAUSE or stop - start < GROWTH * images or not self.whole:
+            return
+        with suppress(LostShardError):  # it is counted again before the end
+            self.publish(shards.total(start, stop), "provisional")
+
+    def calibrate(self, span: tuple[int, int]) -> Thresholds:
+        """Thresholds and names from the calibration images of a span."""
+        self.calibration = self.count(span)
+        self.thresholds = choose(self.calibration, self.plan.threshold)
+        return self.thresholds
+
+    def run(self) -> None:
+        """Everything, from the pilot to the final publication."""
+        self.watch.keep()
+        self.progress.begin(stage("pilot"))
+        log = structlog.get_logger()
+        log.info("loaded", generator=self.generator.name, segmenter=self.segmenter.name, **said(self.plan))
+        _ = self.edges
+        self._first()
+        self.progress.begin(stage("calibration"))
+        thresholds = self.calibrate(self.plan.calibration)
+        self.whole = True
+        self.progress.begin(stage("evaluation"))
+        evaluation = self.count(self.plan.evaluation, thresholds)
+        self.publish(evaluation, "final")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _first(self) -> None:
+        """The first numbers, from the first block of each part; passed over when that is all there is."""
+        (a, b), (c, d) = self.plan.calibration, self.plan.evaluation
+        if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
+            return
+        self.progress.begin(stage("first look"))
+        with suppress(LostShardError):  # an earlier attempt came further: its shards are one by now
+            thresholds = self.calibrate((a, min(b, a + BLOCK)))
+            self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
+
+    def publish(self, evaluation: Counts, state: str) -> None:
+        """Write the results so far as a bundle, and make them what the store shows."""
+        assert self.calibration is not None
+        assert self.thresholds is not None
+        seen = (self.calibration, evaluation)
+        dissection = measure(self.plan, self.facts, self.edges, self.thresholds, *seen)
+        row = self.row(state) | counted(self.plan, self.request.layers or (), *seen)
+        images = evaluation.images + self.calibration.images
+        row["images_per_s"] = images / row["duration_s"] if row["duration_s"] else None
+        self.write(row, dissection.tables(), dissection.arrays())
+        self.published = (time.monotonic(), evaluation.images)
+
+
+def stage(name: str) -> str:
+    """What the stage is called; the first one on a machine stands still for a while, and says why."""
+    return f"{name}, preparing: the first time on a machine takes a minute more" if cold() else name
+
+
+def said(plan: Plan) -> dict[str, str]:
+    """What is going to be counted, for the log."""
+    first = {"layers": ",".join(plan.layers) if plan.layers else "all"}
+    spans = {"calibration": plan.calibration, "evaluation": plan.evaluation}
+    latents = {f"{name}_latents": f"{start}-{stop - 1}" for name, (start, stop) in spans.items()}
+    rule = plan.threshold if plan.threshold == "iqr" else f"top {plan.threshold:.3%}"
+    return {**first, **latents, "seed": str(plan.seed), "threshold": rule}
+
+
+def work(spec: process.Spec, progress: Progress) -> None:
+    """Dissect as asked. What is there already is not done again."""
+    request = DissectRequest.model_validate(spec.request)
+    if catalogue.finished(spec.layout, spec.run_id):
+        store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
+        return
+    axes = request.seed if request.control == "rotation" else None
+    sizes = (request.images, request.calibration, request.seed, request.layers, request.threshold)
+    plan = Plan.make(*sizes, rotation=axes)
+    progress.total = request.images + request.calibration
+    Work(spec, progress, request, plan).run()
+
+
+if __name__ == "__main__":
+    process.main(work)

@@ -1,0 +1,46 @@
+"""What a number came from: versions, machine, revision of this program."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+from jobs.queue import workers
+
+PACKAGES = ("ganatomy", "torch", "numpy", "numba", "scipy", "duckdb", "pyarrow")
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' versions that decide numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def revision() -> str | None:
+    """The git revision that this program runs from, with '+' when files differ; None outside a checkout."""
+    folder = Path(__file__).resolve().parents[2]
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", str(folder))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True
+    )
+    return done.stdout.strip()
+
+
+def host() -> str:
+    """This machine."""
+    return workers.host()

@@ -1,0 +1,104 @@
+"""The shards of an unfinished run: one file per block of images, in the run's folder under `work`.
+
+A shard is written aside and renamed, so a file that has its name is whole. Names carry a hash of what the
+counts depend on, so shards of other edges or thresholds are never taken. Many shards become one now and then;
+while both are there, the larger wins, so a kill between writing it and removing its parts counts nothing
+twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from analysis.shared.errors import GanatomyError
+
+TOGETHER = 16  # shards that become one
+NAME = re.compile(r"(?P<part>[a-z]+)-(?P<key>[0-9a-f]{12})-(?P<start>\d{9})-(?P<stop>\d{9})\.npz")
+
+
+class Countable(Protocol):
+    """Counts of some images: they add, and go to and from a file."""
+
+    def merge(self, other: Any) -> Any: ...
+
+    def save(self, path: Path | str) -> None: ...
+
+
+T = TypeVar("T", bound=Countable)
+
+
+class LostShardError(GanatomyError):
+    """A shard was missing or damaged; it is counted again."""
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Images start to stop of one shard."""
+
+    start: int
+    stop: int
+
+
+@dataclass
+class Shards(Generic[T]):
+    """The shards of one part ('calibration' or 'evaluation') of a run, counted under one key."""
+
+    folder: Path
+    part: str
+    key: str
+    load: Callable[[Path], T]
+
+    def spans(self) -> list[Span]:
+        """What is there, without overlaps: of two that overlap the larger."""
+        found = []
+        for file in self.folder.glob(f"{self.part}-{self.key[:12]}-*.npz"):
+            match = NAME.fullmatch(file.name)
+            if match:
+                found.append(Span(int(match["start"]), int(match["stop"])))
+        kept: list[Span] = []
+        for span in sorted(found, key=lambda one: (one.start - one.stop, one.start)):
+            if all(span.stop <= other.start or other.stop <= span.start for other in kept):
+                kept.append(span)
+        return sorted(kept)
+
+    def has(self, start: int, stop: int) -> bool:
+        """True when some shard holds these images."""
+        return any(span.start <= start and stop <= span.stop for span in self.spans())
+
+    def put(self, start: int, stop: int, counts: T) -> None:
+        """Keep a shard."""
+        temporary = self.folder / f".{self.part}-{start}-{stop}.{os.getpid()}.tmp"
+        counts.save(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, self._file(Span(start, stop)))
+
+    def total(self, start: int, stop: int) -> T:
+        """The counts of images start to stop together, from the shards within; many small ones become one."""
+        spans = [span for span in self.spans() if start <= span.start and span.stop <= stop]
+        if sum(span.stop - span.start for span in spans) != stop - start:
+            raise LostShardError(f"Shards of images {start} to {stop} are missing; retry the job.")
+        counts = self._read(spans[0])
+        for span in spans[1:]:
+            counts = counts.merge(self._read(span))
+        if len(spans) > TOGETHER:
+            self.put(start, stop, counts)
+            for span in spans:
+                self._file(span).unlink(missing_ok=True)
+        return counts
+
+    def _read(self, span: Span) -> T:
+        """A shard's counts; a damaged one is removed, so that it is counted again."""
+        try:
+            return self.load(self._file(span))
+        except GanatomyError as error:
+            self._file(span).unlink(missing_ok=True)
+            raise LostShardError(str(error)) from error
+
+    def _file(self, span: Span) -> Path:
+        return self.folder / f"{self.part}-{self.key[:12]}-{span.start:09d}-{span.stop:09d}.npz"

@@ -1,0 +1,85 @@
+"""One cell at a time: against every cell of every image."""
+
+import numpy as np
+import pytest
+import torch
+
+from analysis import Generator
+from analysis.causes import frames, single_cells
+from analysis.causes.meter import Eyes, Meter
+from analysis.causes.sample import Sample, pooled
+from analysis.models.families import planted_causes, shape_colours
+
+SEGMENTER = shape_colours.build(shape_colours.weights(0), "planted", "", "cpu")
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Sample, Eyes, Meter]:
+    meter = Meter()
+    eyes, generator = (
+        Eyes(SEGMENTER, "disc", meter),
+        Generator(*planted_causes.build(planted_causes.weights(1))),
+    )
+    return Sample(generator, "layer1", eyes, 1, (7, 17), meter, batch=4, keep_images=True), eyes, meter
+
+
+def test_single_cells_are_scored_in_the_cell_that_was_edited(small: tuple[Sample, Eyes, Meter]) -> None:
+    made, eyes, _ = small
+    at = single_cells.draw_cells(made, 6, 1)
+    assert at.where.flatten(1).sum(1).tolist() == [1] * len(at.rows)
+    units = planted_causes.truth(1).argsort()[-2:].tolist()
+    gone = single_cells.score_cells(made, eyes, units, np.zeros(18), at, lambda done: None)
+    weight = 0.0
+    for n, (row, where) in enumerate(zip(at.rows, at.where, strict=True)):
+        held = float(made.there[row][where]) > 0
+        assert at.held[n] == held
+        cells_held = float((made.there[row] > 0).float().mean())
+        assert at.weight[n] == pytest.approx(cells_held if held else 1 - cells_held)
+        r = made.maps(row[None]).clone()
+        r[:, units] = torch.where(where, torch.zeros(()), r[:, units])
+        mask = (SEGMENTER.labels(made.tail(row[None], r)) == 1).any(1)
+        assert gone[n] == pytest.approx(float(pooled(mask.float(), (16, 16))[0][where]))
+        weight += at.weight[n]
+    assert weight == pytest.approx(6)  # images: each one's strata make a whole
+
+
+def every_cell(made: Sample, eyes: Eyes, units: list[int], value: float, images: int) -> np.ndarray:
+    """The concept's share of each cell (images, 256) when it alone is edited: one tail a cell."""
+    where = torch.eye(256).bool().view(256, 16, 16)
+    found = []
+    for row in range(images):
+        rows = torch.full((256,), row)
+        at = single_cells.Cells(rows, where, np.ones(256, bool), np.ones(256), np.ones(256))
+        after = single_cells.score_cells(made, eyes, units, np.full(18, value), at, lambda done: None)
+        found.append(after)
+    return np.stack(found)
+
+
+def test_one_cell_effects_are_means_over_every_cell_of_the_stratum(small: tuple[Sample, Eyes, Meter]) -> None:
+    made, eyes, _ = small
+    units = planted_causes.truth(1).argsort()[-3:].tolist()
+    after = {"ablate": every_cell(made, eyes, units, 0, 4), "insert": every_cell(made, eyes, units, 3, 4)}
+    there = made.there[:4].flatten(1).double().numpy()
+    held = there > 0
+    assert len(set(held.sum(1).tolist())) > 2  # concepts of unequal size: cells are not images
+    moved = {"ablate": (there - after["ablate"])[held], "insert": (after["insert"] - there)[~held]}
+    moved["both"] = after["insert"] - after["ablate"]
+    before = {"ablate": there[held], "insert": there[~held], "both": there}
+    drawn: dict[str, list[np.ndarray]] = {edit: [] for edit in moved}
+    for seed in range(400):
+        at = single_cells.draw_cells(made, 4, seed)
+        place = at.where.flatten(1).int().argmax(1).numpy()
+        seen = {edit: values[at.rows.numpy(), place] for edit, values in after.items()}
+        for edit, found in drawn.items():
+            found.append(single_cells.one_cell(at, edit, seen))
+    for edit, found in drawn.items():
+        values = np.stack(found)
+        error = values[:, 0].std() / 20
+        assert values[:, 0].mean() == pytest.approx(moved[edit].mean(), abs=4 * error + 1e-9), edit
+        if edit == "insert":
+            assert np.isnan(values[:, 3:]).all()
+        else:
+            whole = moved[edit].sum() / before[edit].sum()
+            assert values[:, 3].mean() == pytest.approx(whole, rel=0.15), edit
+    assert moved["ablate"].mean() > 0.1
+    assert len(frames.ONE_CELL) == len(drawn["both"][0])

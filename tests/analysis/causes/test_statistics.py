@@ -1,0 +1,127 @@
+"""Intervals, overlaps and random sets behind `ace`, against loops and drawn samples."""
+
+from itertools import combinations
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy import stats
+
+from analysis.causes import random_sets, statistics
+
+
+def test_means_and_ratios_have_their_intervals() -> None:
+    random = np.random.default_rng(1)
+    b = random.gamma(2, size=400)
+    a = 0.3 * b + random.normal(0, 0.2, 400)
+    low, high = stats.ttest_1samp(a, 0).confidence_interval()
+    assert (statistics.mean(a).low, statistics.mean(a).high) == pytest.approx((low, high))
+    found = statistics.ratio(a, b)
+    left = np.array([np.delete(a, i).sum() / np.delete(b, i).sum() for i in range(400)])
+    error = np.sqrt(399 / 400 * ((left - left.mean()) ** 2).sum())  # the jackknife
+    assert found.value == pytest.approx(a.sum() / b.sum())
+    assert (found.high - found.low) / 2 == pytest.approx(1.968 * error, rel=0.03)
+    assert np.isnan(statistics.ratio(np.zeros(5), np.zeros(5)).value)
+    one = np.array([0, 0, 1.0])
+    assert np.isnan(statistics.ratio(one, one).low)  # one image holds all: no interval
+
+
+def test_ratios_cover() -> None:
+    random, inside = np.random.default_rng(2), 0
+    for _ in range(400):
+        b = random.gamma(1, size=64) * (random.random(64) < 0.5)
+        a = b * random.beta(2, 3, 64)
+        found = statistics.ratio(a, b)
+        inside += found.low <= 0.4 <= found.high
+    assert 0.91 <= inside / 400 <= 0.985
+
+
+@given(st.integers(2, 4), st.integers(1, 8), st.integers(0, 10_000))
+@settings(deadline=None, max_examples=30)
+def test_overlap_is_the_mean_over_pairs_of_units_that_act(seeds: int, top: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    alphas, iou = (
+        random.permuted(np.tile([0, 0, 0, 0, 0.2, 0.4, 0.6, 1], (seeds, 1)), axis=1),
+        random.random(8),
+    )
+    tops = [[u for u in sorted(range(8), key=lambda u: -a[u])[:top] if a[u]] for a in alphas]
+    pairs = [len(set(a) & set(b)) / top for a, b in combinations(tops, 2)]
+    assert statistics.top_overlap(alphas, iou, top) == pytest.approx(np.mean(pairs))
+
+
+def test_seeds_that_learned_nothing_do_not_agree() -> None:
+    assert statistics.top_overlap(np.zeros((3, 8)), np.arange(8.0), 4) == 0
+    alphas = np.array([[0.5, 0.2, 0, 0], [0.4, 0.3, 0, 0]])
+    assert statistics.top_overlap(alphas, np.arange(4.0), 2) == 1
+    assert statistics.top_overlap(alphas, np.arange(4.0), 4) == 0.5
+    assert np.isnan(statistics.top_overlap(alphas[:1], np.arange(4.0), 2))
+
+
+def test_as_good_ranks_a_set_among_random_ones_on_the_same_images() -> None:
+    random = np.random.default_rng(3)
+    effects, rows = random.random(12), random.integers(0, 12, (19, 4))
+    other = random.random((19, 4)) * 1.5
+    better = sum(np.mean(other[s]) >= np.mean([effects[i] for i in rows[s]]) for s in range(19))
+    assert 0 < better < 19
+    assert statistics.as_good(effects, other, rows) == pytest.approx((1 + better) / 20)
+    assert statistics.as_good(effects + 9, other, rows) == pytest.approx(1 / 20)
+    assert statistics.as_good(np.zeros(12), np.zeros((19, 4)), rows) == 1  # a tie is as good
+    assert np.isnan(statistics.as_good(effects, np.empty((0, 4)), rows[:0]))
+
+
+def test_as_good_is_uniform_for_units_drawn_as_the_random_ones_are() -> None:
+    """Images differ far more than sets do, and a random set is scored on few: the same few must compare."""
+    random, found = np.random.default_rng(4), []
+    rows = (np.arange(19)[:, None] * 4 + np.arange(4)) % 24
+    for _ in range(2000):
+        image = random.normal(0, 10, 24)
+        own, others = random.normal(0, 1), random.normal(0, 1, 19)
+        found.append(statistics.as_good(own + image, others[:, None] + image[rows], rows))
+    assert np.mean(np.array(found) <= 0.05 + 1e-9) == pytest.approx(0.05, abs=0.015)
+
+
+def test_equal_scores_are_ranked_by_the_second() -> None:
+    order = statistics.ranked(np.array([0.0, 1, 0, np.nan, 0]), np.array([0.1, 0, 0.3, 1, 0.1]))
+    assert order.tolist() == [1, 2, 0, 4, 3]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30))
+@settings(deadline=None, max_examples=40)
+def test_random_sets_are_other_units_of_equal_energy(seed: int, size: int) -> None:
+    random = np.random.default_rng(seed)
+    energy = random.gamma(2, size=64)
+    units = random.choice(64, size, replace=False).tolist()
+    drawn, ratio = random_sets.matched_set(energy, units, random)
+    assert len(set(drawn)) == size
+    assert ratio == pytest.approx(sum(energy[u] for u in drawn) / sum(energy[u] for u in units))
+    if 64 - size >= 2 * size:
+        assert not set(drawn) & set(units)
+    if size == 1:
+        place = np.argsort(np.argsort(energy))
+        assert abs(place[drawn[0]] - place[units[0]]) <= 8
+
+
+def test_random_sets_meet_the_tolerance_where_they_can() -> None:
+    random = np.random.default_rng(0)
+    energy = random.gamma(2, size=64)
+    middle = np.argsort(energy)[20:40:2].tolist()
+    ratios = [random_sets.matched_set(energy, middle, random)[1] for _ in range(50)]
+    assert max(abs(ratio - 1) for ratio in ratios) <= 0.1
+    strongest = [int(energy.argmax())]
+    drawn = [tuple(random_sets.matched_set(energy, strongest, random)[0]) for _ in range(50)]
+    assert len(set(drawn)) > 1
+
+
+def test_where_no_set_is_as_strong_the_nearest_of_all_draws_is_taken() -> None:
+    energy = np.concatenate([np.full(5, 100.0), np.random.default_rng(1).gamma(2, size=59)])
+    drawn, ratio = random_sets.matched_set(energy, range(5), np.random.default_rng(2))
+    single = [random_sets.matched_set(energy, range(5), np.random.default_rng(s))[1] for s in range(20)]
+    assert not set(drawn) & set(range(5))
+    assert 0 < ratio < 0.2
+    assert np.std(single) < 0.02
+
+
+def test_the_whole_of_a_layer_is_matched_by_itself() -> None:
+    drawn, ratio = random_sets.matched_set(np.arange(1.0, 7), range(6), np.random.default_rng(0))
+    assert (sorted(drawn), ratio) == (list(range(6)), pytest.approx(1))

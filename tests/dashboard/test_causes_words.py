@@ -1,0 +1,81 @@
+"""What the Causes page says in words, and which rows it shows."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard.widgets import causes_words
+from dashboard.widgets.rows import rows
+
+RUN = {"run_id": "a-1", "parent_run_id": "p", "layer": "layer3", "concept": "tree", "images": 64}
+OWN = {
+    **{"effect": 0.2, "effect_low": 0.1, "effect_high": 0.3, "removed": 0.9, "removed_low": 0.8},
+    **{"removed_high": 1.0, "uniform_effect": None, "uniform_low": None, "uniform_high": None},
+    **{"top_units": 8, "seeds": 3, "acting_units": 5, "acting_most": 4, "ablate_kind": "zero"},
+}
+
+
+def test_the_finding_says_what_is_missing_with_a_dash() -> None:
+    said = causes_words.sentence(RUN, OWN)
+    assert "Switching off the first **8 units** removes **90% (80% to 100%)**" in said
+    assert "20.0% (10.0% to 30.0%)" in said
+    assert said.endswith("it is - of the cell.")
+    nothing = OWN | {"removed": None, "removed_low": None, "removed_high": None, "ablate_kind": "mean"}
+    assert "Setting the first **8 units** to their means removes **-** of" in causes_words.sentence(
+        RUN, nothing
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "stopped", "overlap", "sure", "word"),
+    [
+        ({}, 3, 0.75, True, "of their first 4 units they share 75%"),  # not of 8, of which four act at most
+        ({}, 3, 0.5, False, "not to be relied on"),
+        ({}, 2, 0.9, False, "Ask for more steps"),
+        ({}, 3, np.nan, False, "not to be relied on"),
+        ({"acting_units": 0, "acting_most": 0}, 3, 0.0, False, "No unit acts"),
+    ],
+)
+def test_doubt_is_about_the_units_that_act(
+    facts: dict[str, Any], stopped: int, overlap: float, sure: bool, word: str
+) -> None:
+    table = pd.DataFrame({"units": [4, 8], "overlap": [overlap, 0.1]})
+    found, said = causes_words.doubt(OWN | facts, stopped, table)
+    assert found is sure
+    assert word in said
+
+
+def test_random_sets_that_do_as_much_are_counted() -> None:
+    facts = {"units": 8, "sets": [1, 1, 50], "energy": [1, 1.2, 0.63], "as_good": [1 / 51, 11 / 51, np.nan]}
+    part = pd.DataFrame({"ranking": ["ace", "iou", "random"], **facts})
+    said = causes_words.beside(part, 8)
+    assert said.startswith("Of 50 random sets of 8 units")
+    assert "learned (ACE): 0 (p = 0.02); IoU: 10 (p = 0.22)" in said
+    assert "0.63 of the learned" in said
+    assert causes_words.beside(part[:2], 8) == "No random sets were measured beside it."
+
+
+def test_units_marked_by_hand_are_told_of_at_their_own_number() -> None:
+    part = pd.DataFrame({"ranking": ["ace", "ace", "hand", "hand"], "units": [2, 8, 0, 2]})
+    assert causes_words.told_at(part, 8) == [2, 8]
+    assert causes_words.told_at(part[:2], 8) == [8]
+
+
+def test_a_concept_has_one_row_in_the_matrix() -> None:
+    found = pd.DataFrame(
+        {
+            "run_id": ["a-2", "a-1", "b-2", "b-1", "c-1", "d-1"],  # newest first
+            "concept": ["tree", "tree", "door", "door", "dome", "window"],
+            "parent_run_id": ["p", "p", "p", "p", "p", "q"],
+            "layer": ["layer3", "layer3", "layer3", "layer3", "layer2", "layer3"],
+        }
+    )
+    assert causes_words.a_run_a_concept(RUN, found) == ["a-1", "b-2"]
+
+
+def test_of_two_numbers_as_near_the_smaller_is_shown() -> None:
+    frame = pd.DataFrame({"run_id": list("aaaabb"), "units": [4, 4, 8, 8, 2, 7], "affected": list("xyxyxx")})
+    shown = rows(causes_words.nearest(frame, 6))
+    assert [(row["run_id"], row["units"]) for row in shown] == [("a", 4), ("a", 4), ("b", 7)]

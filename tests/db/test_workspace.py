@@ -1,0 +1,100 @@
+"""What people write: kept with author and time, changed, removed, upgraded with its data."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from db import workspace
+from db.errors import StoreError
+from db.layout import Layout
+from db.schema import workspace as workspace_schema
+
+
+def test_a_note_is_kept_with_author_and_time(layout: Layout) -> None:
+    space = workspace.open(layout)
+    number = space.add("note", "ada", run_id="r", layer="layer1", unit=3, text="left side only")
+    space.add("note", "bob", run_id="other", text="x")
+    row = workspace.open(layout).rows("note", run_id="r").iloc[0]
+    assert (row.author, row.unit, row.text, row.id) == ("ada", 3, "left side only", number)
+    assert row.created_at == row.updated_at
+    space.change("note", number, text="both sides")
+    row = space.rows("note", id=number).iloc[0]
+    assert row.text == "both sides"
+    assert row.updated_at > row.created_at
+    space.remove("note", number)
+    assert len(space.rows("note", run_id="r")) == 0
+    with pytest.raises(StoreError, match=f"no note {number} any more"):
+        space.change("note", number, text="gone")
+
+
+@pytest.mark.parametrize("table", ["saved_query", "saved_view", "model"])
+def test_a_name_is_there_once(layout: Layout, table: str) -> None:
+    space = workspace.open(layout)
+    space.add(table, "ada", name="mine")
+    space.add(table, "bob", name="mine")
+    assert space.rows(table).author.tolist() == ["bob"]
+
+
+def test_rows_about_nothing_in_particular(layout: Layout) -> None:
+    space = workspace.open(layout)
+    space.add("tag", "ada", run_id="r", tag="whole run")
+    space.add("tag", "ada", run_id="r", layer="layer1", unit=0, tag="one unit")
+    assert space.rows("tag", run_id="r", layer=None).tag.tolist() == ["whole run"]
+
+
+def test_many_write_at_once(layout: Layout) -> None:
+    def write(author: int) -> None:
+        space = workspace.open(layout)
+        for number in range(5):
+            space.add("mark", str(author), mark=f"{number}")
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(workspace.open(layout).rows("mark")) == 20
+
+
+def test_every_older_workspace_is_upgraded_with_its_data(layout: Layout) -> None:
+    engine = sa.create_engine(f"sqlite:///{layout.workspace}")
+    workspace._upgrade(layout, engine, "0001")
+    insert = "INSERT INTO note (text, author, created_at) VALUES ('old', 'ada', '2025-01-02 03:04:05')"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(insert)
+    space = workspace.open(layout)
+    row = space.rows("note").iloc[0]
+    assert (row.text, row.author, str(row.created_at)) == ("old", "ada", "2025-01-02 03:04:05")
+    space.add("model", "ada", name="mine", role="generator")
+
+
+def test_migrations_make_the_schema(layout: Layout) -> None:
+    space = workspace.open(layout)
+    found = sa.inspect(space.engine)
+    for table in workspace_schema.metadata.sorted_tables:
+        assert {c["name"] for c in found.get_columns(table.name)} == set(table.c.keys())
+    config = Config()
+    config.set_main_option("script_location", "db:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == workspace_schema.REVISION
+
+
+def test_a_workspace_of_a_newer_program(layout: Layout) -> None:
+    space = workspace.open(layout)
+    with space.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="written by a newer Ganatomy; update this one"):
+        workspace.open(layout)
+
+
+def test_a_damaged_workspace_is_one_sentence(layout: Layout) -> None:
+    layout.workspace.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreError, match=r"workspace .* cannot be used .*ganatomy store restore"):
+        workspace.open(layout)
+
+
+def test_a_column_that_is_not_there(layout: Layout) -> None:
+    with pytest.raises(StoreError, match="A note has no 'nix'"):
+        workspace.open(layout).add("note", "ada", nix=1)

@@ -1,0 +1,110 @@
+"""`ganatomy store ...`, `export` and `import`, as a person types them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from analysis.models.catalogue import ModelInfo
+from analysis.models.weights import Added
+from analysis.shared.errors import GanatomyError
+from db import store, workspace
+from db.errors import StoreError
+from db.layout import Layout
+from db.store import bundles, removal
+from jobs.cli import models
+from jobs.cli.app import app
+
+WriteRun = Callable[..., Path]
+Say = Callable[..., str]
+
+
+@pytest.fixture
+def say(layout: Layout) -> Say:
+    """Runs a command on the store and returns what it printed; an error for people is raised as it is."""
+
+    def run(*words: str, status: int = 0, answer: str = "") -> str:
+        result = CliRunner().invoke(app, [*words, "--store", str(layout.root)], input=answer)
+        if isinstance(result.exception, StoreError | GanatomyError):
+            raise result.exception
+        assert result.exit_code == status, result.output
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def family(layout: Layout, write_run: WriteRun) -> None:
+    write_run("base")
+    write_run("causes", parent_run_id="base")
+    store.publish(layout)
+
+
+@pytest.mark.usefixtures("family")
+def test_check_and_usage(say: Say, layout: Layout) -> None:
+    assert say("store", "check").startswith("Sound: 2 runs, 2 bundles")
+    assert json.loads(say("store", "usage", "--json"))["bundles"] > 1000
+    (layout.bundles / "base" / "1" / "run.json").write_text("{")
+    assert "is damaged" in say("store", "check", status=1)
+    assert len(json.loads(say("store", "check", "--json", status=1))["problems"]) == 1
+
+
+@pytest.mark.usefixtures("family")
+def test_rebuild_and_publish(say: Say, layout: Layout) -> None:
+    assert say("store", "rebuild").strip() == store.open(layout).version.name
+    assert say("store", "publish").strip() == store.open(layout).version.name
+
+
+@pytest.mark.usefixtures("family")
+def test_deleting_asks_and_names_what_goes_too(say: Say, layout: Layout) -> None:
+    with pytest.raises(GanatomyError, match="Nothing was changed"):
+        say("store", "delete", "base", answer="n\n")
+    assert bundles.run_ids(layout) == ["base", "causes"]
+    assert "what stands on it (causes)" in say("store", "delete", "base", answer="y\n")
+    assert bundles.run_ids(layout) == []
+
+
+@pytest.mark.usefixtures("family")
+def test_archive_and_back(say: Say, layout: Layout) -> None:
+    say("store", "archive", "causes", "--yes")
+    assert removal.archived(layout) == ["causes"]
+    say("store", "unarchive", "causes")
+    assert removal.archived(layout) == []
+
+
+@pytest.mark.usefixtures("family")
+def test_out_and_in(say: Say, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+    say("export", "base", str(tmp_path / "out"), "--format", "csv")
+    say("store", "backup", str(tmp_path / "b.tar"))
+    say("store", "push", f"file://{tmp_path}/far")
+    runner = CliRunner()
+    assert "base" in runner.invoke(app, ["import", str(tmp_path / "out"), "--store", other]).output
+    pulled = runner.invoke(app, ["store", "pull", f"file://{tmp_path}/far", "--store", other])
+    assert "1 bundles pulled" in pulled.output
+    restored = str(tmp_path / "restored")
+    assert "Restored" in runner.invoke(app, ["store", "restore", str(tmp_path / "b.tar"), restored]).output
+    for root in (other, restored):
+        assert bundles.run_ids(Layout(Path(root))) == ["base", "causes"]
+
+
+@pytest.mark.usefixtures("family")
+def test_what_is_not_there_is_one_sentence(say: Say, tmp_path: Path) -> None:
+    for words in (("store", "delete", "nix", "-y"), ("export", "nix", str(tmp_path / "out"))):
+        with pytest.raises(StoreError, match="no run 'nix'"):
+            say(*words)
+
+
+def test_who_added_a_model_is_noted(layout: Layout) -> None:
+    info = ModelInfo("mine", "generator", "dcgan", "Mine", "CC0", "here", Added("mine.safetensors", "ab12"))
+    models.register(layout, info)
+    row = workspace.open(layout).rows("model").iloc[0]
+    assert (row["name"], row.family, row.weights_file, row.weights_sha256) == (
+        "mine",
+        "dcgan",
+        "mine.safetensors",
+        "ab12",
+    )
+    assert row.author

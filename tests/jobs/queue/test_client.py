@@ -1,0 +1,201 @@
+"""The client without a worker: what is queued, recognised, scheduled, refused."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from analysis.shared.errors import GanatomyError
+from jobs.kinds.requests import DissectRequest, When, parse
+from jobs.queue import workers
+from jobs.queue.client import Client
+from jobs.system import live, slots
+from jobs.worker.folders import Lookout
+from jobs.worker.upkeep import Sweeper
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    return Client.at(tmp_path / "store")
+
+
+def planted(**values: object) -> DissectRequest:
+    return DissectRequest.model_validate({"generator": "planted", "images": 64, "calibration": 64, **values})
+
+
+def test_a_job_is_queued_with_its_defaults_filled_in(client: Client) -> None:
+    submission = client.submit(planted(owner="ada"))
+    job = client.job(str(submission.job_id))
+    assert (job.state, job.kind, job.owner, job.run_id) == ("queued", "dissect", "ada", submission.run_id)
+    assert job.request["segmenter"] == "planted"
+    assert job.request["layers"] == ["layer1", "layer2"]
+    assert job.command.startswith("ganatomy dissect planted")
+    assert [one.id for one in client.jobs()] == [job.id]
+
+
+def test_the_same_request_is_recognised(client: Client) -> None:
+    first = client.submit(planted())
+    second = client.submit(planted(owner="bob", segmenter="planted", layers=["units2.1", "layer1"]))
+    assert (second.already, second.job_id, second.run_id) == (True, first.job_id, first.run_id)
+    assert client.submit(planted(seed=2)).already is False
+
+
+def test_the_queue_is_its_owners(client: Client) -> None:
+    client.submit(planted())
+    assert stat.S_IMODE(client.layout.queue.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"generator": "nobody"}, "nobody"),
+        ({"layers": ["layer9"]}, "layer9"),
+        ({"segmenter": "nobody"}, "nobody"),
+        ({"generator": "faces"}, "fetch"),
+    ],
+)
+def test_what_cannot_run_is_not_queued(client: Client, values: dict[str, object], word: str) -> None:
+    with pytest.raises(GanatomyError, match=word):
+        client.submit(planted(**values))
+    assert client.jobs() == []
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "nobody", "a/b", ""])
+def test_a_job_that_is_not_there_is_refused(client: Client, name: str) -> None:
+    for ask in (client.job, client.cancel, client.retry):
+        with pytest.raises(GanatomyError):
+            ask(name)
+
+
+def test_a_job_for_later_waits(client: Client) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    job = client.job(str(client.submit(planted(), When(at=later)).job_id))
+    assert job.state == "waiting"
+    assert job.not_before is not None
+    assert abs((job.not_before - later.replace(tzinfo=None)).total_seconds()) < 2
+
+
+def test_one_damaged_row_hides_no_other_and_can_be_cancelled(client: Client) -> None:
+    bad, good = (str(client.submit(planted(seed=seed)).job_id) for seed in (1, 2))
+    with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
+        queue.execute("UPDATE workflow_input SET inputs = '{\"args\": [1]}' WHERE workflow_uuid = ?", [bad])
+    assert {job.id for job in client.jobs()} == {bad, good}
+    assert "damaged" in client.job(bad).title
+    client.submit(planted(seed=3))
+    assert client.cancel(bad).state == "cancelled"
+
+
+def test_a_log_is_followed_in_whole_lines(client: Client) -> None:
+    file = client.layout.logs / "some-job.log"
+    assert client.log_from("some-job", 0) == ("", 0)
+    file.write_bytes("one\ntwö".encode())
+    text, place = client.log_from("some-job", 0)
+    assert (text, place) == ("one\n", 4)
+    with file.open("ab") as log:
+        log.write(b"\nthree\n")
+    assert client.log_from("some-job", place)[0] == "twö\nthree\n"
+
+
+def test_results_are_found_by_what_is_published(client: Client, write_run: Callable[..., Path]) -> None:
+    asked, full = (
+        client.submit(planted()),
+        client.submit(parse("full", planted().model_dump(exclude={"control"}))),
+    )
+    assert client.results(client.job(str(asked.job_id))) is None
+    write_run(str(asked.run_id), into=client.layout)
+    for one in (asked, full):  # a full dissection leads to its dissection
+        assert client.results(client.job(str(one.job_id))) == ("dissect", asked.run_id)
+
+
+def test_a_gpu_that_is_not_there_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "driver", lambda: False)
+    for ask in (client.submit, lambda request: client.schedule("nightly", request, "0 2 * * *")):
+        with pytest.raises(GanatomyError, match="asks for a GPU, and this machine shows none"):
+            ask(planted(device="cuda"))
+    workers.announce(client.layout, f"{workers.host()}/0", ("cpu-0",))
+    with pytest.raises(GanatomyError, match="the workers here have cpu-0 only"):
+        client.submit(planted(device="cuda"))
+    workers.announce(client.layout, f"{workers.host()}/1", ("cuda-0",))
+    assert client.submit(planted(device="cuda")).job_id
+
+
+def test_what_ended_long_ago_is_swept(client: Client) -> None:
+    kept, ended = (str(client.submit(planted(seed=seed)).job_id) for seed in (1, 2))
+    client.cancel(ended)
+    for job in (kept, ended):
+        live.write(live.path(client.layout, job, "progress"), {"done": 1})
+    live.write(client.layout.live / "worker-a.b-0.json", {"pid": 0, "born": 0})
+    live.write(client.layout.live / "watch-run1.json", {"refused": 1})
+    for file in client.layout.live.glob("*.json"):
+        os.utime(file, (0, 0))
+    Sweeper(client.layout, client.queue, "nobody/0", Lookout(client)).tidy()
+    left = {file.name for file in client.layout.live.glob("*.json")}
+    assert left == {f"{kept}.progress.json", "watch-run1.json"}
+
+
+def test_owners_take_turns_and_priorities_are_kept(client: Client) -> None:
+    for seed in range(4):
+        client.submit(planted(seed=seed, owner="ada"))
+    bob = client.submit(planted(seed=9, owner="bob")).job_id
+    urgent = client.submit(planted(seed=10, owner="ada"), When(priority=1)).job_id
+    rows = sorted(client.active(), key=lambda row: (row.priority or 0, row.created_at or 0))
+    assert [row.workflow_id for row in rows].index(str(urgent)) == 0
+    assert [row.workflow_id for row in rows].index(str(bob)) == 2
+
+
+def test_schedules_are_kept_paused_and_forgotten(client: Client) -> None:
+    view = client.schedule("nightly", planted(), "0 2 * * *")
+    assert view.next_at is not None
+    assert (view.next_at.hour, view.next_at.minute, view.paused) == (2, 0, False)
+    client.pause("nightly")
+    assert client.schedules()[0].paused
+    assert client.schedules()[0].next_at is None
+    client.resume("nightly")
+    client.pause("nightly")
+    view = client.schedule("nightly", planted(seed=3), "30 3 * * *")
+    assert (view.paused, view.next_at is None) == (False, False)  # asked for anew, it is on
+    assert [one.cron for one in client.schedules()] == ["30 3 * * *"]
+    client.unschedule("nightly")
+    assert client.schedules() == []
+    with pytest.raises(GanatomyError, match="no schedule"):
+        client.pause("nightly")
+    with pytest.raises(GanatomyError, match="cron"):
+        client.schedule("nightly", planted(), "every night")
+    with pytest.raises(GanatomyError, match="name"):
+        client.schedule("../x", planted(), "0 2 * * *")
+
+
+def test_models_are_plain_values(client: Client) -> None:
+    found = {model["name"]: model for model in client.models()}
+    assert found["faces"]["fetched"] is False
+    assert [layer["name"] for layer in found["faces"]["layers"]] == ["layer1", "layer2", "layer3", "layer4"]
+    assert {model["role"] for model in client.models("segmenter")} == {"segmenter"}
+
+
+def test_the_client_needs_no_torch(tmp_path: Path) -> None:
+    program = "import sys, jobs.queue.client, jobs.cli.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", program], check=False).returncode == 0
+
+
+def test_a_log_is_cut_at_its_tail(client: Client) -> None:
+    job_id = str(client.submit(planted()).job_id)
+    assert client.log(job_id) == ""
+    (client.layout.logs / f"{job_id}.log").write_text("a" * 100 + "end")
+    assert client.log(job_id, tail=3) == "end"
+    with pytest.raises(GanatomyError):
+        client.log("../workspace")
+
+
+def test_a_store_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    from db.errors import StoreError
+
+    with pytest.raises(StoreError, match="cannot be made"):
+        Client.at(tmp_path / "file" / "store")

@@ -1,0 +1,122 @@
+"""The render process: pictures of edits, kept by content, refused in one sentence, back after a kill."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.shared.errors import GanatomyError
+from jobs.queue.client import Client
+from jobs.render import client as rendering
+from jobs.system import live
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A store whose render process starts when it is first asked."""
+    client = Client.at(tmp_path_factory.mktemp("renders") / "store")
+    yield client
+    there = live.read(client.layout.live / "render.json")
+    if live.alive(there):
+        os.kill(there["pid"], signal.SIGTERM)
+
+
+def pixels(file: str) -> np.ndarray:
+    return np.asarray(Image.open(file))
+
+
+def test_before_after_and_difference_are_pictures_in_the_store(client: Client) -> None:
+    made = client.render("planted", "ablate layer2 5,6,7,9", 1, [0, 1, 2, 3])
+    files = [*made.before, *made.after, *made.difference]
+    assert len(made.before) == len(made.after) == len(made.difference) == 4
+    assert all(Path(file).parent == client.layout.renders for file in files)
+    assert pixels(made.before[0]).shape == (32, 32, 3)
+    assert any(not np.array_equal(pixels(a), pixels(b)) for a, b in zip(made.before, made.after, strict=True))
+    again = client.render("planted", "ablate layer2 5,6,7,9", 1, [0, 1, 2, 3])
+    assert again.cached
+    assert (again.before, again.after, again.key) == (made.before, made.after, made.key)
+
+
+def test_an_image_does_not_depend_on_its_company(client: Client) -> None:
+    together = client.render("planted", "ablate layer2 5", 3, [0, 1, 2])
+    alone = client.render("planted", "ablate layer2 5", 3, [2])
+    assert np.abs(pixels(together.after[2]).astype(int) - pixels(alone.after[0]).astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("generator", "edit", "latents", "word"),
+    [
+        ("planted", "ablate layer9 1", [0], "layer9"),
+        ("planted", "ablate layer1 999", [0], "999"),
+        ("planted", "__import__('os')", [0], "cannot be read"),
+        ("nobody", "ablate layer1 1", [0], "nobody"),
+        ("../../etc", "ablate layer1 1", [0], "generator"),
+        ("faces", "ablate layer1 1", [0], "fetch"),
+        ("planted", "ablate layer1 1", [], "1 to 64"),
+        ("planted", "ablate layer1 1", list(range(65)), "1 to 64"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence(
+    client: Client, generator: str, edit: str, latents: list[int], word: str
+) -> None:
+    with pytest.raises(GanatomyError, match=word) as caught:
+        client.render(generator, edit, 1, latents)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_socket_is_its_owners_and_takes_json_only(client: Client) -> None:
+    client.render("planted", "ablate layer1 1", 1, [0])
+    socket = rendering.socket(client.layout)
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://render") as raw:
+        assert raw.post("/render", content=b"\x80\x04pickle").status_code == 422
+        body = {"generator": "planted", "edit": "ablate layer1 1", "seed": 1, "latents": [0], "path": "/etc"}
+        assert raw.post("/render", json=body).status_code == 422
+
+
+def test_it_comes_back_after_a_kill(client: Client) -> None:
+    client.render("planted", "ablate layer1 1", 1, [0])
+    os.kill(live.read(client.layout.live / "render.json")["pid"], signal.SIGKILL)
+    time.sleep(0.2)
+    assert client.render("planted", "ablate layer1 2", 1, [0]).before
+    assert client.render_ready()
+
+
+def test_a_store_with_a_long_path_has_a_short_socket(tmp_path: Path) -> None:
+    deep = Client.at(tmp_path / ("d" * 120) / "store").layout
+    assert len(os.fsencode(rendering.socket(deep))) <= rendering.LONGEST
+    assert rendering.socket(deep) != rendering.socket(Client.at(tmp_path / ("e" * 120) / "store").layout)
+
+
+def test_it_ends_when_nobody_asks(tmp_path: Path) -> None:
+    layout = Client.at(tmp_path / "store").layout
+    command = [sys.executable, "-P", "-m", "jobs.render.server", "--store", str(layout.root), "--idle", "1"]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert json.loads((layout.live / "render.json").read_text())["pid"]
+
+
+def test_the_generator_that_nobody_asked_for_longest_is_put_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.render import pictures
+
+    loaded: list[str] = []
+    load = pictures.registry.load
+    monkeypatch.setattr(
+        pictures.registry, "load", lambda name, *more: loaded.append(name) or load(name, *more)
+    )
+    shelf = pictures.Shelf(tmp_path, most=2)
+    for name in ("planted", "planted-scenes", "planted", "churches-8px", "planted", "planted-scenes"):
+        shelf.get(name)
+    assert loaded == ["planted", "planted-scenes", "churches-8px", "planted-scenes"]
+    assert [name for name, _ in shelf._loaded] == ["planted", "planted-scenes"]

@@ -1,0 +1,185 @@
+"""A dissection as a job: what it publishes is what `analysis.dissect` gives, also after a kill."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import dissect
+from analysis.counting.counts import Counts
+from analysis.models import generators, segmenters
+from analysis.models.controls import random_twin
+from db import store
+from db.queries import runs
+from db.store import bundles
+from jobs.kinds.requests import DissectRequest
+from jobs.queue.client import Client
+from jobs.queue.records import JobView
+from jobs.system import live
+from jobs.tasks import dissection, process, shards
+from jobs.tasks.progress import Progress
+
+NOW = "2026-01-01T00:00:00"
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A store with a worker."""
+    client = Client.at(tmp_path_factory.mktemp("dissecting") / "store")
+    command = [sys.executable, "-P", "-m", "jobs.worker.worker", "--store", str(client.layout.root)]
+    worker = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
+    yield client
+    worker.terminate()
+    worker.wait(20)
+
+
+def ended(client: Client, job_id: str | None, seconds: float = 200) -> JobView:
+    deadline = time.monotonic() + seconds
+    while not (job := client.job(str(job_id))).ended:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return job
+
+
+def planted(**values: object) -> DissectRequest:
+    return DissectRequest.model_validate(
+        {"generator": "planted", "images": 150, "calibration": 100, **values}
+    )
+
+
+@pytest.mark.parametrize("control", ["rotation", "random-weights"])
+def test_a_control_is_a_run_of_its_own_under_its_own_name(client: Client, control: str) -> None:
+    submission = client.submit(planted(seed=7, images=64, calibration=64, control=control))
+    assert ended(client, submission.job_id).state == "done"
+    run = bundles.latest(client.layout, submission.run_id)
+    generator, segmenter = generators.load("planted", None), segmenters.load("planted", None)
+    used = random_twin(generator) if control == "random-weights" else generator
+    plain = dissect(used, segmenter, images=64, calibration=64, seed=7).frame()
+    assert run.run["generator"] != "planted"
+    same = np.array_equal(run.table("unit_concept").iou, plain.iou, equal_nan=True)
+    assert same == (control == "random-weights")
+
+
+def test_a_job_publishes_what_dissect_gives(client: Client) -> None:
+    submission = client.submit(planted(seed=7, owner="ada", project="tests"))
+    job = ended(client, submission.job_id)
+    assert (job.state, job.error, job.done, job.total, job.published) == ("done", None, 250, 250, 2)
+    direct = dissect(
+        generators.load("planted", None),
+        segmenters.load("planted", None),
+        images=150,
+        calibration=100,
+        seed=7,
+    ).frame()
+    snapshot = store.open(client.layout)
+    row = runs.runs(snapshot).iloc[0]
+    assert (row.run_id, row.state, row.revision) == (submission.run_id, "final", 2)
+    assert (row.images, row.calibration, row.seed, row.owner, row.project) == (150, 100, 7, "ada", "tests")
+    assert json.loads(row.settings)["generator"] == "planted"
+    assert json.loads(row.versions)["torch"]
+    assert row.duration_s > 0
+    assert len(row.generator_sha256) == len(row.segmenter_sha256) == 64
+    published = bundles.latest(client.layout, submission.run_id).table("unit_concept")
+    keys = ["layer", "unit", "concept"]
+    both = published.merge(direct, on=keys, suffixes=("", "_direct"))
+    assert len(both) == len(direct)
+    assert np.array_equal(both.iou, both.iou_direct, equal_nan=True)
+    assert not (client.layout.work / submission.run_id).exists()
+
+
+def test_what_is_there_is_not_done_again(client: Client) -> None:
+    first = client.submit(planted(images=64, calibration=64, seed=8))
+    assert ended(client, first.job_id).state == "done"
+    again = client.submit(planted(images=64, calibration=64, seed=8, owner="bob"))
+    assert (again.job_id, again.run_id, again.already) == (None, first.run_id, True)
+
+
+def test_another_layer_needs_no_segmenting(client: Client) -> None:
+    first = client.submit(planted(images=64, calibration=64, seed=9, layers=["layer1"]))
+    ended(client, first.job_id)
+    kept = {file: file.stat().st_mtime_ns for file in client.layout.labels.rglob("*.npz")}
+    second = client.submit(planted(images=64, calibration=64, seed=9, layers=["layer2"]))
+    assert second.run_id != first.run_id
+    assert ended(client, second.job_id).state == "done"
+    assert {file: file.stat().st_mtime_ns for file in client.layout.labels.rglob("*.npz")} == kept
+
+
+def test_a_killed_dissection_ends_with_the_same_numbers(client: Client) -> None:
+    asked = planted(images=1500, calibration=640, seed=10)
+    submission = client.submit(asked)
+    watch = live.path(client.layout, str(submission.job_id), "watch")
+    for least in (3, 12):
+        while len(list((client.layout.work / submission.run_id).glob("*-*-*-*.npz"))) < least:
+            assert not client.job(str(submission.job_id)).ended
+            time.sleep(0.01)
+        os.kill(live.read(watch)["pid"], 9)
+    assert ended(client, submission.job_id).state == "done"
+    direct = dissect(
+        generators.load("planted", None),
+        segmenters.load("planted", None),
+        images=1500,
+        calibration=640,
+        seed=10,
+    )
+    counted = bundles.latest(client.layout, submission.run_id).array("counts-layer2")
+    for name, array in direct.arrays()["counts-layer2"].items():
+        assert np.array_equal(counted[name], array, equal_nan=array.dtype.kind == "f"), name
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_shards_that_became_one_are_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    layout = Client.at(tmp_path / "store").layout
+    request = planted(images=448, calibration=256, seed=11, segmenter="planted", layers=["layer1"])
+    spec = process.Spec(
+        str(layout.root),
+        "job",
+        "planted-1",
+        "dissect",
+        request.model_dump(mode="json"),
+        "cpu",
+        "cpu-0",
+        1,
+        NOW,
+    )
+    monkeypatch.setattr(dissection, "PAUSE", 0.0)
+    monkeypatch.setattr(shards, "TOGETHER", 2)
+    publish = dissection.Work.publish
+
+    def dies(work: dissection.Work, counts: Counts, state: str) -> None:
+        if counts.images > 256:
+            raise KilledError
+        if published:
+            publish(work, counts, state)
+        else:
+            work.published = (0.0, counts.images)
+
+    monkeypatch.setattr(dissection.Work, "publish", dies)
+    with pytest.raises(KilledError):
+        dissection.work(spec, Progress(layout, "job"))
+    monkeypatch.setattr(dissection.Work, "publish", publish)
+    dissection.work(spec, Progress(layout, "job"))
+    run = bundles.latest(layout, "planted-1")
+    direct = dissect(
+        generators.load("planted", None),
+        segmenters.load("planted", None),
+        layers=["layer1"],
+        images=448,
+        calibration=256,
+        seed=11,
+    )
+    counted = run.array("counts-layer1")
+    for name, array in direct.arrays()["counts-layer1"].items():
+        assert np.array_equal(counted[name], array, equal_nan=array.dtype.kind == "f"), name

@@ -1,0 +1,50 @@
+"""Watched folders: what becomes of a checkpoint that cannot be asked for at once."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from analysis.shared.errors import GanatomyError
+from jobs.queue.client import Client
+from jobs.system import live
+from jobs.worker import folders
+from jobs.worker.folders import Lookout
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    return Client.at(tmp_path / "store")
+
+
+def test_a_watched_checkpoint_that_could_not_be_asked_for_is_asked_for_again(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis.models.checkpoints import save_state
+    from analysis.models.families import planted_shapes as family
+
+    folder = tmp_path / "training"
+    folder.mkdir()
+    save_state(folder / "step-1.safetensors", family.weights(3))
+    os.utime(folder / "step-1.safetensors", (0, 0))
+    request = {"segmenter": "planted", "images": 64, "calibration": 64}
+    folders.put(client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
+    folders.put(client.layout, folders.FolderWatch("gone", str(folder), "planted", None, request))
+    gone = live.read(client.layout.watches)
+    gone["gone"]["folder"] = str(tmp_path / "nothing")
+    live.write(client.layout.watches, gone)
+
+    def refuse(*_: object) -> None:
+        raise GanatomyError("not now")
+
+    lookout = Lookout(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "submit", refuse)
+        while not lookout.waiting:
+            lookout.look()
+    assert client.jobs() == []
+    Lookout(client).look()  # another worker, after a kill: it is registered, and was not asked for
+    [job] = client.jobs()
+    assert job.request["generator"].startswith("run1-step-1-")
+    Lookout(client).look()
+    assert len(client.jobs()) == 1

@@ -1,0 +1,61 @@
+"""Notices and metrics: sent to a real listener, and never in the way of a job."""
+
+import json
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.kinds.requests import DissectRequest
+from jobs.queue.client import Client
+from jobs.worker import metrics, notices
+
+got: list[dict[str, Any]] = []
+
+
+class Listener(BaseHTTPRequestHandler):
+    """Keeps what it is told."""
+
+    def do_POST(self) -> None:
+        got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    server = HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+
+
+def test_a_notice_arrives(listener: int) -> None:
+    got.clear()
+    assert notices.send([f"json://127.0.0.1:{listener}/"], "Dissect faces: done", "job 1") == "told"
+    assert (got[0]["title"], got[0]["message"]) == ("Dissect faces: done", "job 1")
+
+
+def test_a_notice_that_cannot_be_sent_stops_nothing() -> None:
+    assert notices.send(["json://127.0.0.1:9/"], "x", "y") == "could not be told"
+    assert notices.send(["nonsense"], "x", "y") == "could not be told"
+    assert notices.send([], "x", "y") == "nobody to tell"
+
+
+def test_metrics_count_jobs(tmp_path: Path) -> None:
+    client = Client.at(tmp_path / "store")
+    client.submit(DissectRequest(generator="planted"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    metrics.serve(client, port)
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+    assert 'ganatomy_jobs{state="queued"} 1.0' in text

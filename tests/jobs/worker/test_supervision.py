@@ -1,0 +1,81 @@
+"""What a worker sees of its heavy processes."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from db.layout import Layout
+from jobs.kinds.requests import DissectRequest
+from jobs.queue.client import Client
+from jobs.system import processes
+from jobs.system.settings import Settings
+from jobs.system.slots import Devices
+from jobs.tasks.process import Spec
+from jobs.worker.supervision import Meter, Watch
+from jobs.worker.worker import Claims
+
+SPIKE = "hoard = bytearray(400 << 20); del hoard; print('freed', flush=True); input()"
+
+
+def test_a_spike_between_two_readings_is_not_missed() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SPIKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    meter = Meter(process.pid)
+    assert meter.read()["memory_bytes"] < 200 << 20
+    assert meter.peak > 400 << 20
+    process.communicate("\n")
+    assert meter.read() == {"cpu_percent": 0.0, "memory_bytes": 0}
+    assert meter.peak > 400 << 20
+
+
+def test_a_meter_of_nobody_reads_zero() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    meter = Meter(process.pid)
+    assert (meter.read()["memory_bytes"], meter.peak) == (0, 0)
+
+
+def test_a_process_that_cannot_start_gives_its_slot_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout.create(tmp_path / "store")
+    machine = Devices((), (), 1, 1)
+    watch = Watch(layout, Settings(), machine, threading.Event(), lambda spec: False)
+    spec = Spec(str(layout.root), "job", "run", "dissect", {}, "", "", 1, "2026-01-01T00:00:00")
+
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(processes, "start", no_room)
+    outcome = watch.run(spec, "jobs.tasks.dissection")
+    assert (outcome.end, "could not be started" in outcome.reason) == ("failed", True)
+    assert machine.take(layout, "cpu") is not None
+
+
+def test_an_attempt_is_lost_when_its_job_is_cancelled_or_claimed_anew(tmp_path: Path) -> None:
+    client = Client.at(tmp_path / "store")
+    job = str(client.submit(DissectRequest(generator="planted", images=64, calibration=64)).job_id)
+    claims = Claims(client)
+
+    def claim(moment: int) -> Spec:
+        with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
+            change = "UPDATE workflow_status SET status = 'PENDING', started_at_epoch_ms = ?"
+            queue.execute(f"{change} WHERE workflow_uuid = ?", [moment, job])
+        return Spec(str(client.layout.root), job, "run", "dissect", {}, "", "", 1, f"began {moment}")
+
+    first = claim(1000)
+    assert not claims.lost(first)
+    assert not claims.lost(first)
+    second = claim(2000)
+    assert claims.lost(first)
+    assert not claims.lost(second)
+    client.cancel(job)
+    assert claims.lost(second)
