@@ -34,8 +34,9 @@ def ratio(parts: Array, wholes: Array, level: float = 0.05) -> Estimate:
     """sum parts / sum wholes over images (N, ...): a ratio of means, by linearisation.
 
     Var = n / (n - 1) sum (a - R b)^2 / (sum b)^2, Student's t of k - 1 degrees of freedom, k = (sum b)^2 /
-    sum b^2: where few images hold most of the concept, only they tell (as analysis.dissection.significance.interval). No
-    logit scale: shares removed may be under 0 and shares added over 1. NaN where no image has the concept.
+    sum b^2: where few images hold most of the concept, only they tell (as in
+    analysis.dissection.significance.interval). No logit scale:
+    shares removed may be under 0 and shares added over 1. NaN where no image has the concept.
     """
     a, b = np.asarray(parts, float), np.asarray(wholes, float)
     n, total = len(a), b.sum(0)

@@ -6,8 +6,8 @@ Per layer with U units, C concepts, B bins (all int64):
 - null (U, C, B): the same for the label maps of each image's eight partners, summed over them;
 - moments (U, C, 14), fixed (2, U, C, 5): sums over images, see analysis.counting.moments.
 
-Memory: 8 U C (2 B + 24) bytes a layer, 4 C pixels for the places, and the pictures of analysis.counting.top_images. It
-does not grow with the number of images.
+Memory: 8 U C (2 B + 24) bytes a layer, 4 C pixels for the places, and the pictures of
+analysis.counting.top_images. It does not grow with the number of images.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What an agreement is worth: constant masks, nulls, p-values, intervals. Pure numpy and scipy, no torch.
 
-Arguments are the sums of analysis.counting.counts; shapes (U, C) unless said otherwise. method.md section 2 is the
-specification.
+Arguments are the sums of analysis.counting.counts; shapes (U, C) unless said otherwise.
+docs/method.md section 2 is the specification.
 """
 
 from typing import Any

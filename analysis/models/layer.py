@@ -25,7 +25,7 @@ class Layer:
         found = [int(unit) for unit in units]
         if not found or len(set(found)) < len(found) or min(found) < 0 or max(found) >= self.units:
             raise GanatomyError(
-                f"The units {found} cannot be used; name one or more of {self.name}'s units 0 to {self.units - 1}, "
-                "each once."
+                f"The units {found} cannot be used; name one or more of {self.name}'s units 0 to "
+                f"{self.units - 1}, each once."
             )
         return found

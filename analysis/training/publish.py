@@ -1,7 +1,8 @@
 """Put a trained file among the weights that come with Ganatomy.
 
-`python -m analysis.training.publish NAME FILE --steps 9000` copies FILE to analysis/models/shipped/NAME.safetensors
-and writes its SHA-256 and place in the training into analysis/models/shipped/index.json.
+`python -m analysis.training.publish NAME FILE --steps 9000` copies FILE to
+analysis/models/shipped/NAME.safetensors and writes its SHA-256 and place
+in the training into analysis/models/shipped/index.json.
 """
 
 from __future__ import annotations

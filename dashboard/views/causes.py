@@ -49,8 +49,8 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     st.markdown(causes_words.sentence(run, own))
     for other in found[1:]:
         st.caption(
-            f"Scored again by {other['segmenter']}: effect {causes_words.percent(other, 'effect', 1)}, removed "
-            f"{causes_words.percent(other, 'removed')}."
+            f"Scored again by {other['segmenter']}: effect {causes_words.percent(other, 'effect', 1)}, "
+            f"removed {causes_words.percent(other, 'removed')}."
         )
     losses = queries.learning(snapshot, run["run_id"])
     stopped = int(losses.groupby("seed")["stopped"].any().sum())

@@ -17,7 +17,7 @@ __all__ = ["Snapshot", "open", "publish", "rebuild"]
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when asked for: publishing brings pandas and DuckDB, which the layout of a store does not need."""
+    """Loaded when asked for: publishing brings pandas and DuckDB."""
     if name in __all__:
         from db.store import publication
 

@@ -1,5 +1,6 @@
-"""The render process: `python -P -m jobs.render.server --store DIR`. It answers edits over a Unix socket, past the
-queue.
+"""The render process: `python -P -m jobs.render.server --store DIR`.
+
+It answers edits over a Unix socket, past the queue.
 
 One such process serves a store. It holds a lock for its life; a second one waits for the first to end.
 """

@@ -1,5 +1,7 @@
-"""The dashboard process: `python -P -m jobs.services.dashboard --store DIR --port N`. Streamlit, bound to die with its
-parent."""
+"""The dashboard process: `python -P -m jobs.services.dashboard --store DIR --port N`.
+
+It runs Streamlit, and dies with its parent.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`python -P -m jobs.system.bound MODULE ...`: run MODULE in a process that the kernel kills when its parent dies.
+"""Run a module in a process that the kernel kills when its parent dies.
+
+Usage: `python -P -m jobs.system.bound MODULE ...`
 
 This comes first, before anything slow is imported: torch takes seconds, and a parent that dies within them
 must not leave a process behind. So this file imports nothing but the standard library.

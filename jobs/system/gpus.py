@@ -1,5 +1,7 @@
-"""`python -P -m jobs.system.gpus` prints the GPUs that torch can use, as JSON. Its own process: workers stay free of
-torch."""
+"""Print the GPUs that torch can use, as JSON: `python -P -m jobs.system.gpus`.
+
+A process of its own, so that workers stay free of torch.
+"""
 
 from __future__ import annotations
 

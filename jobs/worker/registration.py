@@ -1,5 +1,7 @@
-"""Register a checkpoint in a process of its own: `python -P -m jobs.worker.registration --store DIR ...`. Exit 1 when
-unusable."""
+"""Register a checkpoint in a process of its own: `python -P -m jobs.worker.registration --store DIR ...`.
+
+Exits with 1 when the checkpoint is unusable.
+"""
 
 from __future__ import annotations
 
