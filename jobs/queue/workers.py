@@ -39,7 +39,7 @@ def claim(layout: Layout) -> tuple[str, locks.Lock]:
 def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> None:
     """Say who holds the slot, for people and for `alive`."""
     started = live.now().isoformat()
-    values = {**live.me(), "slot": executor, "host": host(), "devices": slots, "started_at": started}
+    values = {**live.me(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
     live.write(layout.live / f"worker-{executor.replace('/', '-')}.json", values)
 
 
