@@ -28,4 +28,4 @@ VOLUME /store
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD curl --fail --silent http://localhost:8501/_stcore/health || exit 1
-CMD ["ganatomy", "up", "--host", "0.0.0.0"]
+CMD ["ganatomy", "up", "--address", "0.0.0.0"]

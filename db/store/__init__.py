@@ -8,12 +8,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from db.store.publication import WAIT_S as WAIT_S
     from db.store.publication import open as open
     from db.store.publication import publish as publish
     from db.store.publication import rebuild as rebuild
     from db.store.snapshot import Snapshot as Snapshot
 
-__all__ = ["Snapshot", "open", "publish", "rebuild"]
+__all__ = ["WAIT_S", "Snapshot", "open", "publish", "rebuild"]
 
 
 def __getattr__(name: str) -> Any:

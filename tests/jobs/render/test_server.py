@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.models import generators
 from analysis.shared.errors import GanatomyError
 from jobs.queue.client import Client
-from jobs.render import client as rendering
+from jobs.render.client import LONGEST, socket
 from jobs.system import live
 
 
@@ -76,9 +77,9 @@ def test_what_cannot_be_drawn_is_one_sentence(
 
 def test_the_socket_is_its_owners_and_takes_json_only(client: Client) -> None:
     client.render("planted", "ablate layer1 1", 1, [0])
-    socket = rendering.socket(client.layout)
-    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://render") as raw:
+    path = socket(client.layout)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://render") as raw:
         assert raw.post("/render", content=b"\x80\x04pickle").status_code == 422
         body = {"generator": "planted", "edit": "ablate layer1 1", "seed": 1, "latents": [0], "path": "/etc"}
         assert raw.post("/render", json=body).status_code == 422
@@ -94,8 +95,8 @@ def test_it_comes_back_after_a_kill(client: Client) -> None:
 
 def test_a_store_with_a_long_path_has_a_short_socket(tmp_path: Path) -> None:
     deep = Client.at(tmp_path / ("d" * 120) / "store").layout
-    assert len(os.fsencode(rendering.socket(deep))) <= rendering.LONGEST
-    assert rendering.socket(deep) != rendering.socket(Client.at(tmp_path / ("e" * 120) / "store").layout)
+    assert len(os.fsencode(socket(deep))) <= LONGEST
+    assert socket(deep) != socket(Client.at(tmp_path / ("e" * 120) / "store").layout)
 
 
 def test_it_ends_when_nobody_asks(tmp_path: Path) -> None:
@@ -111,10 +112,8 @@ def test_the_generator_that_nobody_asked_for_longest_is_put_away(
     from jobs.render import pictures
 
     loaded: list[str] = []
-    load = pictures.registry.load
-    monkeypatch.setattr(
-        pictures.registry, "load", lambda name, *more: loaded.append(name) or load(name, *more)
-    )
+    load = generators.load
+    monkeypatch.setattr(generators, "load", lambda name, *more: loaded.append(name) or load(name, *more))
     shelf = pictures.Shelf(tmp_path, most=2)
     for name in ("planted", "planted-scenes", "planted", "churches-8px", "planted", "planted-scenes"):
         shelf.get(name)
