@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import form, job_time, jobs, times, url, words
-from jobs.kinds.requests import KINDS, DissectRequest, Request, parse
+from jobs.kinds.requests import KINDS, DissectionRequest, Request, parse
 
 MOST = 1_000_000  # images that a request may ask for
 WIDTHS = (0.02, 0.05, 0.1, 0.2)
@@ -46,7 +46,7 @@ def kind() -> type[Request]:
         st.segmented_control, "What", "kind", list(offered), required=True, format_func=offered.__getitem__
     )
     chosen = KINDS[name]
-    if chosen is not DissectRequest:
+    if chosen is not DissectionRequest:
         st.caption((chosen.__doc__ or "").split("\n")[0])
     return chosen
 
@@ -63,10 +63,10 @@ def ask() -> None:
         filled = form.values(chosen_kind, offered, more)
     others = [name for name in offered["generator"] if name != filled.get("generator")]
     with more:
-        chosen = job_time.ask(others if chosen_kind is DissectRequest else [])
+        chosen = job_time.ask(others if chosen_kind is DissectionRequest else [])
     request = parse(chosen_kind.KIND, filled)
     act(request, chosen)
-    if isinstance(request, DissectRequest):
+    if isinstance(request, DissectionRequest):
         images(request)
 
 
@@ -89,7 +89,7 @@ def act(request: Request, chosen: job_time.Timing) -> None:
 def cost(request: Request) -> None:
     """What the job is likely to take, before it starts."""
     estimate = jobs.client().estimate(request)
-    counted = isinstance(request, DissectRequest)
+    counted = isinstance(request, DissectionRequest)
     parts = [words.count(estimate.images, "image")] if counted else []
     if estimate.seconds is not None:
         parts.append(f"about {words.seconds(estimate.seconds)}")
@@ -98,7 +98,7 @@ def cost(request: Request) -> None:
     st.caption(f"{', '.join(parts)} ({estimate.basis})" if parts else estimate.basis)
 
 
-def images(request: DissectRequest) -> None:
+def images(request: DissectionRequest) -> None:
     """How many images bring the intervals under a width, and a button that asks for as many."""
     with st.container(horizontal=True, vertical_alignment="center", key="how-many"):
         width = url.choice(

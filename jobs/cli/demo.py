@@ -15,14 +15,14 @@ from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
 from jobs.cli.dissect import speed
 from jobs.cli.models import pair
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import JobView, Submission
 from jobs.services import supervisor
 from jobs.system import logs
 
-FIRST = DissectRequest(generator="churches", images=1000, calibration=500, project="demo")
-SECOND = DissectRequest(generator="faces", images=400, calibration=200, project="demo")
+FIRST = DissectionRequest(generator="churches", images=1000, calibration=500, project="demo")
+SECOND = DissectionRequest(generator="faces", images=400, calibration=200, project="demo")
 
 
 def run(
@@ -63,7 +63,7 @@ class Show:
 
     client: Client
     bar: Progress
-    request: DissectRequest
+    request: DissectionRequest
     task: TaskID | None = None
     submission: Submission | None = None
     failed: str = ""

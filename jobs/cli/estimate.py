@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from jobs.cli.common import console, seconds, show_json
 from jobs.kinds import catalogue
-from jobs.kinds.requests import DissectRequest, Request
+from jobs.kinds.requests import DissectionRequest, Request
 from jobs.queue.client import Client
 from jobs.queue.records import ImagesNeeded
 
@@ -28,7 +28,7 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
         f"time       {time} ({cost.basis})",
         f"disk       {disk}",
     ]
-    if isinstance(request, DissectRequest):
+    if isinstance(request, DissectionRequest):
         lines.append(f"intervals  {intervals(needed, width)}")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -36,7 +36,7 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
 
 def counted(request: Request, images: int) -> str:
     """How much work it is, in words."""
-    if isinstance(request, DissectRequest):
+    if isinstance(request, DissectionRequest):
         return f"images     {images:,}, calibration included"
     return f"work       about {images:,} passes of an image or of the edited part of one"
 

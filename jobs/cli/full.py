@@ -20,7 +20,7 @@ from jobs.cli.dissect import (
     follow,
     number,
 )
-from jobs.kinds.requests import AceRequest, When, parse
+from jobs.kinds.requests import CausesRequest, When, parse
 from jobs.queue.client import Client
 from jobs.queue.records import Submission
 
@@ -81,7 +81,7 @@ def causes(jobs: Client, submission: Submission) -> list[Submission]:
     return [
         Submission(job.id, job.run_id, True, "")
         for job in jobs.jobs()
-        if job.kind == AceRequest.KIND
+        if job.kind == CausesRequest.KIND
         and job.request.get("parent") == parent
         and (not job.ended or job.created_at >= began)
     ]

@@ -15,13 +15,13 @@ from db.layout import Layout
 from jobs.kinds import catalogue
 from jobs.kinds.base import command
 from jobs.kinds.context import must_be_units
-from jobs.kinds.parent import StandingRequest
+from jobs.kinds.parent import LayerRequest
 from jobs.kinds.unit_lists import Units
 
 REFERENCE = r"^(drawn|folder|generator):[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
-class ArtifactsRequest(StandingRequest):
+class ArtifactsRequest(LayerRequest):
     """Rank a layer's units by the damage they do to pictures, and ablate the worst on other images."""
 
     KIND: ClassVar[str] = "artifacts"

@@ -15,7 +15,7 @@ from jobs.kinds.parent import ConceptRequest
 from jobs.kinds.unit_lists import Units
 
 
-class AceRequest(ConceptRequest):
+class CausesRequest(ConceptRequest):
     """Learn which units of a layer together cause a concept, and measure what editing them does."""
 
     KIND: ClassVar[str] = "ace"

@@ -38,7 +38,7 @@ class Counted(ModelRequest):
         return self.images + self.calibration
 
 
-class DissectRequest(Counted):
+class DissectionRequest(Counted):
     """Dissect a generator: which unit means what, with IoU over evaluation images."""
 
     KIND: ClassVar[str] = "dissect"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from jobs.kinds.base import Request, command
-from jobs.kinds.dissection import Counted, DissectRequest
+from jobs.kinds.dissection import Counted, DissectionRequest
 
 
 class FullRequest(Counted):
@@ -26,9 +26,9 @@ class FullRequest(Counted):
         default=4, ge=1, le=50, description="concepts whose causes are learned: those with the clearest units"
     )
 
-    def dissection(self) -> DissectRequest:
+    def dissection(self) -> DissectionRequest:
         """The request that comes first."""
-        return DissectRequest.model_validate(self.model_dump(exclude={"best"}))
+        return DissectionRequest.model_validate(self.model_dump(exclude={"best"}))
 
     def shows(self) -> Request:
         return self.dissection()

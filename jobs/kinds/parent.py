@@ -14,7 +14,7 @@ from jobs.kinds.base import ConceptName, LayerName, RunName
 from jobs.kinds.models import ModelRequest
 
 
-class StandingRequest(ModelRequest):
+class LayerRequest(ModelRequest):
     """A request about one layer, that takes names and rankings from a dissection of the same models."""
 
     layer: LayerName = Field(description="the layer whose units are edited")
@@ -32,7 +32,7 @@ class StandingRequest(ModelRequest):
         return filled.model_copy(update={"parent": parent(layout, filled)})
 
 
-class ConceptRequest(StandingRequest):
+class ConceptRequest(LayerRequest):
     """A request about the units of a layer and one concept."""
 
     concept: ConceptName = Field(description="the concept that the units are to cause")
@@ -48,7 +48,7 @@ class ConceptRequest(StandingRequest):
         return filled
 
 
-def parent(layout: Layout, request: StandingRequest) -> str:
+def parent(layout: Layout, request: LayerRequest) -> str:
     """The dissection that a request stands on: the one it names, else the newest that fits. Raises
     `GanatomyError` when there is none, or the named one is of something else."""
     fitting = dissections(layout, request)
@@ -66,7 +66,7 @@ def parent(layout: Layout, request: StandingRequest) -> str:
     raise GanatomyError(f"There is no finished dissection of {models} yet; run `{command}` first.")
 
 
-def dissections(layout: Layout, request: StandingRequest) -> list[str]:
+def dissections(layout: Layout, request: LayerRequest) -> list[str]:
     """Finished dissections of the request's models with its layer, newest first."""
     from db import store  # pandas and DuckDB: a second that other requests need not spend
     from db.queries import causes

@@ -17,9 +17,9 @@ from jobs.kinds.base import METHOD as METHOD
 from jobs.kinds.base import Name as Name
 from jobs.kinds.base import Request as Request
 from jobs.kinds.base import run_id as run_id
-from jobs.kinds.causes import AceRequest as AceRequest
+from jobs.kinds.causes import CausesRequest as CausesRequest
 from jobs.kinds.context import ContextRequest as ContextRequest
-from jobs.kinds.dissection import DissectRequest as DissectRequest
+from jobs.kinds.dissection import DissectionRequest as DissectionRequest
 from jobs.kinds.full import FullRequest as FullRequest
 
 
@@ -44,7 +44,7 @@ class When(BaseModel):
 
 
 # In the order in which a form offers them.
-OFFERED = (DissectRequest, FullRequest, AceRequest, ContextRequest, ArtifactsRequest)
+OFFERED = (DissectionRequest, FullRequest, CausesRequest, ContextRequest, ArtifactsRequest)
 KINDS: dict[str, type[Request]] = {kind.KIND: kind for kind in OFFERED}
 
 

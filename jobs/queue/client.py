@@ -1,7 +1,7 @@
 """What the dashboard and the command line do with jobs. Free of torch.
 
 client = Client.at("store")
-submission = client.submit(DissectRequest(generator="faces", images=400, calibration=200))
+submission = client.submit(DissectionRequest(generator="faces", images=400, calibration=200))
 client.job(submission.job_id).state
 """
 

@@ -13,7 +13,7 @@ from db.layout import Layout
 from db.queries import runs as queries
 from db.store import files
 from db.store.publication import Snapshot
-from jobs.kinds.requests import DissectRequest, Request
+from jobs.kinds.requests import DissectionRequest, Request
 from jobs.queue.records import Estimate, ImagesNeeded
 
 TRIED = 5  # runs looked through for one that gave an interval
@@ -60,7 +60,7 @@ def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded |
         raise GanatomyError(
             f"An interval's width lies between 0 and 1, for example 0.05; {width:g} does not."
         )
-    if type(request) is not DissectRequest:  # other kinds give no intervals of IoU
+    if type(request) is not DissectionRequest:  # other kinds give no intervals of IoU
         return None
     wanted = request.meant(layout)
     try:

@@ -17,7 +17,7 @@ from analysis.shared import latent_ranges
 from db import store
 from db.queries import causes
 from jobs.kinds import catalogue
-from jobs.kinds.requests import AceRequest
+from jobs.kinds.requests import CausesRequest
 from jobs.kinds.unit_lists import listed
 from jobs.tasks import process
 from jobs.tasks.progress import Progress
@@ -25,7 +25,7 @@ from jobs.tasks.task import Bench, Stages
 
 
 @dataclass
-class Work(Bench[AceRequest]):
+class Work(Bench[CausesRequest]):
     """One learning of causes under way."""
 
     def run(self) -> None:
@@ -69,7 +69,7 @@ class Work(Bench[AceRequest]):
 
 def work(spec: process.Spec, progress: Progress) -> None:
     """Learn as asked. What is there already is not done again."""
-    request = AceRequest.model_validate(spec.request)
+    request = CausesRequest.model_validate(spec.request)
     if catalogue.finished(spec.layout, spec.run_id):
         store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
         return

@@ -31,7 +31,7 @@ from analysis.shared.errors import GanatomyError
 from db import store
 from db.store import bundles
 from jobs.kinds import catalogue
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.tasks import process
 from jobs.tasks.label_cache import LabelStore
 from jobs.tasks.progress import Progress
@@ -44,7 +44,7 @@ GROWTH = 1.5  # and so many times as many evaluation images
 
 
 @dataclass
-class Work(Bench[DissectRequest]):
+class Work(Bench[DissectionRequest]):
     """One dissection under way."""
 
     plan: Plan
@@ -206,7 +206,7 @@ def said(plan: Plan) -> dict[str, str]:
 
 def work(spec: process.Spec, progress: Progress) -> None:
     """Dissect as asked. What is there already is not done again."""
-    request = DissectRequest.model_validate(spec.request)
+    request = DissectionRequest.model_validate(spec.request)
     if catalogue.finished(spec.layout, spec.run_id):
         store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
         return

@@ -10,18 +10,18 @@ from db import store
 from db.layout import Layout
 from db.queries import causes
 from jobs.kinds import catalogue
-from jobs.kinds.requests import AceRequest, FullRequest, When
+from jobs.kinds.requests import CausesRequest, FullRequest, When
 from jobs.queue.client import Client
 from jobs.tasks import process
 from jobs.tasks.progress import Progress
 
 
-def chosen(request: FullRequest, parent: str, layout: Layout) -> list[AceRequest]:
+def chosen(request: FullRequest, parent: str, layout: Layout) -> list[CausesRequest]:
     """The causes to learn: of the concepts with the clearest units, each at the layer of its clearest."""
     best = causes.best_pairs(store.open(layout), parent, request.best)
     same = {name: getattr(request, name) for name in ("generator", "segmenter", "seed", *request.UNHASHED)}
     return [
-        AceRequest(**same, layer=layer, concept=concept, parent=parent)
+        CausesRequest(**same, layer=layer, concept=concept, parent=parent)
         for layer, concept in zip(best["layer"], best["concept"], strict=True)
     ]
 

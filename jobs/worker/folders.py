@@ -37,7 +37,7 @@ class FolderWatch:
     folder: str
     family: str
     key: str | None
-    request: dict[str, Any]  # a DissectRequest without its generator
+    request: dict[str, Any]  # a DissectionRequest without its generator
 
 
 def every(layout: Layout) -> list[FolderWatch]:

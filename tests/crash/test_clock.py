@@ -24,9 +24,9 @@ def test_a_schedule_queues_its_request_and_says_what_came_of_it(running: Arena) 
 
 @pytest.mark.slow
 def test_a_schedule_that_fails_says_so_and_stays(running: Arena) -> None:
-    from jobs.kinds.requests import DissectRequest
+    from jobs.kinds.requests import DissectionRequest
 
-    running.client.schedule("broken", DissectRequest(generator="nobody"), "0 2 * * *")
+    running.client.schedule("broken", DissectionRequest(generator="nobody"), "0 2 * * *")
     running.client.trigger("broken")
     running.until(lambda: {s.name: s.last for s in running.client.schedules()}["broken"], what="an answer")
     assert "nobody" in str({s.name: s.last for s in running.client.schedules()}["broken"])

@@ -13,7 +13,7 @@ from harness import Arena
 from analysis import dissect
 from analysis.models import generators, segmenters
 from db.store import bundles
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 
 # On a busy machine a process may be killed many times before it has loaded; that is not this test's question.
 PATIENT = "60"
@@ -59,7 +59,7 @@ def test_fifty_random_kills(arena: Arena) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_dissection_under_random_kills_has_the_counts_of_an_undisturbed_one(arena: Arena) -> None:
-    request = DissectRequest(generator="planted", images=2000, calibration=640, seed=21)
+    request = DissectionRequest(generator="planted", images=2000, calibration=640, seed=21)
     asked = arena.client.submit(request)
     kills = kill_at_random(arena, 12, 6, lambda: not arena.client.job(str(asked.job_id)).ended)
     assert sum(kills.values()) >= 5

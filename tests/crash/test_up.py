@@ -13,7 +13,7 @@ import psutil
 import pytest
 from harness import free_port
 
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
 from jobs.services import supervisor
 from jobs.system import live
@@ -62,7 +62,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
-    asked = up.client.submit(DissectRequest(generator="planted", images=2000, calibration=640))
+    asked = up.client.submit(DissectionRequest(generator="planted", images=2000, calibration=640))
     up.until(lambda: up.client.job(str(asked.job_id)).done > 64, "counting")
     killed = {
         module: up.of(module)
@@ -99,7 +99,7 @@ def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_killed_supervisor_takes_everything_along_and_stops_nobody(up: Up) -> None:
-    up.client.submit(DissectRequest(generator="planted", images=2000, calibration=640))
+    up.client.submit(DissectionRequest(generator="planted", images=2000, calibration=640))
     up.until(
         lambda: any("jobs.tasks.dissection" in child.cmdline() for child in up.family()), "a heavy process"
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import DissectRequest, parse
+from jobs.kinds.requests import DissectionRequest, parse
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_an_unknown_kind_names_the_kinds() -> None:
 
 
 def test_who_asks_and_where_it_runs_do_not_change_the_run() -> None:
-    one = DissectRequest(generator="faces", owner="ada", project="a", device="cpu")
-    two = DissectRequest(generator="faces", owner="bob", project="b", device="cuda")
+    one = DissectionRequest(generator="faces", owner="ada", project="a", device="cpu")
+    two = DissectionRequest(generator="faces", owner="bob", project="b", device="cuda")
     assert one.run_id("g", "s") == two.run_id("g", "s")
 
 
@@ -54,7 +54,7 @@ def test_who_asks_and_where_it_runs_do_not_change_the_run() -> None:
     ],
 )
 def test_everything_else_does(change: dict[str, object]) -> None:
-    base = DissectRequest(generator="faces")
+    base = DissectionRequest(generator="faces")
     assert base.run_id("g", "s") != base.model_copy(update=change).run_id("g", "s")
     assert base.run_id("g", "s") != base.run_id("other", "s")
     assert base.run_id("g", "s") != base.run_id("g", "other")

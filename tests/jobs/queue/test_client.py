@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import DissectRequest, When, parse
+from jobs.kinds.requests import DissectionRequest, When, parse
 from jobs.queue import workers
 from jobs.queue.client import Client
 from jobs.system import live, slots
@@ -26,8 +26,10 @@ def client(tmp_path: Path) -> Client:
     return Client.at(tmp_path / "store")
 
 
-def planted(**values: object) -> DissectRequest:
-    return DissectRequest.model_validate({"generator": "planted", "images": 64, "calibration": 64, **values})
+def planted(**values: object) -> DissectionRequest:
+    return DissectionRequest.model_validate(
+        {"generator": "planted", "images": 64, "calibration": 64, **values}
+    )
 
 
 def test_a_job_is_queued_with_its_defaults_filled_in(client: Client) -> None:

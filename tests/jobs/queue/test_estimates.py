@@ -11,7 +11,7 @@ from analysis.shared.errors import GanatomyError
 from db import store
 from db.layout import Layout
 from db.store import bundles
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
 
 BEGAN = datetime(2026, 1, 1)
@@ -41,8 +41,10 @@ def keep(layout: Layout, run_id: str, result: Dissection, **facts: object) -> No
     store.publish(layout)
 
 
-def planted(**values: object) -> DissectRequest:
-    return DissectRequest.model_validate({"generator": "planted", "images": 64, "calibration": 64, **values})
+def planted(**values: object) -> DissectionRequest:
+    return DissectionRequest.model_validate(
+        {"generator": "planted", "images": 64, "calibration": 64, **values}
+    )
 
 
 def test_an_empty_store_has_nothing_to_go_by(layout: Layout) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import DissectRequest, When
+from jobs.kinds.requests import DissectionRequest, When
 from jobs.queue.client import Client
 from jobs.system import live
 from jobs.worker.folders import Lookout
@@ -21,8 +21,10 @@ def client(tmp_path: Path) -> Client:
     return Client.at(tmp_path / "store")
 
 
-def planted(**values: object) -> DissectRequest:
-    return DissectRequest.model_validate({"generator": "planted", "images": 64, "calibration": 64, **values})
+def planted(**values: object) -> DissectionRequest:
+    return DissectionRequest.model_validate(
+        {"generator": "planted", "images": 64, "calibration": 64, **values}
+    )
 
 
 def test_a_queued_job_is_cancelled_and_retried(client: Client) -> None:

@@ -24,7 +24,7 @@ from db.layout import Layout
 from db.queries import causes
 from db.store import bundles
 from jobs.cli.app import app
-from jobs.kinds.requests import KINDS, AceRequest, FullRequest, parse
+from jobs.kinds.requests import KINDS, CausesRequest, FullRequest, parse
 from jobs.queue.client import Client
 from jobs.system import live
 from jobs.tasks import full
@@ -37,8 +37,10 @@ TINY = {"seeds": 2, "steps": 4, "images": 4, "random_sets": 1}
 FEW = {"training": 48, "choosing": 8, "single_images": 3, "random_images": 2}
 
 
-def asked(**values: object) -> AceRequest:
-    return AceRequest.model_validate({"generator": "planted", "layer": "layer1", "concept": "disc", **values})
+def asked(**values: object) -> CausesRequest:
+    return CausesRequest.model_validate(
+        {"generator": "planted", "layer": "layer1", "concept": "disc", **values}
+    )
 
 
 def dissected(layout: Layout, run_id: str = "parent", **facts: object) -> None:

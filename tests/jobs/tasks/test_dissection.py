@@ -18,7 +18,7 @@ from analysis.models.controls import random_twin
 from db import store
 from db.queries import runs
 from db.store import bundles
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import JobView
 from jobs.system import live
@@ -48,8 +48,8 @@ def ended(client: Client, job_id: str | None, seconds: float = 200) -> JobView:
     return job
 
 
-def planted(**values: object) -> DissectRequest:
-    return DissectRequest.model_validate(
+def planted(**values: object) -> DissectionRequest:
+    return DissectionRequest.model_validate(
         {"generator": "planted", "images": 150, "calibration": 100, **values}
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
 from jobs.worker import metrics, notices
 
@@ -52,7 +52,7 @@ def test_a_notice_that_cannot_be_sent_stops_nothing() -> None:
 
 def test_metrics_count_jobs(tmp_path: Path) -> None:
     client = Client.at(tmp_path / "store")
-    client.submit(DissectRequest(generator="planted"))
+    client.submit(DissectionRequest(generator="planted"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from db.layout import Layout
-from jobs.kinds.requests import DissectRequest
+from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
 from jobs.system import processes
 from jobs.system.settings import Settings
@@ -62,7 +62,7 @@ def test_a_process_that_cannot_start_gives_its_slot_back(
 
 def test_an_attempt_is_lost_when_its_job_is_cancelled_or_claimed_anew(tmp_path: Path) -> None:
     client = Client.at(tmp_path / "store")
-    job = str(client.submit(DissectRequest(generator="planted", images=64, calibration=64)).job_id)
+    job = str(client.submit(DissectionRequest(generator="planted", images=64, calibration=64)).job_id)
     claims = Claims(client)
 
     def claim(moment: int) -> Spec:
