@@ -7,7 +7,6 @@
 Kept in SQLite, which many programs may write at once; copied into DuckDB at each commit.
 """
 
-import datetime
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from filelock import FileLock
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import workspace
+from db.times import utc_now
 
 _BUSY_S = 30.0
 _NAMED = ("saved_query", "saved_view", "model")
@@ -37,7 +37,7 @@ class Workspace:
     def add(self, table: str, author: str, **values: Any) -> int:
         """Write a row and return its number. A saved query, view or model of the same name is replaced."""
         kind = _kind(table, values)
-        now = _now()
+        now = utc_now()
         with _speaking(self.path), self.engine.begin() as connection:
             if table in _NAMED:
                 connection.execute(sa.delete(kind).where(kind.c.name == values["name"]))
@@ -49,7 +49,7 @@ class Workspace:
         """Raises StoreError when there is no such row."""
         kind = _kind(table, values)
         with _speaking(self.path), self.engine.begin() as connection:
-            changed = sa.update(kind).where(kind.c.id == number).values(**values, updated_at=_now())
+            changed = sa.update(kind).where(kind.c.id == number).values(**values, updated_at=utc_now())
             if connection.execute(changed).rowcount == 0:
                 raise StoreError(f"There is no {table} {number} any more; somebody removed it.")
 
@@ -131,7 +131,3 @@ def _speaking(path: Path) -> Iterator[None]:
             f"The workspace {path} cannot be used ({why}); check its permissions and the disk's free space, "
             "or bring it back with `ganatomy store restore`."
         ) from error
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

@@ -4,12 +4,12 @@ import streamlit as st
 
 from dashboard.widgets import form, job_form, page, schedules, url, words
 from dashboard.widgets import jobs as work
-from jobs.queue.records import JobView
+from jobs.queue.records import Job
 
 SHOWN = 20
 
 
-def row(job: JobView) -> None:
+def row(job: Job) -> None:
     """One job in the list: state, title, when, and a link that opens it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         work.badge(job)
@@ -68,7 +68,7 @@ def one(job_id: str) -> None:
         facts(job)
 
 
-def standing(job: JobView) -> None:
+def standing(job: Job) -> None:
     """How far it is, or why it failed."""
     if job.state in ("waiting", "queued"):
         st.caption(work.pace(job))
@@ -78,14 +78,14 @@ def standing(job: JobView) -> None:
         st.error(job.error, icon=":material/error:")
 
 
-def outcome(job: JobView) -> None:
+def outcome(job: Job) -> None:
     """Links to what came of it."""
     if found := work.client().results(job):
         st.caption("Its results" if job.state == "done" else "Its results so far")
         work.results(*found)
 
 
-def deeds(job: JobView) -> None:
+def deeds(job: Job) -> None:
     """Cancel, retry, clone, close."""
     with st.container(width="content"):
         if not job.ended and st.button("Cancel", icon=":material/stop:"):
@@ -99,7 +99,7 @@ def deeds(job: JobView) -> None:
     url.turn("Close", "close", ":material/close:")
 
 
-def facts(job: JobView) -> None:
+def facts(job: Job) -> None:
     """Where it runs, the command that repeats it, its log."""
     asked = f"asked by {job.owner} for {job.project}, priority {job.priority}, {words.ago(job.created_at)}"
     told = [f"job {job.id}", asked, *([f"by the schedule {job.schedule}"] if job.schedule else [])]

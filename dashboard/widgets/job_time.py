@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from dashboard.widgets import jobs, times, url
+from db.times import utc_now
 from jobs.kinds.requests import When
 
 LABELS = {"now": "Now", "at": "At a time", "every": "Again and again"}
@@ -52,7 +53,7 @@ def ask(generators: Sequence[str]) -> Timing:
 
 def chosen_moment() -> datetime:
     """A time, held in the address as `at`; the next full hour until one is chosen."""
-    default = times.utc().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    default = utc_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return url.moment(st.datetime_input, "At (UTC)", "at", default)
 
 
@@ -65,5 +66,5 @@ def sentence(timing: Timing) -> str:
         return f"First on {coming}. It queues nothing while its result is there already.{replaced}"
     if timing.when.at is None:
         return ""
-    past = timing.when.at <= times.utc()
+    past = timing.when.at <= utc_now()
     return "That time is past, so it runs at once." if past else f"Runs on {times.said(timing.when.at)}."

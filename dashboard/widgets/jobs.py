@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.widgets import page, times, words
 from jobs.queue.client import Client
-from jobs.queue.records import JobView
+from jobs.queue.records import Job
 
 COLOURS = {
     "waiting": "gray",
@@ -26,18 +26,18 @@ def client() -> Client:
     return _client(str(page.layout().root))
 
 
-def active() -> list[JobView]:
+def active() -> list[Job]:
     """Jobs that have not ended, running ones first."""
     jobs = [job for job in client().jobs() if not job.ended]
     return sorted(jobs, key=lambda job: (job.state != "running", job.created_at))
 
 
-def badge(job: JobView) -> None:
+def badge(job: Job) -> None:
     """The job's state."""
     st.badge(job.state, color=COLOURS.get(job.state, "gray"))  # type: ignore[arg-type]
 
 
-def use(job: JobView) -> str:
+def use(job: Job) -> str:
     """What a running job has: device, CPU, memory, GPU memory, worker, in one line."""
     parts = [job.device or "no device yet"]
     if job.cpu_percent is not None:
@@ -66,7 +66,7 @@ def results(kind: str, run_id: str) -> None:
             st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": run_id})
 
 
-def pace(job: JobView) -> str:
+def pace(job: Job) -> str:
     """Stage, images done, speed, time left, in one line."""
     if job.state == "waiting":
         return f"waits until {times.said(job.not_before)}" if job.not_before else f"waits: {job.stage}"
@@ -82,12 +82,12 @@ def pace(job: JobView) -> str:
     return " · ".join(parts) or "waits for its turn"
 
 
-def share(job: JobView) -> float:
+def share(job: Job) -> float:
     """How much is done, 0 to 1."""
     return min(job.done / job.total, 1.0) if job.total else 0.0
 
 
-def progress(job: JobView) -> None:
+def progress(job: Job) -> None:
     """A job that has not ended: title, state, bar."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{job.title}**", width="content")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from analysis.editing.edits import Edit
 from dashboard.widgets import jobs, pictures, url, words
-from jobs.render.result import RenderResult
+from jobs.render.client import RenderResult
 
 SIDE = 192  # pixels a picture, about
 

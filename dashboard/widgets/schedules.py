@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.shared.errors import GanatomyError
 from dashboard.widgets import form, jobs, page, times, url, words
-from jobs.queue.records import ScheduleView
+from jobs.queue.records import Schedule
 
 SHOWN = 20
 
@@ -25,7 +25,7 @@ def everything() -> None:
             st.caption(f"and {more}; `ganatomy jobs schedule list` names them all")
 
 
-def one(view: ScheduleView) -> None:
+def one(view: Schedule) -> None:
     """One schedule: its name, its times, its deeds."""
     with st.container(border=True, gap="xsmall", key=f"schedule-{view.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -37,7 +37,7 @@ def one(view: ScheduleView) -> None:
         deeds(view)
 
 
-def when(view: ScheduleView) -> str:
+def when(view: Schedule) -> str:
     """Next and last, in a line."""
     parts = [
         "Queues nothing until it is resumed."
@@ -50,7 +50,7 @@ def when(view: ScheduleView) -> str:
     return " ".join(parts)
 
 
-def became(view: ScheduleView) -> str:
+def became(view: Schedule) -> str:
     """What became of the job that the clock queued last."""
     if view.last_job is None:
         return ""
@@ -62,7 +62,7 @@ def became(view: ScheduleView) -> str:
     return f" {said.get(state, f'It is {state}.')}"
 
 
-def deeds(view: ScheduleView) -> None:
+def deeds(view: Schedule) -> None:
     """Pause or resume, run now, change, remove."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if view.paused and st.button("Resume", key=f"resume-{view.name}", icon=":material/play_arrow:"):

@@ -7,11 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboard.widgets import words
-
-
-def utc() -> datetime:
-    """The time as jobs have it: UTC, without an offset."""
-    return datetime.now(UTC).replace(tzinfo=None)
+from db.times import utc_now
 
 
 def said(moment: datetime, zone: str | None = None, now: datetime | None = None) -> str:
@@ -28,7 +24,7 @@ def said(moment: datetime, zone: str | None = None, now: datetime | None = None)
 
 def ahead(moment: datetime, now: datetime | None = None) -> str:
     """How far off a time is: `in 5 hours`."""
-    seconds = (moment - (now or utc())).total_seconds()
+    seconds = (moment - (now or utc_now())).total_seconds()
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             return f"in {words.count(round(seconds / size), unit)}"

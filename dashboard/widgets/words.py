@@ -1,9 +1,11 @@
 """Numbers, times and names the way every page writes them, and the helps that explain them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
+
+from db.times import duration, utc_now
 
 HELP = {
     "iou": (
@@ -64,16 +66,14 @@ def seconds(value: float | None) -> str:
     """A duration as a person says it: 45 s, 3 min, 2.5 h."""
     if value is None or pd.isna(value):
         return "-"
-    if value < 90:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+    return duration(value)
 
 
 def ago(moment: datetime | None) -> str:
     """How long ago a naive UTC time was."""
     if moment is None or pd.isna(moment):
         return "-"
-    passed = (datetime.now(UTC).replace(tzinfo=None) - moment).total_seconds()
+    passed = (utc_now() - moment).total_seconds()
     if passed < 90:
         return "just now"
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):

@@ -4,7 +4,6 @@ publish(layout)              every waiting bundle, in one commit
 open(layout).read(select)    a data frame of what is published now
 """
 
-import datetime
 import logging
 import shutil
 import time
@@ -25,6 +24,7 @@ from db.store import bundles, snapshot, versions
 from db.store.bundles import Bundle
 from db.store.frames import conform
 from db.store.snapshot import Snapshot as Snapshot
+from db.times import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
     for bundle in plan.insert:
         _insert(connection, bundle)
     _join_workspace(layout, connection)
-    connection.execute("UPDATE store_info SET published_at = ?", [_now()])
+    connection.execute("UPDATE store_info SET published_at = ?", [utc_now()])
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
@@ -210,7 +210,3 @@ def prune(layout: Layout) -> None:
             newer = layout.bundles / run_id / str(bundles.revisions(layout, run_id)[-1])
             if time.time() - (newer / bundles.MANIFEST).stat().st_mtime > REVISION_GRACE_S:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

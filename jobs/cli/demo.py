@@ -17,7 +17,7 @@ from jobs.cli.dissect import speed
 from jobs.cli.models import pair
 from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
-from jobs.queue.records import JobView, Submission
+from jobs.queue.records import Job, Submission
 from jobs.services import supervisor
 from jobs.system import logs
 
@@ -109,13 +109,13 @@ class Show:
         else:
             self.end(job)
 
-    def tell(self, job: JobView) -> None:
+    def tell(self, job: Job) -> None:
         """A line of progress, and the news that pages have something to show."""
         self.show(f"{self.name}: {job.stage or job.state}", job.done, job.total or None, speed(job))
         if job.published:
             self.say("first", f"First numbers of {self.name} are on the pages; the rest follows in place.")
 
-    def end(self, job: JobView | None) -> None:
+    def end(self, job: Job | None) -> None:
         """The job has ended, or was done before."""
         self.done = True
         self.hide()

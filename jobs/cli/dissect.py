@@ -11,11 +11,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from analysis.shared.errors import GanatomyError
+from db.times import duration
 from jobs.cli import estimate as estimating
-from jobs.cli.common import Json, Store, client, console, seconds, show_json
+from jobs.cli.common import Json, Store, client, console, show_json
 from jobs.kinds.requests import Request, When, parse
 from jobs.queue.client import Client
-from jobs.queue.records import JobView, Submission
+from jobs.queue.records import Job, Submission
 from jobs.system import processes
 
 Wait = Annotated[
@@ -101,7 +102,7 @@ def ask(jobs: Client, request: Request, when: When, wait: bool, json: bool) -> N
         )
 
 
-def answer(submission: Submission, job: JobView | None) -> dict[str, object]:
+def answer(submission: Submission, job: Job | None) -> dict[str, object]:
     """What a script needs to go on."""
     state = job.state if job else "done" if submission.job_id is None else "queued"
     return {
@@ -114,7 +115,7 @@ def answer(submission: Submission, job: JobView | None) -> dict[str, object]:
     }
 
 
-def follow(jobs: Client, submission: Submission, quiet: bool = False) -> JobView:
+def follow(jobs: Client, submission: Submission, quiet: bool = False) -> Job:
     """Show a job's progress until it has ended; with no worker alive, one runs here for as long."""
     assert submission.job_id is not None
     worker = None if jobs.workers() else here(jobs)
@@ -131,7 +132,7 @@ def here(jobs: Client) -> subprocess.Popen[bytes]:
         return processes.start("jobs.worker.worker", ["--store", str(jobs.layout.root)], output=log)
 
 
-def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[bytes] | None) -> JobView:
+def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[bytes] | None) -> Job:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -153,8 +154,9 @@ def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[byt
     return job
 
 
-def speed(job: JobView) -> str:
+def speed(job: Job) -> str:
     """Images a second and time left, for a line in the terminal."""
     if job.images_per_s is None:
         return ""
-    return f"{job.images_per_s:.1f} images/s, {seconds(job.seconds_left)} left"
+    left = "" if job.seconds_left is None else f", {duration(job.seconds_left)} left"
+    return f"{job.images_per_s:.1f} images/s{left}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from jobs.cli.common import console, seconds, show_json
+from db.times import duration
+from jobs.cli.common import console, show_json
 from jobs.kinds import catalogue
 from jobs.kinds.requests import DissectionRequest, Request
 from jobs.queue.client import Client
@@ -21,7 +22,7 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
     if json:
         show_json({**asdict(cost), "intervals": asdict(needed) if needed else None})
         return
-    time = f"about {seconds(cost.seconds)}" if cost.seconds is not None else "unknown"
+    time = f"about {duration(cost.seconds)}" if cost.seconds is not None else "unknown"
     disk = f"{cost.disk_bytes / 1e6:,.0f} MB" if cost.disk_bytes is not None else "unknown"
     lines = [
         counted(request, cost.images),

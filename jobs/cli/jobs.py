@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from analysis.shared.errors import GanatomyError
+from db.times import duration
 from jobs.cli import schedule, watch
-from jobs.cli.common import Json, Store, changes, client, console, seconds, show_json, show_table
+from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
 from jobs.cli.dissect import Wait, answer, ask, follow
 from jobs.kinds.requests import When, parse
 
 app = typer.Typer(help="Jobs: list, watch, cancel, retry, schedule.", no_args_is_help=True)
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(watch.app, name="watch")
-Job = Annotated[str, typer.Argument(help="A job's name, as `jobs list` shows it.")]
+JobId = Annotated[str, typer.Argument(help="A job's name, as `jobs list` shows it.")]
 
 
 @app.command("list")
@@ -39,7 +40,7 @@ def list_(
             job.owner,
             job.project,
             f"{job.done}/{job.total}" if job.total else "",
-            seconds(job.seconds_left),
+            duration(job.seconds_left) if job.seconds_left is not None else "",
         ]
         for job in jobs
     ]
@@ -51,7 +52,7 @@ def list_(
 
 
 @app.command()
-def show(job: Job, store: Store = None, json: Json = False) -> None:
+def show(job: JobId, store: Store = None, json: Json = False) -> None:
     """Show everything about a job."""
     found = client(store).job(job)
     if json:
@@ -63,14 +64,14 @@ def show(job: Job, store: Store = None, json: Json = False) -> None:
 
 
 @app.command()
-def cancel(job: Job, store: Store = None, json: Json = False) -> None:
+def cancel(job: JobId, store: Store = None, json: Json = False) -> None:
     """Stop a job; the shards that it has are kept."""
     ended = client(store).cancel(job)
     show_json(ended.plain()) if json else console.print(f"Job {job} is cancelled.", highlight=False)
 
 
 @app.command()
-def retry(job: Job, wait: Wait = False, store: Store = None, json: Json = False) -> None:
+def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = False) -> None:
     """Put a failed or cancelled job back; it goes on from what it has."""
     jobs = client(store)
     submission = jobs.retry(job)
@@ -85,7 +86,7 @@ def retry(job: Job, wait: Wait = False, store: Store = None, json: Json = False)
 
 @app.command()
 def clone(
-    job: Job,
+    job: JobId,
     change: Annotated[list[str] | None, typer.Option("--set", help="Such as --set images=2000.")] = None,
     wait: Wait = False,
     store: Store = None,
@@ -100,7 +101,7 @@ def clone(
 
 @app.command()
 def logs(
-    job: Job,
+    job: JobId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
     store: Store = None,
 ) -> None:

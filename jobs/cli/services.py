@@ -21,14 +21,14 @@ def worker(
     store: Store = None,
 ) -> None:
     """Run jobs from the queue, in this process, until told to stop."""
-    from jobs.worker.worker import Worker
+    from jobs.worker.worker import WorkerProcess
 
     layout = client(store).layout
     logs.structured(layout.logs / "worker.log")
     console.print(
         f"Working on {layout.root}; Ctrl-C stops, and jobs go on when a worker runs again.", highlight=False
     )
-    Worker(layout, Settings(), until_idle).run()
+    WorkerProcess(layout, Settings(), until_idle).run()
 
 
 def dashboard(port: Port = 8501, address: Address = "localhost", store: Store = None) -> None:

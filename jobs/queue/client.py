@@ -27,13 +27,13 @@ from jobs.queue import schedules as clock
 from jobs.queue.records import (
     Estimate,
     ImagesNeeded,
-    JobView,
-    ScheduleView,
+    Job,
+    Schedule,
     Submission,
-    WorkerView,
+    Worker,
 )
 from jobs.render import client
-from jobs.render.result import RenderResult
+from jobs.render.client import RenderResult
 from jobs.system.settings import Settings
 
 FAR = 10 * 365 * 86400.0  # seconds: a job that waits for another is let go by the worker, not by the clock
@@ -134,19 +134,19 @@ class Client:
             when = when.model_copy(update={"after": submissions[-1].job_id or when.after, "at": None})
         return submissions
 
-    def jobs(self, limit: int = 200) -> list[JobView]:
+    def jobs(self, limit: int = 200) -> list[Job]:
         """The newest jobs, newest first."""
         rows = self.queue.list_workflows(name=database.RUN_JOB, limit=limit, sort_desc=True)
         return reading.views(self.layout, rows)
 
-    def job(self, job_id: str) -> JobView:
+    def job(self, job_id: str) -> Job:
         """One job; `GanatomyError` when there is none of that name."""
         rows = self.queue.list_workflows(workflow_ids=[_known(job_id)], name=database.RUN_JOB)
         if not rows:
             raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` names those that there are.")
         return reading.views(self.layout, rows)[0]
 
-    def results(self, job: JobView) -> tuple[str, str] | None:
+    def results(self, job: Job) -> tuple[str, str] | None:
         """Kind and run that show what a job has found so far; None while nothing of it is published."""
         try:
             shown = parse(job.kind, job.request).shows()
@@ -155,7 +155,7 @@ class Client:
             return None
         return (shown.KIND, run) if (self.layout.bundles / run).is_dir() else None
 
-    def cancel(self, job_id: str) -> JobView:
+    def cancel(self, job_id: str) -> Job:
         """Stop a job, queued or running; its heavy process ends within a second or two. Shards are kept."""
         job = self.job(job_id)
         if job.ended:
@@ -206,13 +206,13 @@ class Client:
 
         return estimates.images_for(self.layout, request, width)
 
-    def workers(self) -> list[WorkerView]:
+    def workers(self) -> list[Worker]:
         """The worker processes that are alive on this machine."""
         return workers.alive(self.layout)
 
     # the clock
 
-    def schedule(self, name: str, request: Request, cron: str, when: When | None = None) -> ScheduleView:
+    def schedule(self, name: str, request: Request, cron: str, when: When | None = None) -> Schedule:
         """Queue `request` whenever `cron` (five fields, UTC) says so; a schedule of that name is replaced."""
         workers.must_have(self.layout, request.device)
         return clock.create(self.queue, name, request, cron, when or When())
@@ -221,7 +221,7 @@ class Client:
         """When a cron expression (five fields, UTC) comes next, naive UTC; `GanatomyError` if it is none."""
         return clock.following(cron)
 
-    def schedules(self) -> list[ScheduleView]:
+    def schedules(self) -> list[Schedule]:
         """Every schedule, by name."""
         return clock.listed(self.queue)
 

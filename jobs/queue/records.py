@@ -11,7 +11,7 @@ ENDED = frozenset({"done", "failed", "cancelled"})
 
 
 @dataclass(frozen=True)
-class JobView:
+class Job:
     """One job. Times are naive UTC; `waiting` is queued for a later time or behind another job."""
 
     id: str
@@ -87,7 +87,7 @@ class ImagesNeeded:
 
 
 @dataclass(frozen=True)
-class ScheduleView:
+class Schedule:
     """A job that the clock queues."""
 
     name: str
@@ -104,7 +104,7 @@ class ScheduleView:
 
 
 @dataclass(frozen=True)
-class WorkerView:
+class Worker:
     """A worker process that is alive."""
 
     slot: str

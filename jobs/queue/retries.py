@@ -11,14 +11,14 @@ from jobs.kinds import catalogue
 from jobs.kinds.requests import Request, When, parse
 from jobs.queue import database, fairness, workers
 from jobs.queue import rows as reading
-from jobs.queue.records import JobView, Submission
+from jobs.queue.records import Job, Submission
 from jobs.system import live
 
 if TYPE_CHECKING:
     from jobs.queue.client import Client
 
 
-def retry(client: Client, job: JobView) -> Submission:
+def retry(client: Client, job: Job) -> Submission:
     """Put a job back, and behind it, in order, what waited for it. Raises `GanatomyError` when it neither
     failed nor was cancelled."""
     if job.state not in ("failed", "cancelled"):
@@ -30,7 +30,7 @@ def retry(client: Client, job: JobView) -> Submission:
     return replace(again, message=again.message + behind)
 
 
-def _again(client: Client, job: JobView, request: Request) -> Submission:
+def _again(client: Client, job: Job, request: Request) -> Submission:
     """Put one job back, unless its results are there by now or another job is at them."""
     _, run = catalogue.resolve(client.layout, request)
     twin = any(reading.arguments(row)[2] == run for row in client.active())

@@ -1,4 +1,4 @@
-"""The queue's rows, with the live files beside them, as `JobView`."""
+"""The queue's rows, with the live files beside them, as `Job`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, cast
 from dbos import WorkflowStatus
 
 from db.layout import Layout
+from db.times import utc_now
 from jobs.kinds.requests import KINDS, Request
 from jobs.queue import workers
 from jobs.queue.fairness import urgency
-from jobs.queue.records import JobView, State
+from jobs.queue.records import Job, State
 from jobs.system import live
 
 STATES: dict[str, State] = {
@@ -31,13 +32,13 @@ DAMAGED = "a job that is damaged in the queue; cancel it and ask again"
 INTERRUPTED = "interrupted: its worker is gone; it goes on when one starts"
 
 
-def views(layout: Layout, rows: Sequence[WorkflowStatus]) -> list[JobView]:
+def views(layout: Layout, rows: Sequence[WorkflowStatus]) -> list[Job]:
     """Rows of the queue as people see them."""
     alive = {worker.slot for worker in workers.alive(layout)}
     return [view(layout, row, alive) for row in rows]
 
 
-def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> JobView:
+def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> Job:
     """One row of the queue and what its heavy process last said. `alive`: the workers of this machine that
     run; a job that none of them works on is back in the queue, whatever its row says."""
     kind, values, run = arguments(status)
@@ -48,7 +49,7 @@ def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> JobView:
     watch = live.read(live.path(layout, status.workflow_id, "watch"))
     running = state == "running"
     request = _request(kind, values)
-    return JobView(
+    return Job(
         id=status.workflow_id,
         kind=kind,
         state=state,
@@ -56,7 +57,7 @@ def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> JobView:
         owner=values.get("owner", ""),
         project=values.get("project", ""),
         priority=urgency(status.priority),
-        created_at=moment(status.created_at) or live.now(),
+        created_at=moment(status.created_at) or utc_now(),
         started_at=moment(status.dequeued_at),
         finished_at=moment(status.completed_at),
         not_before=None if attributes.get("after") else moment(status.delay_until_epoch_ms),

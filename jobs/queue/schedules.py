@@ -13,10 +13,10 @@ from analysis.shared.errors import GanatomyError
 from jobs.kinds.requests import KINDS, Request, When
 from jobs.queue import database
 from jobs.queue import rows as reading
-from jobs.queue.records import ScheduleView
+from jobs.queue.records import Schedule
 
 
-def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When) -> ScheduleView:
+def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When) -> Schedule:
     """Keep a schedule, or replace the one of that name."""
     if not re.fullmatch(r"[A-Za-z0-9][\w .-]{0,63}", name):
         raise GanatomyError(
@@ -45,7 +45,7 @@ def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When
     return _view(queue, known_schedule(queue, name))
 
 
-def listed(queue: DBOSClient) -> list[ScheduleView]:
+def listed(queue: DBOSClient) -> list[Schedule]:
     """Every schedule, by name."""
     return sorted((_view(queue, row) for row in queue.list_schedules()), key=lambda view: view.name)
 
@@ -65,13 +65,13 @@ def known(queue: DBOSClient, name: str) -> str:
     return str(known_schedule(queue, name)["schedule_name"])
 
 
-def _view(queue: DBOSClient, row: WorkflowSchedule) -> ScheduleView:
+def _view(queue: DBOSClient, row: WorkflowSchedule) -> Schedule:
     context: dict[str, Any] = row["context"] if isinstance(row["context"], dict) else {}
     kind, values = context.get("kind", ""), context.get("request", {})
     paused, fired = row["status"] != "ACTIVE", _last(queue, row["schedule_name"])
     last = fired.output if fired and isinstance(fired.output, str) else None
     job = re.search(r"job ([A-Za-z0-9-]+)\.$", last or "")
-    return ScheduleView(
+    return Schedule(
         name=row["schedule_name"],
         kind=kind,
         cron=row["schedule"],

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
-from jobs.queue.records import WorkerView
+from db.times import utc_now
+from jobs.queue.records import Worker
 from jobs.system import live, locks, slots
 from jobs.system.settings import Settings
 
@@ -38,16 +39,16 @@ def claim(layout: Layout) -> tuple[str, locks.Lock]:
 
 def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> None:
     """Say who holds the slot, for people and for `alive`."""
-    started = live.now().isoformat()
+    started = utc_now().isoformat()
     values = {**live.me(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
     live.write(layout.live / f"worker-{executor.replace('/', '-')}.json", values)
 
 
-def alive(layout: Layout) -> list[WorkerView]:
+def alive(layout: Layout) -> list[Worker]:
     """The workers of this machine that run, by slot."""
     found = [live.read(file) for file in sorted(layout.live.glob("worker-*.json"))]
     return [
-        WorkerView(
+        Worker(
             slot=values["slot"],
             pid=values["pid"],
             host=values["host"],

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,24 @@ import httpx
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
-from jobs.render.result import RenderResult
 from jobs.system import live, locks, processes, slots
 
 LONGEST = 100  # bytes of a socket's path; Linux takes 107
 MOST = 64  # pictures at a time
 PATIENCE = 60.0  # seconds for a process that is just starting
+PARTS = ("before", "after", "difference")
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """Pictures of an edit: one path (PNG) per image, in the order of the latents."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    difference: tuple[str, ...]
+    key: str
+    milliseconds: float
+    cached: bool
 
 
 def socket(layout: Layout) -> Path:
@@ -49,9 +62,6 @@ def render(layout: Layout, generator: str, edit: str, seed: int, latents: Sequen
     files = {part: tuple(str(layout.renders / name) for name in answer[part]) for part in PARTS}
     took = (time.perf_counter() - began) * 1000
     return RenderResult(**files, key=answer["key"], milliseconds=took, cached=answer["cached"])
-
-
-PARTS = ("before", "after", "difference")
 
 
 def ready(layout: Layout) -> bool:

@@ -11,8 +11,8 @@ import pandas as pd
 from db import store
 from db.layout import Layout
 from db.store import bundles
-from jobs.render.result import RenderResult
-from jobs.system.live import now
+from db.times import utc_now
+from jobs.render.client import RenderResult
 
 
 def pin(
@@ -40,8 +40,8 @@ def pin(
         "seed": seed,
         "images": len(names),
         "owner": author,
-        "started_at": now(),
-        "finished_at": now(),
+        "started_at": utc_now(),
+        "finished_at": utc_now(),
     }
     files = {
         Path(file).name: Path(file).read_bytes() for file in (*made.before, *made.after, *made.difference)

@@ -10,18 +10,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from db.layout import Layout
-
-
-def now() -> datetime:
-    """The time as the store keeps it: UTC, without an offset."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def path(layout: Layout, job_id: str, what: str) -> Path:

@@ -13,9 +13,9 @@ from typing import Any
 from analysis.counting.counts import Counts
 from analysis.counting.plan import Plan
 from analysis.models.generator import Generator
+from db.times import utc_now
 from jobs.kinds.models import ModelRequest
 from jobs.system import live
-from jobs.system.live import now
 from jobs.tasks import process, provenance
 from jobs.tasks.reported_segmenter import Reported
 
@@ -42,7 +42,7 @@ class StopWatch:
             found = live.read(self.file)
             started = found.get("started_at")
             self._before = Times(
-                datetime.fromisoformat(started) if started else now(), found.get("seconds", 0.0)
+                datetime.fromisoformat(started) if started else utc_now(), found.get("seconds", 0.0)
             )
         times = Times(self._before.started_at, self._before.seconds + time.monotonic() - self._began)
         live.write(self.file, {"started_at": times.started_at.isoformat(), "seconds": times.seconds})
@@ -77,7 +77,7 @@ def common(
         "owner": request.owner,
         "project": request.project,
         "started_at": times.started_at,
-        "finished_at": now(),
+        "finished_at": utc_now(),
         "duration_s": times.seconds,
         "images_per_s": request.size() / times.seconds if times.seconds else None,
     }

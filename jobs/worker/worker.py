@@ -54,7 +54,7 @@ class Claims:
         return self._first.setdefault((spec.job_id, spec.started_at), claimed) != claimed
 
 
-class Worker:
+class WorkerProcess:
     """A worker on the store at `layout`, until it is told to stop or, with `until_idle`, has nothing left to
     do."""
 
@@ -134,7 +134,7 @@ def main() -> None:
     try:
         layout = Layout.create(options.store)
         logs.structured(layout.logs / "worker.log")
-        Worker(layout, Settings(), options.until_idle).run()
+        WorkerProcess(layout, Settings(), options.until_idle).run()
     except (GanatomyError, StoreError) as error:
         print(f"ganatomy: {error}", file=sys.stderr)
         sys.exit(1)

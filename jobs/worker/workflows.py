@@ -14,6 +14,7 @@ from dbos import DBOS
 
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
+from db.times import utc_now
 from jobs.kinds.requests import KINDS, When, parse
 from jobs.queue import database
 from jobs.queue.client import Client
@@ -62,7 +63,7 @@ def work(job_id: str, kind: str, request: dict[str, Any], run_id: str) -> str:
     """The heavy part, in processes of its own."""
     log = structlog.get_logger()
     log.info("job starts", job=job_id, run=run_id)
-    now = live.now().isoformat()
+    now = utc_now().isoformat()
     spec = Spec(str(means.client.layout.root), job_id, run_id, kind, request, "", "", 1, now)
     outcome = means.watch.run(spec, KINDS[kind].MODULE)
     log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)

@@ -16,7 +16,7 @@ from faults import FaultRequest
 
 from jobs.kinds.requests import When
 from jobs.queue.client import Client
-from jobs.queue.records import JobView, Submission
+from jobs.queue.records import Job, Submission
 from jobs.system import live
 
 HERE = Path(__file__).parent
@@ -71,7 +71,7 @@ class Arena:
             time.sleep(0.02)
         return value
 
-    def ended(self, submission: Submission, seconds: float = 90) -> JobView:
+    def ended(self, submission: Submission, seconds: float = 90) -> Job:
         """The job, once it has ended."""
         assert submission.job_id is not None
         job_id = submission.job_id

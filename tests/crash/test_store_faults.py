@@ -18,7 +18,7 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.schema.base import run, unit_concept
 from db.store import bundles, versions
-from db.store import files as disk
+from db.store.files import point, unique
 
 WriteRun = Callable[..., Path]
 MEGABYTE = 1 << 20
@@ -96,7 +96,8 @@ def _fill(handle: int, leave: int) -> None:
 
 READ_ONLY = """
 import os, sys
-from db import bundles, store, workspace
+from db import store, workspace
+from db.store import bundles
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema.base import run
@@ -151,9 +152,9 @@ def test_a_flipped_byte_anywhere_is_seen_or_harmless(layout: Layout, write_run: 
     for _ in range(30):
         content = bytearray(whole)
         content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
-        flipped = layout.versions / f"{disk.unique('v00000001')}.duckdb"
+        flipped = layout.versions / f"{unique('v00000001')}.duckdb"
         flipped.write_bytes(content)
-        disk.point(layout.current, flipped)
+        point(layout.current, flipped)
         try:
             pd.testing.assert_frame_equal(store.open(layout).read(unit_concept.select()), expected)
         except StoreError as error:
@@ -167,7 +168,8 @@ def test_a_flipped_byte_anywhere_is_seen_or_harmless(layout: Layout, write_run: 
 WRITE = """
 import sys
 from pathlib import Path
-from db import bundles, store
+from db import store
+from db.store import bundles
 from db.layout import Layout
 layout = Layout.create(Path(sys.argv[1]))
 for number in range(5):

@@ -20,7 +20,7 @@ from db.queries import runs
 from db.store import bundles
 from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
-from jobs.queue.records import JobView
+from jobs.queue.records import Job
 from jobs.system import live
 from jobs.tasks import dissection, process, shards
 from jobs.tasks.progress import Progress
@@ -40,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     worker.wait(20)
 
 
-def ended(client: Client, job_id: str | None, seconds: float = 200) -> JobView:
+def ended(client: Client, job_id: str | None, seconds: float = 200) -> Job:
     deadline = time.monotonic() + seconds
     while not (job := client.job(str(job_id))).ended:
         assert time.monotonic() < deadline, job

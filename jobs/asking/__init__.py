@@ -1,1 +1,0 @@
-"""The kinds of request, a module each. `jobs.kinds.requests` names them all."""
