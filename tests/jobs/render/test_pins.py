@@ -7,7 +7,7 @@ from PIL import Image
 from db.sql import console
 from db.store import bundles
 from jobs.queue.client import Client
-from jobs.render.result import RenderResult
+from jobs.render.client import RenderResult
 
 
 def test_a_pinned_render_becomes_rows_once(tmp_path: Path) -> None:
