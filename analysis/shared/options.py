@@ -1,0 +1,54 @@
+"""How a setting is shown to people: its label, its help, and the word for "no value". No torch.
+
+A study's settings are one frozen dataclass. A field that people may choose carries an `Option`; the command
+line, the form on the Jobs page and `docs/options.md` are made from it. A field without one is for callers in
+Python.
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Settings:
+...     images: Annotated[int, Ge(2), Option("Images", "Test images, which give the effects.")] = 64
+>>> option_of(get_type_hints(Settings, include_extras=True)["images"]).label
+'Images'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from annotated_types import Ge as Ge
+from annotated_types import Gt as Gt
+from annotated_types import Le as Le
+from annotated_types import Lt as Lt
+
+__all__ = ["Annotated", "Ge", "Gt", "Le", "Lt", "Option", "option_of", "options"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting as people see it.
+
+    `label` names it in the form, `help` is one sentence for form, command line and docs. An `advanced` option
+    is folded away in the form. `empty` says what None means, such as "the generator's own"; where the default
+    is not None it is also the word that people type for None, such as "all". `names` says whose name the
+    value is, so that the form can offer those that exist.
+    """
+
+    label: str
+    help: str
+    advanced: bool = False
+    empty: str = ""
+    names: Literal["", "generator", "segmenter", "layer", "concept"] = ""
+
+
+def option_of(annotation: Any) -> Option | None:
+    """The `Option` in an `Annotated[...]` type, if there is one."""
+    return next((part for part in get_args(annotation)[1:] if isinstance(part, Option)), None)
+
+
+def options(settings: type) -> dict[str, Option]:
+    """The options of a settings dataclass by field, in their order."""
+    hints = get_type_hints(settings, include_extras=True)
+    found = {name: option_of(hint) for name, hint in hints.items()}
+    return {name: option for name, option in found.items() if option is not None}
