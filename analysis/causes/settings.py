@@ -1,15 +1,102 @@
-"""How alpha is learned, and what keeps it small."""
+"""What a search for causes measures, how alpha is learned, and what keeps it small."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from analysis.shared.errors import GanatomyError
+from analysis.shared.options import Ge, Le, Option
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Penalty = Literal["norm", "squared"]
+
+
+@dataclass(frozen=True)
+class CausesSettings:
+    """What a person chooses of a search for causes."""
+
+    images: Annotated[
+        int, Ge(2), Le(6000), Option("Images", "Test images, which give the effects; latents of their own.")
+    ] = 64
+    seeds: Annotated[
+        int, Ge(2), Le(10), Option("Seeds", "Times that alpha is learned, from other latents.", advanced=True)
+    ] = 3
+    steps: Annotated[
+        int, Ge(1), Le(5000), Option("Steps", "The most steps that one learning takes.", advanced=True)
+    ] = 200
+    penalty: Annotated[
+        Penalty,
+        Option(
+            "Penalty", "What keeps alpha small: its norm, or squared as in the authors' code.", advanced=True
+        ),
+    ] = "norm"
+    penalty_weight: Annotated[
+        float | None,
+        Ge(0),
+        Le(100),
+        Option(
+            "Penalty weight",
+            "How strongly alpha is kept small.",
+            advanced=True,
+            empty="chosen from the images",
+        ),
+    ] = None
+    insert: Annotated[
+        Literal["mean", "double", "q99"],
+        Option(
+            "Insert",
+            "What an insertion sets a unit to: its mean where the concept is (k), double (2k), or its 99 % "
+            "quantile (q99).",
+            advanced=True,
+        ),
+    ] = "mean"
+    ablate: Annotated[
+        Literal["zero", "mean"],
+        Option("Ablate", "What an ablation sets a unit to: zero, or its mean.", advanced=True),
+    ] = "zero"
+    training: Annotated[
+        int,
+        Ge(4),
+        Le(6000),
+        Option("Training", "Training images of each learning, with latents of their own.", advanced=True),
+    ] = 128
+    choosing: Annotated[
+        int, Ge(1), Le(6000), Option("Choosing", "Training images that rank single units.", advanced=True)
+    ] = 32
+    single_images: Annotated[
+        int | None,
+        Ge(2),
+        Le(6000),
+        Option(
+            "Single images", "Test images on which every single unit is measured.", advanced=True, empty="all"
+        ),
+    ] = 32
+    random_sets: Annotated[
+        int,
+        Ge(0),
+        Le(500),
+        Option("Random sets", "Sets of random units of equal energy to compare with.", advanced=True),
+    ] = 50
+    random_images: Annotated[
+        int,
+        Ge(1),
+        Le(6000),
+        Option("Random images", "Test images on which each random set is measured.", advanced=True),
+    ] = 8
+    top: Annotated[
+        int | None,
+        Ge(1),
+        Le(10_000),
+        Option(
+            "Top",
+            "Units of the causal set.",
+            advanced=True,
+            empty="4 % of the layer's units, but 8 at least",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
