@@ -33,7 +33,7 @@ def run(
     asked = {name: size for name, size in sizes.items() if size is not None}
     requests = [request.model_copy(update=asked) for request in (FIRST, SECOND)]
     services = supervisor.standard(client.layout, port, address, warm=FIRST.generator)
-    services.open()
+    services.claim()
     logs.structured(client.layout.logs / "supervisor.log")
     console = Console()
     with Progress(*COLUMNS, console=console) as bar:

@@ -129,7 +129,7 @@ def follow(jobs: Client, submission: Submission, quiet: bool = False) -> Job:
 def here(jobs: Client) -> subprocess.Popen[bytes]:
     """A worker for as long as this process lives."""
     with (jobs.layout.logs / "worker.out").open("ab") as log:
-        return processes.start("jobs.worker.worker", ["--store", str(jobs.layout.root)], output=log)
+        return processes.start("jobs.worker", ["--store", str(jobs.layout.root)], output=log)
 
 
 def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[bytes] | None) -> Job:

@@ -12,7 +12,7 @@ def doctor(store: Store = None, json: Json = False) -> None:
     """Look at everything; say what is wrong and what to do. Exit 1 when something is wrong."""
     from jobs.services import doctor as checks
 
-    found = checks.every(client(store).layout)
+    found = checks.run_checks(client(store).layout)
     if json:
         show_json([asdict(check) for check in found])
     else:

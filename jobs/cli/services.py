@@ -45,7 +45,7 @@ def _serve(store: Store, port: int, address: str, worker: bool) -> None:
     layout = client(store).layout
     logs.structured(layout.logs / "supervisor.log")
     services = supervisor.standard(layout, port, address, worker=worker)
-    services.open()
+    services.claim()
     console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.", highlight=False)
     services.run()
 

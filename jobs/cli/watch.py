@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(help="The watch's name; models are called a
 @app.command("list")
 def list_(store: Store = None, json: Json = False) -> None:
     """List watched folders."""
-    found = folders.every(client(store).layout)
+    found = folders.watches(client(store).layout)
     if json:
         show_json([asdict(watch) for watch in found])
         return
@@ -51,7 +51,7 @@ def add(
         "project": project,
     }
     watch = folders.FolderWatch(name, str(folder.absolute()), family, key, request)
-    folders.put(client(store).layout, watch)
+    folders.add(client(store).layout, watch)
     console.print(f"{folder} is watched.", highlight=False)
 
 

@@ -10,83 +10,77 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOSClient, WorkflowStatus
+from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
+from db.times import utc_now
 from jobs.kinds import catalogue
 from jobs.kinds.requests import Request, When, parse
-from jobs.queue import database, fairness, retries, workers
-from jobs.queue import rows as reading
-from jobs.queue import schedules as clock
-from jobs.queue.records import (
-    Estimate,
-    ImagesNeeded,
-    Job,
-    Schedule,
-    Submission,
-    Worker,
-)
-from jobs.render import client
+from jobs.queue import database, fairness, retries, rows, schedules, workers
+from jobs.queue.records import Estimate, ImagesNeeded, Job, Schedule, Submission, Worker
+from jobs.render import client as render_client
 from jobs.render.client import RenderResult
 from jobs.system.settings import Settings
 
-FAR = 10 * 365 * 86400.0  # seconds: a job that waits for another is let go by the worker, not by the clock
+# The delay of a job that waits for another, in seconds. A worker releases it long before; DBOS itself knows
+# no order between workflows.
+UNTIL_RELEASED = 10 * 365 * 86400.0
 
 
 class Client:
-    """Jobs, schedules, models and pictures of the store at `layout`. Safe to share between threads."""
+    """Jobs, schedules, models and pictures of the store at `layout`. Threads may share it."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
     @classmethod
     def at(cls, root: str | Path | None = None) -> Client:
-        """The client of the store at `root`, else GANATOMY_STORE, else ./store; the folder is made if
-        missing."""
+        """The client of the store at `root`, else GANATOMY_STORE, else ./store. Creates a missing folder."""
         return cls(Layout.create(Path(root) if root else Settings().store))
 
     @cached_property
     def queue(self) -> DBOSClient:
-        """The connection to the queue, made when it is first needed."""
+        """The connection to the queue, opened at first use."""
         database.ensure(self.layout)
         return database.connect(self.layout)
 
     # jobs
 
     def submit(self, request: Request, when: When | None = None, schedule: str | None = None) -> Submission:
-        """Queue a request, unless a finished run or an unfinished job of the same content is there."""
+        """Queue a request, unless its results or an unfinished job for them exist.
+
+        Requests that this one needs first (`Request.before`) are queued too, and it waits for them.
+
+        Raises:
+            GanatomyError: A model, a layer or a device is missing, or the job to wait for has failed.
+        """
         when = when or When()
         if when.after is not None:
-            self._must_not_have_failed(when.after)
-        request, run = catalogue.resolve(self.layout, request)
+            before = self.job(when.after)
+            if before.state in ("failed", "cancelled"):
+                end = "failed" if before.state == "failed" else "was cancelled"
+                raise GanatomyError(f"Job {before.id} {end}, so no job can wait for it; retry it first.")
+        request, run = request.resolve(self.layout)
         if catalogue.finished(self.layout, run):
             return Submission(None, run, True, f"Already there: run {run}.")
-        workers.must_have(self.layout, request.device)
+        workers.require_device(self.layout, request.device)
         active = self.active()
-        twin = next((row for row in active if reading.arguments(row)[2] == run), None)
-        if twin is not None:
+        if twin := next((row for row in active if rows.arguments(row).run_id == run), None):
             return Submission(twin.workflow_id, run, True, f"Already asked for: job {twin.workflow_id}.")
-        for earlier in request.before():  # what it stands on is queued with it, and waited for
-            made = self.submit(earlier, when, schedule)
+        for needed in request.before():
+            made = self.submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
-        job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        holder = self._enqueue(job_id, request, run, when, schedule, active)
-        if holder != job_id:
-            return Submission(holder, run, True, f"Already asked for: job {holder}.")
+        job_id = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        queued = self._enqueue(job_id, request, run, when, schedule, active)
+        if queued != job_id:  # somebody queued the same since we looked
+            return Submission(queued, run, True, f"Already asked for: job {queued}.")
         return Submission(job_id, run, False, f"Queued as job {job_id}.")
-
-    def _must_not_have_failed(self, name: str) -> None:
-        """A job to wait for is there, and may still be done."""
-        job = self.job(name)
-        if job.state in ("failed", "cancelled"):
-            how = "failed" if job.state == "failed" else "was cancelled"
-            raise GanatomyError(f"Job {name}, to be waited for, {how}; retry it first, or name another.")
 
     def _enqueue(
         self,
@@ -97,36 +91,35 @@ class Client:
         schedule: str | None,
         active: list[WorkflowStatus],
     ) -> str:
-        delay = self._delay(when)
-        behind = delay == FAR
-        attributes = {"after": when.after if behind else None, "schedule": schedule}
-        attributes |= {reading.NOT_BEFORE: when.at.isoformat()} if behind and when.at else {}
-        handle: Any = self.queue.enqueue(
-            {
-                "workflow_name": database.RUN_JOB,
-                "queue_name": database.JOBS,
-                "workflow_id": job_id,
-                "deduplication_id": run,
-                "duplication_policy": "return-existing",
-                "priority": fairness.number(when.priority, request.owner, _places(active)),
-                "attributes": attributes,
-                **({"delay_seconds": delay} if delay else {}),  # type: ignore[typeddict-item]
+        """Put a job in the queue; the id of the job that is there for this run afterwards."""
+        waits = when.after is not None and not self.job(when.after).ended
+        delay = UNTIL_RELEASED if waits else when.seconds_left()
+        places = [
+            fairness.Place(
+                rows.arguments(row).request.get("owner", ""), row.priority or 0, row.status == "PENDING"
+            )
+            for row in active
+        ]
+        options: EnqueueOptions = {
+            "workflow_name": database.RUN_JOB,
+            "queue_name": database.JOBS,
+            "workflow_id": job_id,
+            "deduplication_id": run,
+            "duplication_policy": "return-existing",
+            "priority": fairness.number(when.priority, request.owner, places),
+            "attributes": {
+                "after": when.after if waits else None,
+                "schedule": schedule,
+                **({rows.NOT_BEFORE: when.at.isoformat()} if waits and when.at else {}),
             },
-            request.KIND,
-            request.model_dump(mode="json"),
-            run,
-        )
+        }
+        if delay:
+            options["delay_seconds"] = delay
+        handle: Any = self.queue.enqueue(options, request.KIND, request.model_dump(mode="json"), run)
         return str(handle.get_workflow_id())
 
-    def _delay(self, when: When) -> float:
-        """Seconds that the job waits: none, until its time, or for as long as it takes another job."""
-        if when.after is not None and not self.job(when.after).ended:
-            return FAR
-        return when.seconds_left()
-
     def pipeline(self, requests: Sequence[Request], when: When | None = None) -> list[Submission]:
-        """Queue several requests, each behind the one before; a stage whose results are there is passed
-        over."""
+        """Queue several requests, each behind the one before; finished ones are passed over."""
         submissions: list[Submission] = []
         when = when or When()
         for request in requests:
@@ -136,27 +129,31 @@ class Client:
 
     def jobs(self, limit: int = 200) -> list[Job]:
         """The newest jobs, newest first."""
-        rows = self.queue.list_workflows(name=database.RUN_JOB, limit=limit, sort_desc=True)
-        return reading.views(self.layout, rows)
+        found = self.queue.list_workflows(name=database.RUN_JOB, limit=limit, sort_desc=True)
+        return rows.jobs(self.layout, found)
 
     def job(self, job_id: str) -> Job:
-        """One job; `GanatomyError` when there is none of that name."""
-        rows = self.queue.list_workflows(workflow_ids=[_known(job_id)], name=database.RUN_JOB)
-        if not rows:
-            raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` names those that there are.")
-        return reading.views(self.layout, rows)[0]
+        """The job of this id; `GanatomyError` when there is none."""
+        found = self.queue.list_workflows(workflow_ids=[_valid(job_id)], name=database.RUN_JOB)
+        if not found:
+            raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` shows all.")
+        return rows.jobs(self.layout, found)[0]
+
+    def active(self) -> list[WorkflowStatus]:
+        """The queue's rows of jobs that have not ended."""
+        return self.queue.list_workflows(name=database.RUN_JOB, status=rows.ACTIVE, load_output=False)
 
     def results(self, job: Job) -> tuple[str, str] | None:
-        """Kind and run that show what a job has found so far; None while nothing of it is published."""
+        """Kind and run of a job's results so far; None while nothing is published."""
         try:
             shown = parse(job.kind, job.request).shows()
-            run = str(job.run_id) if job.kind == shown.KIND else catalogue.resolve(self.layout, shown)[1]
-        except GanatomyError:  # by a version that knew other fields, or its model is gone
+            run = str(job.run_id) if job.kind == shown.KIND else shown.resolve(self.layout)[1]
+        except GanatomyError:  # another version wrote the request, or its model is gone
             return None
         return (shown.KIND, run) if (self.layout.bundles / run).is_dir() else None
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job, queued or running; its heavy process ends within a second or two. Shards are kept."""
+        """Stop a job, queued or running. Its process ends within two seconds; finished shards stay."""
         job = self.job(job_id)
         if job.ended:
             raise GanatomyError(f"Job {job_id} is {job.state}; there is nothing to cancel.")
@@ -164,44 +161,40 @@ class Client:
         return self.job(job_id)
 
     def retry(self, job_id: str) -> Submission:
-        """Put a failed or cancelled job back in the queue; it goes on from the shards that it has. What was
-        dropped because it failed waits behind it again, in order."""
+        """Queue a failed or cancelled job again; it continues from its finished shards.
+
+        Jobs that were dropped because this one failed are queued behind it again, in order.
+        """
         return retries.retry(self, self.job(job_id))
 
-    def active(self) -> list[WorkflowStatus]:
-        """The queue's rows of jobs that have not ended."""
-        return self.queue.list_workflows(name=database.RUN_JOB, status=reading.ACTIVE, load_output=False)
-
     def log(self, job_id: str, tail: int = 20_000) -> str:
-        """The last `tail` characters of a job's log; empty when it has not begun."""
-        file = self.layout.logs / f"{_known(job_id)}.log"
+        """The last `tail` characters of a job's log; empty before the job starts."""
         try:
-            with file.open("rb") as stream:
-                stream.seek(max(0, file.stat().st_size - tail))
-                return stream.read().decode(errors="replace")
+            with (self.layout.logs / f"{_valid(job_id)}.log").open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(0, file.tell() - tail))
+                return file.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
 
-    def log_from(self, job_id: str, place: int) -> tuple[str, int]:
-        """What a job's log says from a byte on, in whole lines, and the byte to go on from."""
-        file = self.layout.logs / f"{_known(job_id)}.log"
+    def log_from(self, job_id: str, position: int) -> tuple[str, int]:
+        """Whole lines of a job's log from a byte on, and the byte after them."""
         try:
-            with file.open("rb") as stream:
-                stream.seek(place)
-                lines, newline, _rest = stream.read().rpartition(b"\n")
+            with (self.layout.logs / f"{_valid(job_id)}.log").open("rb") as file:
+                file.seek(position)
+                lines, newline, _rest = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            return "", place
-        return (lines + newline).decode(errors="replace"), place + len(lines + newline)
+            return "", position
+        return (lines + newline).decode(errors="replace"), position + len(lines + newline)
 
     def estimate(self, request: Request) -> Estimate:
-        """Time and disk that a request is likely to take, from earlier runs in this store."""
+        """The time and disk that a request is likely to take, from earlier runs in this store."""
         from jobs.queue import estimates  # pandas and DuckDB: a second that other commands need not spend
 
         return estimates.estimate(self.layout, request)
 
     def images_for(self, request: Request, width: float) -> ImagesNeeded | None:
-        """How many evaluation images bring the named units' intervals under a width, as the newest run of
-        the same generator and segmenter has it; None when there is none to go by."""
+        """The evaluation images that bring the units' intervals under `width`; None without a run to tell."""
         from jobs.queue import estimates
 
         return estimates.images_for(self.layout, request, width)
@@ -210,46 +203,46 @@ class Client:
         """The worker processes that are alive on this machine."""
         return workers.alive(self.layout)
 
-    # the clock
+    # schedules
 
     def schedule(self, name: str, request: Request, cron: str, when: When | None = None) -> Schedule:
-        """Queue `request` whenever `cron` (five fields, UTC) says so; a schedule of that name is replaced."""
-        workers.must_have(self.layout, request.device)
-        return clock.create(self.queue, name, request, cron, when or When())
+        """Queue `request` at the times of `cron` (five fields, UTC). Replaces a schedule of the same name."""
+        workers.require_device(self.layout, request.device)
+        return schedules.create(self.queue, name, request, cron, when or When())
 
     def next_time(self, cron: str) -> datetime:
-        """When a cron expression (five fields, UTC) comes next, naive UTC; `GanatomyError` if it is none."""
-        return clock.following(cron)
+        """The next time of a cron expression (five fields), naive UTC; `GanatomyError` if it is invalid."""
+        return schedules.next_time(cron)
 
     def schedules(self) -> list[Schedule]:
         """Every schedule, by name."""
-        return clock.listed(self.queue)
+        return schedules.listed(self.queue)
 
     def pause(self, name: str) -> None:
-        """The schedule queues nothing until it is resumed."""
-        self.queue.pause_schedule(clock.known(self.queue, name))
+        """Stop a schedule until it is resumed."""
+        self.queue.pause_schedule(schedules.existing(self.queue, name)["schedule_name"])
 
     def resume(self, name: str) -> None:
-        """The schedule queues again."""
-        self.queue.resume_schedule(clock.known(self.queue, name))
+        """Start a paused schedule again."""
+        self.queue.resume_schedule(schedules.existing(self.queue, name)["schedule_name"])
 
     def unschedule(self, name: str) -> None:
-        """Forget a schedule; what it queued stays."""
-        self.queue.delete_schedule(clock.known(self.queue, name))
+        """Remove a schedule. Jobs that it queued stay."""
+        self.queue.delete_schedule(schedules.existing(self.queue, name)["schedule_name"])
 
     def trigger(self, name: str) -> None:
         """Queue a schedule's request now, once."""
-        self.queue.trigger_schedule(clock.known(self.queue, name))
+        schedules.trigger(self.queue, name)
 
     # models and pictures
 
     def models(self, role: str | None = None) -> list[dict[str, Any]]:
-        """Generators and segmenters that are known, and whether their weights are here."""
+        """The known generators and segmenters, and whether their weights are here."""
         return catalogue.models(self.layout, role)
 
     def render(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> RenderResult:
-        """Before, after and difference of an edit such as "ablate layer3 4,17,31", one picture a latent."""
-        return client.render(self.layout, generator, edit, seed, latents)
+        """Before, after and difference of an edit such as "ablate layer3 4,17,31", per latent."""
+        return render_client.render(self.layout, generator, edit, seed, latents)
 
     def pin(
         self,
@@ -262,25 +255,18 @@ class Client:
         shared: bool = True,
         run_id: str | None = None,
     ) -> str:
-        """Keep a render as rows of table `render`, standing on run `run_id`; the name of its own run."""
-        from jobs.render import pins
+        """Keep a render as rows of table `render`, with run `run_id` as parent; the id of its own run."""
+        from jobs.render import pins  # pandas
 
         return pins.pin(self.layout, made, generator, edit, seed, latents, author, shared, run_id)
 
     def render_ready(self) -> bool:
-        """True when the render process answers."""
-        return client.ready(self.layout)
+        """Whether the render process answers."""
+        return render_client.ready(self.layout)
 
 
-def _known(job_id: str) -> str:
-    """A job's name that is safe in a file name."""
+def _valid(job_id: str) -> str:
+    """A job id that is safe in a file name."""
     if not re.fullmatch(r"[A-Za-z0-9-]{1,80}", job_id):
-        raise GanatomyError(f"{job_id!r} is no job's name; `ganatomy jobs list` names those that there are.")
+        raise GanatomyError(f"{job_id!r} is not a job's id; `ganatomy jobs list` shows all.")
     return job_id
-
-
-def _places(rows: list[WorkflowStatus]) -> list[fairness.Place]:
-    return [
-        fairness.Place(reading.arguments(row)[1].get("owner", ""), row.priority or 0, row.status == "PENDING")
-        for row in rows
-    ]

@@ -1,5 +1,4 @@
-"""The queue's file: DBOS on SQLite. Names that stand in it are here, and must not change while jobs are
-queued."""
+"""The queue's file: DBOS on SQLite. The names below are stored in it and must not change."""
 
 from __future__ import annotations
 
@@ -20,17 +19,21 @@ from db.layout import Layout
 from jobs.system import locks
 
 APPLICATION = "ganatomy"
-VERSION = "1"  # rises when the steps of a workflow change: an old job is then put back, not continued
-JOBS = "jobs"  # the queue of heavy work
-CLOCK = "clock"  # the queue of what schedules fire, which only queues jobs
+# Rises when the steps of a workflow change. A worker then starts older jobs again from their first step.
+VERSION = "1"
+JOBS = "jobs"  # the queue of jobs
+CLOCK = "clock"  # the queue of the firings of schedules, which only queue jobs
 RUN_JOB = "ganatomy.job"
 FIRE = "ganatomy.fire"
 
 
 @event.listens_for(Engine, "connect")
-def _know_subseconds(connection: Any, _record: Any) -> None:
-    """DBOS takes it that Python 3.12 brings SQLite 3.42, whose unixepoch() knows 'subsec'; on an older SQLite
-    its default times would be NULL, and refused."""
+def _support_subseconds(connection: Any, _record: Any) -> None:
+    """Give an older SQLite the function that DBOS's default times need.
+
+    DBOS relies on SQLite 3.42, whose unixepoch() accepts 'subsec'. An older one returns NULL, which the
+    tables refuse.
+    """
     if isinstance(connection, sqlite3.Connection) and sqlite3.sqlite_version_info < (3, 42):
         connection.create_function("unixepoch", 1, lambda _part: round(time.time(), 3))
 
@@ -41,7 +44,11 @@ def url(layout: Layout) -> str:
 
 
 def ensure(layout: Layout) -> None:
-    """Make the queue's file (mode 0600: rows tagged as pickle would be unpickled) and its tables, once."""
+    """Create the queue's file and tables if they are missing.
+
+    The file has mode 0600, since DBOS would unpickle rows that are tagged as pickle: who can write to the
+    file can run code.
+    """
     if ready(layout.queue):
         return
     Layout.create(layout.root)
@@ -53,7 +60,7 @@ def ensure(layout: Layout) -> None:
         _make(layout)
     except (OSError, sqlite3.Error) as error:
         raise GanatomyError(
-            f"The queue {layout.queue} cannot be used ({error}); see that its folder is writable and has "
+            f"The queue {layout.queue} cannot be used ({error}); check that its folder is writable and has "
             "room, or move a damaged file away: results are not in it."
         ) from error
     finally:
@@ -74,7 +81,7 @@ def _make(layout: Layout) -> None:
 
 
 def ready(file: Path) -> bool:
-    """True when the file holds the queue's tables and its queues are registered."""
+    """Whether the file has the queue's tables and its queues are registered."""
     if not file.exists():
         return False
     try:
@@ -86,7 +93,7 @@ def ready(file: Path) -> bool:
 
 
 def connect(layout: Layout) -> DBOSClient:
-    """A client of the queue; it runs nothing itself."""
+    """A client of the queue, which runs no workflows itself."""
     logging.getLogger("dbos").setLevel(logging.ERROR)
     return DBOSClient(
         system_database_url=url(layout),
@@ -97,7 +104,7 @@ def connect(layout: Layout) -> DBOSClient:
 
 
 def configuration(layout: Layout, executor: str, poll_seconds: float) -> DBOSConfig:
-    """How a worker launches DBOS: JSON only, its slot as executor, and short waits."""
+    """The options with which a worker launches DBOS: JSON only, its slot as executor, short waits."""
     return {
         "name": APPLICATION,
         "system_database_url": url(layout),

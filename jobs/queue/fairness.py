@@ -1,8 +1,7 @@
-"""Whose job is next: urgency first, then owners in turn, then the time of asking.
+"""Whose job is next: first by urgency, then owners in turn, then by the time of asking.
 
-The queue sorts by one number. It is urgency * STEP + turn, where an owner's n-th waiting job has turn n
-counted from the turn now running (start-time fair queueing), so somebody with one job is not behind
-somebody's hundred.
+The queue sorts by one number, urgency * STEP + turn. An owner's n-th waiting job has turn n, counted from the
+turn now running (start-time fair queueing). So an owner with one job is not behind another owner's hundred.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ STEP = 100_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """A job that is waiting or running: who asked, its number in the queue, and whether it runs."""
+    """An unfinished job: who asked for it, its number in the queue, and whether it runs."""
 
     owner: str
     number: int
@@ -23,11 +22,12 @@ class Place:
 
 
 def number(urgency: int, owner: str, places: Iterable[Place]) -> int:
-    """The queue's number for a new job of `owner`, given every unfinished job. Lower runs first."""
+    """The queue's number of a new job of `owner`, beside every unfinished job. Lower numbers run first."""
     peers = [place for place in places if place.number // STEP == urgency]
     mine = [place.number % STEP for place in peers if place.owner == owner]
     running = [place.number % STEP for place in peers if place.running]
     waiting = [place.number % STEP for place in peers if not place.running]
+    # Counting from the present turn, not from 0: an owner who was away has no claim on turns that are past.
     now = max(running) if running else min(waiting, default=0)
     turn = max(mine) + 1 if mine else now
     return urgency * STEP + min(turn, STEP - 1)

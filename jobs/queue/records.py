@@ -1,7 +1,8 @@
-"""What the dashboard and the command line see of jobs: plain values, no queue behind them."""
+"""Jobs, schedules and workers as plain values, for the dashboard and the command line."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,7 +13,7 @@ ENDED = frozenset({"done", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Job:
-    """One job. Times are naive UTC; `waiting` is queued for a later time or behind another job."""
+    """One job. Times are naive UTC. State `waiting`: for a later time, or for another job."""
 
     id: str
     kind: str
@@ -31,7 +32,7 @@ class Job:
     total: int = 0
     images_per_s: float | None = None
     seconds_left: float | None = None
-    published: int = 0  # how many times this job has published so far
+    published: int = 0  # how often this job has published so far
     device: str | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
@@ -44,19 +45,22 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """True when nothing more will happen to it by itself."""
+        """Whether nothing more will happen to it by itself."""
         return self.state in ENDED
 
     def plain(self) -> dict[str, Any]:
-        """For JSON: times as ISO text."""
+        """The values for JSON, with times as ISO text."""
         values = asdict(self)
         return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a request: `already` is True when a finished run or an unfinished job of the same
-    content was there; `job_id` is None when the run is there and no job is needed."""
+    """What became of a request.
+
+    `already` is True when a finished run or an unfinished job of the same content existed. `job_id` is None
+    when the run exists and no job is needed.
+    """
 
     job_id: str | None
     run_id: str | None
@@ -66,7 +70,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a request is likely to cost, from earlier runs; None where there is nothing to go by."""
+    """What a request is likely to cost; None where no earlier run tells."""
 
     images: int
     seconds: float | None
@@ -76,8 +80,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ImagesNeeded:
-    """The evaluation images that would bring the median interval of the named units under a width, as an
-    earlier run has it: how many images that run had so far, and how many intervals it gave."""
+    """The evaluation images that would bring the median interval of the units under a width.
+
+    It follows from an earlier run, which had `run_images` images and gave `intervals` intervals.
+    """
 
     images: int
     width: float
@@ -88,7 +94,7 @@ class ImagesNeeded:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A job that the clock queues."""
+    """A request that is queued at the times of a cron expression."""
 
     name: str
     kind: str
@@ -99,8 +105,35 @@ class Schedule:
     request: dict[str, Any]
     last_fired_at: datetime | None
     next_at: datetime | None
-    last: str | None = None  # what came of its last firing
+    last: str | None = None  # what came of its last firing, in a sentence
     last_job: str | None = None  # the job that it queued, or found at the same work
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What came of a schedule's firing: the job that it queued, or that already made the same results.
+
+    `job_id` is None when the results existed, and when the request was refused. Then `run_id` is None too.
+    """
+
+    message: str
+    job_id: str | None = None
+    run_id: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The values for JSON, as the queue's file has them."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, output: object) -> Firing | None:
+        """The firing in a workflow's output; None before its end, or when it is damaged."""
+        match output:
+            case {"message": str(message), "job_id": job_id, "run_id": run_id}:
+                return cls(message, job_id, run_id)
+            case str():  # version 0.1 stored a sentence alone, which ends in the job's id
+                job = re.search(r"job ([A-Za-z0-9-]+)\.$", output)
+                return cls(output, job[1] if job else None)
+        return None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""The queue's rows, with the live files beside them, as `Job`."""
+"""The queue's rows, with the live files beside them, as `Job` records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 from dbos import WorkflowStatus
 
@@ -26,41 +26,70 @@ STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
 ACTIVE = ["DELAYED", "ENQUEUED", "PENDING"]
-NOT_BEFORE = "not_before"  # attribute: the time that a job waits for once its predecessor is done
-DROPPED = "dropped"  # attribute: why a job was cancelled, not by a person, before it began
+NOT_BEFORE = "not_before"  # attribute: the time that a job waits for after its predecessor is done
+DROPPED = "dropped"  # attribute: why a job was cancelled before it began, when no person did it
 DAMAGED = "a job that is damaged in the queue; cancel it and ask again"
 INTERRUPTED = "interrupted: its worker is gone; it goes on when one starts"
 
 
-def views(layout: Layout, rows: Sequence[WorkflowStatus]) -> list[Job]:
-    """Rows of the queue as people see them."""
+class Arguments(NamedTuple):
+    """The arguments of a job's workflow."""
+
+    kind: str
+    request: dict[str, Any]
+    run_id: str
+
+
+def arguments(row: WorkflowStatus) -> Arguments:
+    """The arguments in a job's row. A damaged row must not hide the others, and can be cancelled."""
+    args = row.input.get("args", ()) if isinstance(row.input, dict) else ()
+    if len(args) != 3 or not isinstance(args[1], dict):
+        return Arguments(DAMAGED, {}, "")
+    return Arguments(*args)
+
+
+def known_request(kind: str, values: dict[str, Any]) -> Request | None:
+    """The request, or None when a version with other fields wrote it."""
+    try:
+        return KINDS[kind].model_validate(values)
+    except (KeyError, ValueError):
+        return None
+
+
+def jobs(layout: Layout, found: Sequence[WorkflowStatus]) -> list[Job]:
+    """Rows of the queue as jobs."""
     alive = {worker.slot for worker in workers.alive(layout)}
-    return [view(layout, row, alive) for row in rows]
+    return [_job(layout, row, alive) for row in found]
 
 
-def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> Job:
-    """One row of the queue and what its heavy process last said. `alive`: the workers of this machine that
-    run; a job that none of them works on is back in the queue, whatever its row says."""
-    kind, values, run = arguments(status)
-    interrupted = status.status == "PENDING" and _abandoned(status.executor_id, alive)
-    state: State = "queued" if interrupted else STATES[status.status]
-    attributes = status.attributes or {}
-    progress = live.read(live.path(layout, status.workflow_id, "progress"))
-    watch = live.read(live.path(layout, status.workflow_id, "watch"))
+def _job(layout: Layout, row: WorkflowStatus, alive: Set[str]) -> Job:
+    """One row, and what its worker and its job process last wrote."""
+    kind, values, run = arguments(row)
+    # A dead worker cannot change its rows, so DBOS goes on to call them PENDING until another worker recovers
+    # them. Only workers of this machine can be checked.
+    interrupted = (
+        row.status == "PENDING"
+        and (row.executor_id or "").startswith(f"{workers.host()}/")
+        and row.executor_id not in alive
+    )
+    state: State = "queued" if interrupted else STATES[row.status]
+    attributes = row.attributes or {}
+    progress = live.read(live.path(layout, row.workflow_id, "progress"))
+    watch = live.read(live.path(layout, row.workflow_id, "watch"))
     running = state == "running"
-    request = _request(kind, values)
+    request = known_request(kind, values)
     return Job(
-        id=status.workflow_id,
+        id=row.workflow_id,
         kind=kind,
         state=state,
         title=request.title() if request else kind,
         owner=values.get("owner", ""),
         project=values.get("project", ""),
-        priority=urgency(status.priority),
-        created_at=moment(status.created_at) or utc_now(),
-        started_at=moment(status.dequeued_at),
-        finished_at=moment(status.completed_at),
-        not_before=None if attributes.get("after") else moment(status.delay_until_epoch_ms),
+        priority=urgency(row.priority),
+        created_at=time(row.created_at) or utc_now(),
+        started_at=time(row.dequeued_at),
+        finished_at=time(row.completed_at),
+        not_before=None if attributes.get("after") else time(row.delay_until_epoch_ms),
         run_id=run,
         stage=INTERRUPTED if interrupted else _stage(state, progress, watch, attributes),
         done=progress.get("done", 0),
@@ -72,28 +101,12 @@ def view(layout: Layout, status: WorkflowStatus, alive: Set[str]) -> Job:
         cpu_percent=watch.get("cpu_percent") if running else None,
         memory_bytes=watch.get("memory_bytes") if running else None,
         gpu_memory_bytes=progress.get("gpu_memory_bytes") if running else None,
-        worker=status.executor_id if running else None,
-        error=_error(status, state, attributes),
+        worker=row.executor_id if running else None,
+        error=_error(row, state, attributes),
         command=request.command() if request else "",
         schedule=attributes.get("schedule"),
         request=values,
     )
-
-
-def arguments(status: WorkflowStatus) -> tuple[str, dict[str, Any], str]:
-    """Kind, request and run of a job's row."""
-    args = (status.input or {"args": ()})["args"] if isinstance(status.input, dict) else ()
-    if len(args) != 3 or not isinstance(args[1], dict):
-        return (DAMAGED, {}, "")  # one such row must not hide the others, and can be cancelled
-    return cast("tuple[str, dict[str, Any], str]", tuple(args))
-
-
-def _request(kind: str, values: dict[str, Any]) -> Request | None:
-    """The request, or None when it was written by a version that knew other fields."""
-    try:
-        return KINDS[kind].model_validate(values)
-    except (KeyError, ValueError):
-        return None
 
 
 def _stage(state: State, progress: dict[str, Any], watch: dict[str, Any], attributes: dict[str, Any]) -> str:
@@ -104,23 +117,16 @@ def _stage(state: State, progress: dict[str, Any], watch: dict[str, Any], attrib
     return "" if state != "done" else progress.get("stage", "done")
 
 
-def _abandoned(executor: str | None, alive: Set[str]) -> bool:
-    """True when the worker of a running job was one of this machine's and is not there any more."""
-    return bool(executor) and str(executor).startswith(f"{workers.host()}/") and executor not in alive
-
-
-def _error(status: WorkflowStatus, state: State, attributes: dict[str, Any]) -> str | None:
-    if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+def _error(row: WorkflowStatus, state: State, attributes: dict[str, Any]) -> str | None:
+    if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return "Its worker died again and again while it ran; read the log, then retry it."
     if state == "failed":
-        return str(status.error) if status.error else "It failed without a reason; read the log."
+        return str(row.error) if row.error else "It failed without a reason; read the log."
     return attributes.get(DROPPED) if state == "cancelled" else None
 
 
-def moment(milliseconds: int | None) -> datetime | None:
-    """Naive UTC, as everywhere in the store."""
-    return (
-        None
-        if milliseconds is None
-        else datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
-    )
+def time(milliseconds: int | None) -> datetime | None:
+    """A time of DBOS (milliseconds since 1970) as naive UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)

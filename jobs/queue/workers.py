@@ -1,5 +1,4 @@
-"""Which workers are alive. A worker's slot is a lock held for its life; a file beside it says who holds
-it."""
+"""Which workers are alive. A worker holds the lock of its slot for life; a file says who holds it."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from jobs.queue.records import Worker
 from jobs.system import live, locks, slots
 from jobs.system.settings import Settings
 
-MOST = 64  # workers of one machine on one store
+LIMIT = 64  # workers of one machine on one store
 
 
 def host() -> str:
@@ -29,18 +28,18 @@ def lock_name(executor: str) -> str:
 
 def claim(layout: Layout) -> tuple[str, locks.Lock]:
     """The first free executor slot of this machine, held until the process ends."""
-    for number in range(MOST):
+    for number in range(LIMIT):
         executor = f"{host()}/{number}"
         lock = locks.take(layout.live, lock_name(executor))
         if lock is not None:
             return executor, lock
-    raise GanatomyError(f"{MOST} workers run on this store already; stop one first.")
+    raise GanatomyError(f"{LIMIT} workers run on this store already; stop one first.")
 
 
 def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> None:
-    """Say who holds the slot, for people and for `alive`."""
+    """Write who holds the slot, for people and for `alive`."""
     started = utc_now().isoformat()
-    values = {**live.me(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
+    values = {**live.identity(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
     live.write(layout.live / f"worker-{executor.replace('/', '-')}.json", values)
 
 
@@ -60,15 +59,12 @@ def alive(layout: Layout) -> list[Worker]:
     ]
 
 
-def must_have(layout: Layout, device: str) -> None:
-    """Raise `GanatomyError` for a job on a GPU where no worker has one or, without a worker, the machine."""
+def require_device(layout: Layout, device: str) -> None:
+    """Raise `GanatomyError` for a job on a GPU when no worker has one or, without workers, the machine."""
     if device != "cuda":
         return
-    there = [name for worker in alive(layout) for name in worker.devices]
-    if not (any(name.startswith("cuda") for name in there) if there else slots.driver()):
-        has = (
-            f"the workers here have {', '.join(sorted(set(there)))} only"
-            if there
-            else "this machine shows none"
-        )
-        raise GanatomyError(f"The job asks for a GPU, and {has}; ask for device auto or cpu.")
+    names = sorted({name for worker in alive(layout) for name in worker.devices})
+    if any(name.startswith("cuda") for name in names) or (not names and slots.driver()):
+        return
+    has = f"the workers here have {', '.join(names)} only" if names else "this machine shows none"
+    raise GanatomyError(f"The job asks for a GPU, and {has}; ask for device auto or cpu.")

@@ -1,4 +1,4 @@
-"""Pictures of edits, asked of the render process over a Unix socket in the store. Free of torch."""
+"""Pictures of edits, from the render process over a Unix socket in the store. Free of torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from analysis.shared.errors import GanatomyError
 from db.layout import Layout
 from jobs.system import live, locks, processes, slots
 
-LONGEST = 100  # bytes of a socket's path; Linux takes 107
-MOST = 64  # pictures at a time
-PATIENCE = 60.0  # seconds for a process that is just starting
+LONGEST_PATH = 100  # bytes of a socket's path; Linux allows 107
+MOST_LATENTS = 64  # per request
+START_S = 60.0  # for a render process to start
 PARTS = ("before", "after", "difference")
 
 
@@ -35,37 +35,35 @@ class RenderResult:
 
 
 def socket(layout: Layout) -> Path:
-    """The render process's socket: in the store, or where paths are short when the store's is too long."""
+    """The render process's socket: in the store, or elsewhere when the store's path is too long."""
     inside = layout.live / "render.sock"
-    if len(os.fsencode(inside)) <= LONGEST:
+    if len(os.fsencode(inside)) <= LONGEST_PATH:
         return inside
     folder = slots.machine_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise GanatomyError(f"{folder} belongs to somebody else; use a store with a shorter path.")
+        raise GanatomyError(f"{folder} belongs to another user; use a store with a shorter path.")
     return folder / f"render-{hashlib.sha256(os.fsencode(layout.root)).hexdigest()[:16]}.sock"
 
 
 def render(layout: Layout, generator: str, edit: str, seed: int, latents: Sequence[int]) -> RenderResult:
-    """Before, after and difference pictures. Raises `GanatomyError` when the edit does not fit the
-    generator."""
-    if not 0 < len(latents) <= MOST:
-        raise GanatomyError(f"Ask for 1 to {MOST} pictures at a time, not {len(latents)}.")
+    """Before, after and difference pictures of an edit.
+
+    Raises:
+        GanatomyError: The edit does not fit the generator, or the render process does not answer.
+    """
+    if not 0 < len(latents) <= MOST_LATENTS:
+        raise GanatomyError(f"Ask for 1 to {MOST_LATENTS} pictures at a time, not {len(latents)}.")
     began = time.perf_counter()
-    body = {
-        "generator": generator,
-        "edit": edit,
-        "seed": seed,
-        "latents": [int(number) for number in latents],
-    }
-    answer = _ask(layout, body)
+    numbers = [int(number) for number in latents]
+    answer = _post(layout, {"generator": generator, "edit": edit, "seed": seed, "latents": numbers})
     files = {part: tuple(str(layout.renders / name) for name in answer[part]) for part in PARTS}
-    took = (time.perf_counter() - began) * 1000
-    return RenderResult(**files, key=answer["key"], milliseconds=took, cached=answer["cached"])
+    milliseconds = (time.perf_counter() - began) * 1000
+    return RenderResult(**files, key=answer["key"], milliseconds=milliseconds, cached=answer["cached"])
 
 
 def ready(layout: Layout) -> bool:
-    """True when the render process answers."""
+    """Whether the render process answers."""
     try:
         with _client(layout, 2.0) as client:
             return client.get("/health").status_code == 200
@@ -74,17 +72,13 @@ def ready(layout: Layout) -> bool:
 
 
 def _client(layout: Layout, timeout: float) -> httpx.Client:
-    return httpx.Client(
-        transport=httpx.HTTPTransport(uds=str(socket(layout)), verify=False),
-        base_url="http://render",
-        timeout=timeout,
-    )
+    transport = httpx.HTTPTransport(uds=str(socket(layout)), verify=False)
+    return httpx.Client(transport=transport, base_url="http://render", timeout=timeout)
 
 
-def _ask(layout: Layout, body: dict[str, Any]) -> dict[str, Any]:
-    """Post the request; a process that is not there is started, one that dies is waited for and asked
-    again."""
-    deadline = time.monotonic() + PATIENCE
+def _post(layout: Layout, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request. Starts a render process that is missing, and asks again when one dies."""
+    deadline = time.monotonic() + START_S
     while True:
         try:
             with _client(layout, 120.0) as client:
@@ -110,29 +104,22 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
 
 
 def ensure(layout: Layout) -> None:
-    """Start a render process that ends by itself when nobody asks, unless one runs or a supervisor brings
-    one."""
+    """Start a render process that ends when it is idle, unless one runs or a supervisor starts it."""
     if live.alive(live.read(layout.live / "supervisor.json")):
         return
     lock = locks.take(layout.live, "render-start")
     if lock is None:
         return
+    file = layout.live / "render.json"
     try:
-        if not live.alive(live.read(layout.live / "render.json")):
-            with (layout.logs / "render.log").open("ab") as log:
-                processes.start(
-                    "jobs.render.server",
-                    ["--store", str(layout.root), "--idle", "300"],
-                    output=log,
-                    bound=False,
-                )
-            _settle(layout)
+        if live.alive(live.read(file)):
+            return
+        arguments = ["--store", str(layout.root), "--idle", "300"]
+        with (layout.logs / "render.log").open("ab") as log:
+            processes.start("jobs.render.server", arguments, output=log, bound=False)
+        # The lock is held until the new process has written its file, so that nobody starts a second one.
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and not live.alive(live.read(file)):
+            time.sleep(0.05)
     finally:
         lock.release()
-
-
-def _settle(layout: Layout) -> None:
-    """Wait until the new process has said who it is, so that nobody starts a second one."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and not live.alive(live.read(layout.live / "render.json")):
-        time.sleep(0.05)

@@ -1,5 +1,7 @@
-"""Pinned renders: pictures that somebody wants to keep become a run with rows in table `render`, and their
-pictures go into its bundle, since those under `renders` may be removed at any time."""
+"""Pinned renders: pictures that somebody wants to keep become a run with rows in table `render`.
+
+The run's bundle holds copies of the pictures, since those under `renders` may be removed at any time.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def pin(
     shared: bool = True,
     parent_run_id: str | None = None,
 ) -> str:
-    """Keep a render. Pinned again, it is there once. Returns the run's name."""
+    """Publish a render as a run, and return the run's id. A second pin of the same render replaces it."""
     names = [Path(file).name for file in made.after]
     rows = pd.DataFrame({"name": names, "edit": edit, "latent": list(latents), "seed": seed})
     rows = rows.assign(author=author, shared=shared)

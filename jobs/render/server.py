@@ -1,8 +1,7 @@
 """The render process: `python -P -m jobs.render.server --store DIR`.
 
-It answers edits over a Unix socket, past the queue.
-
-One such process serves a store. It holds a lock for its life; a second one waits for the first to end.
+It answers edits with pictures over a Unix socket. These requests never pass through the queue. A store has
+one render process, which holds a lock for its life; a second one waits for the first to end.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -39,59 +38,56 @@ if TYPE_CHECKING:
 
 
 class RenderRequest(BaseModel):
-    """What may be asked for."""
+    """The body of POST /render."""
 
     model_config = ConfigDict(extra="forbid")
 
     generator: Name
     edit: str = Field(max_length=20_000)
     seed: int = Field(ge=0, le=2**53)
-    latents: list[int] = Field(min_length=1, max_length=client.MOST)
+    latents: list[int] = Field(min_length=1, max_length=client.MOST_LATENTS)
 
 
-class Idle:
-    """When somebody last asked."""
+class LastRequest:
+    """When the last request came."""
 
     def __init__(self) -> None:
-        self.since = time.monotonic()
+        self.touch()
 
     def touch(self) -> None:
-        """Somebody asks now."""
-        self.since = time.monotonic()
+        """A request comes now."""
+        self.time = time.monotonic()
 
 
-def application(pictures: Pictures, idle: Idle) -> Starlette:
+def application(pictures: Pictures, last: LastRequest) -> Starlette:
     """The HTTP application: POST /render, GET /health."""
 
     async def render(request: Request) -> Response:
-        idle.touch()
+        last.touch()
         try:
-            asked = RenderRequest.model_validate_json(await request.body())
-            return JSONResponse(await run_in_threadpool(pictures.answer, **asked.model_dump()))
+            body = RenderRequest.model_validate_json(await request.body())
+            return JSONResponse(await run_in_threadpool(pictures.answer, **body.model_dump()))
         except ValidationError as error:
-            return _refused(sentence(error))
+            reason, status = sentence(error), 422
         except (GanatomyError, StoreError) as error:
-            return _refused(str(error))
+            reason, status = str(error), 422
         except OSError as error:
-            return _refused(f"The picture could not be kept ({error.strerror}); see that the disk has room.")
+            problem = f"The picture could not be written ({error.strerror})"
+            reason, status = f"{problem}; check that the disk has room.", 422
         except Exception as error:
             structlog.get_logger().exception("a render failed")
-            reason = f"The picture could not be made ({type(error).__name__}: {error}); see logs/render.log."
-            return JSONResponse({"error": reason}, status_code=500)
+            problem = f"The picture could not be made ({type(error).__name__}: {error})"
+            reason, status = f"{problem}; see logs/render.log.", 500
+        return JSONResponse({"error": reason}, status_code=status)
 
     async def health(request: Request) -> Response:
-        loaded = [name for name, _ in pictures.shelf._loaded]
-        return JSONResponse({"pid": os.getpid(), "loaded": loaded})
+        return JSONResponse({"pid": os.getpid(), "loaded": pictures.generators.names})
 
     return Starlette(routes=[Route("/render", render, methods=["POST"]), Route("/health", health)])
 
 
-def _refused(reason: str) -> Response:
-    return JSONResponse({"error": reason}, status_code=422)
-
-
 def main() -> None:
-    """Serve until told to stop, or until nobody has asked for `--idle` seconds."""
+    """Serve until told to stop, or until no request has come for `--idle` seconds."""
     parser = argparse.ArgumentParser(prog="jobs.render.server", description="Answer edits with pictures.")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument(
@@ -108,29 +104,39 @@ def main() -> None:
 
 
 def serve(layout: Layout, idle_seconds: float, warm: str) -> None:
-    """Load torch, open the socket, answer."""
+    """Load torch and the generator `warm`, open the socket, answer requests."""
     import torch
 
     from jobs.render.pictures import Pictures
 
-    settings = Settings()
+    log = structlog.get_logger()
     torch.set_num_threads(max(1, cores() // 2))
-    pictures, idle = Pictures(layout, settings.render_generators), Idle()
-    _warm(pictures, warm)
+    pictures, last = Pictures(layout, Settings().render_generators), LastRequest()
+    if warm:
+        try:
+            pictures.generators.get(warm)
+        except GanatomyError as error:  # the first request for it will give the reason
+            log.warning("not warmed", generator=warm, reason=str(error))
     path = client.socket(layout)
     listening = _listen(path)
-    options: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 2}
-    server = uvicorn.Server(uvicorn.Config(application(pictures, idle), **options))
+    config = uvicorn.Config(
+        application(pictures, last), log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
     if idle_seconds:
-        threading.Thread(target=_end_when_idle, args=(server, idle, idle_seconds), daemon=True).start()
-    live.write(layout.live / "render.json", {**live.me(), "socket": str(path)})
-    structlog.get_logger().info("render process ready", socket=str(path))
+        threading.Thread(target=_end_when_idle, args=(server, last, idle_seconds), daemon=True).start()
+    live.write(layout.live / "render.json", {**live.identity(), "socket": str(path)})
+    log.info("render process ready", socket=str(path))
     server.run(sockets=[listening])
-    structlog.get_logger().info("render process stopped")
+    log.info("render process stopped")
 
 
 def _listen(path: Path) -> socket.socket:
-    """The socket, for its owner only from the start."""
+    """A socket that only its owner can use.
+
+    The mask holds while the file is created; a later chmod would leave a moment in which others could
+    connect.
+    """
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
@@ -142,18 +148,8 @@ def _listen(path: Path) -> socket.socket:
     return listening
 
 
-def _warm(pictures: Pictures, name: str) -> None:
-    """Load a generator before the first request; one that cannot be loaded is said when it is asked for."""
-    if not name:
-        return
-    try:
-        pictures.shelf.get(name)
-    except GanatomyError as error:
-        structlog.get_logger().warning("not warmed", generator=name, reason=str(error))
-
-
-def _end_when_idle(server: uvicorn.Server, idle: Idle, seconds: float) -> None:
-    while time.monotonic() - idle.since < seconds:
+def _end_when_idle(server: uvicorn.Server, last: LastRequest, seconds: float) -> None:
+    while time.monotonic() - last.time < seconds:
         time.sleep(min(1.0, seconds / 4))
     server.should_exit = True
 

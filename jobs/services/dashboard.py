@@ -1,7 +1,4 @@
-"""The dashboard process: `python -P -m jobs.services.dashboard --store DIR --port N`.
-
-It runs Streamlit, and dies with its parent.
-"""
+"""The dashboard process: `python -P -m jobs.services.dashboard --store DIR --port N` runs Streamlit."""
 
 from __future__ import annotations
 
@@ -23,8 +20,8 @@ def app_file() -> Path:
     return Path(found.submodule_search_locations[0]) / "app.py"
 
 
-def must_be_free(port: int, address: str = "localhost") -> None:
-    """Raises `GanatomyError` when something else listens at the port."""
+def require_free_port(port: int, address: str = "localhost") -> None:
+    """Raise `GanatomyError` when another process listens at the port."""
     with socket.socket(socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -36,12 +33,12 @@ def must_be_free(port: int, address: str = "localhost") -> None:
 
 
 def arguments(port: int, address: str) -> list[str]:
-    """Streamlit's command line. No file watcher: it would walk through torch and re-import pages that
-    serve."""
+    """Streamlit's command line."""
     options = {
         "server.port": str(port),
         "server.address": address,
         "server.headless": "true",
+        # The watcher would walk through torch, and import pages again while they are served.
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "global.developmentMode": "false",

@@ -1,4 +1,4 @@
-"""`ganatomy doctor`: what is installed, devices, store, queue, disk; what is wrong, and the remedy."""
+"""`ganatomy doctor`: checks of packages, machine, disk, store, queue, processes and models, with remedies."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
 import psutil
-from dbos import DBOSClient
 
 from analysis.shared.errors import GanatomyError
-from db import store as published
-from db import workspace
+from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import bundles
 from jobs.kinds import catalogue
 from jobs.queue import database, workers
-from jobs.render import client as rendering
+from jobs.render import client as render_client
 from jobs.system import live, locks, slots
 from jobs.system.settings import Settings, cores
 
 Level = Literal["ok", "note", "wrong"]
 PACKAGES = ("torch", "numpy", "numba", "duckdb", "dbos", "streamlit", "sqlalchemy", "pyarrow")
-LITTLE = 2 * 2**30  # bytes of free disk that are too few
+ENOUGH = 2 * 2**30  # bytes of free memory or disk
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. `remedy` says what to do when it is not ok."""
+    """The result of a check. `remedy` says what to do when it is not ok."""
 
     what: str
     level: Level
@@ -41,25 +38,25 @@ class Check:
     remedy: str = ""
 
 
-def every(layout: Layout) -> list[Check]:
-    """Every check, in order. One that fails itself says so and stops nothing."""
-    looks: list[Callable[[], Iterator[Check]]] = [
-        installed,
-        machine,
-        lambda: disk(layout),
-        lambda: store(layout),
-        lambda: written(layout),
-        lambda: queue(layout),
-        lambda: processes(layout),
-        lambda: models(layout),
+def run_checks(layout: Layout) -> list[Check]:
+    """The results of every check, in order. An error in one check is its result and stops no other."""
+    checks: list[Callable[[Layout], Iterator[Check]]] = [
+        check_packages,
+        check_machine,
+        check_disk,
+        check_store,
+        check_workspace,
+        check_queue,
+        check_processes,
+        check_models,
     ]
-    return [check for look in looks for check in _safely(look)]
+    return [result for check in checks for result in _results(check, layout)]
 
 
-def _safely(look: Callable[[], Iterator[Check]]) -> list[Check]:
+def _results(check: Callable[[Layout], Iterator[Check]], layout: Layout) -> list[Check]:
     found: list[Check] = []
     try:
-        found.extend(look())
+        found.extend(check(layout))
     except (GanatomyError, StoreError) as error:
         found.append(Check("check", "wrong", str(error)))
     except Exception as error:
@@ -67,7 +64,7 @@ def _safely(look: Callable[[], Iterator[Check]]) -> list[Check]:
     return found
 
 
-def installed() -> Iterator[Check]:
+def check_packages(_: Layout) -> Iterator[Check]:
     """Python and the packages whose versions matter."""
     good = (3, 11) <= sys.version_info[:2] < (3, 13)
     yield Check(
@@ -80,56 +77,56 @@ def installed() -> Iterator[Check]:
             yield Check(name, "wrong", "not installed", "run `make demo` or `pip install -e .`")
 
 
-def machine() -> Iterator[Check]:
-    """Cores, memory, GPUs, and the slots that a worker here offers."""
+def check_machine(_: Layout) -> Iterator[Check]:
+    """Memory, cores, GPUs, and the slots that a worker here offers."""
     settings, memory = Settings(), psutil.virtual_memory()
-    found = slots.found(settings)
-    level: Level = "ok" if memory.available > 2 * 2**30 else "note"
-    remedy = "" if level == "ok" else "end something, or lower GANATOMY_CPU_SLOTS"
+    devices = slots.detect(settings)
+    enough = memory.available > ENOUGH
+    remedy = "" if enough else "end some program, or lower GANATOMY_CPU_SLOTS"
     free = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
-    yield Check("memory", level, free, remedy)
+    yield Check("memory", "ok" if enough else "note", free, remedy)
     yield Check("cores", "ok", str(cores()))
-    yield Check(
-        "gpus", "ok" if found.gpus else "note", ", ".join(found.gpu_names) or "none that torch can use"
-    )
-    limit = settings.memory_bytes(len(found.names)) / 2**30
-    yield Check("slots", "ok", f"{', '.join(found.names)}; {found.threads} threads, {limit:.1f} GiB each")
+    gpus = ", ".join(devices.gpu_names)
+    yield Check("gpus", "ok" if gpus else "note", gpus or "none that torch can use")
+    limit = settings.memory_bytes(len(devices.names)) / 2**30
+    each = f"{devices.threads} threads, {limit:.1f} GiB each"
+    yield Check("slots", "ok", f"{', '.join(devices.names)}; {each}")
 
 
-def disk(layout: Layout) -> Iterator[Check]:
+def check_disk(layout: Layout) -> Iterator[Check]:
     """Room for results."""
     free = shutil.disk_usage(layout.root).free
-    low = free < LITTLE
+    low = free < ENOUGH
     remedy = "free some space; label maps and renders may be removed, they are made again" if low else ""
     yield Check("disk", "wrong" if low else "ok", f"{free / 2**30:.1f} GiB free at {layout.root}", remedy)
 
 
-def store(layout: Layout) -> Iterator[Check]:
+def check_store(layout: Layout) -> Iterator[Check]:
     """The published file and the bundles behind it."""
     try:
-        opened = published.open(layout)
+        opened = store.open(layout)
         yield Check("store", "ok", f"{len(bundles.run_ids(layout))} runs, published as {opened.version.name}")
     except StoreError as error:
         yield Check("store", "wrong", str(error), "`ganatomy store rebuild` makes it again from the bundles")
 
 
-def written(layout: Layout) -> Iterator[Check]:
-    """What people wrote: the one file that cannot be made again, except from a backup."""
+def check_workspace(layout: Layout) -> Iterator[Check]:
+    """What people wrote: the one file that only a backup can replace."""
     if not layout.workspace.exists():
         return
-    remedy = (
-        f"move {layout.workspace.name} away and an empty one is made; to have back what was in it, "
-        "`ganatomy store restore BACKUP.tar NEW_FOLDER` and take that file from there"
-    )
     try:
-        found = workspace.open(layout).damage()
+        damage = workspace.open(layout).damage()
     except StoreError as error:
-        found = str(error)
-    yield Check("workspace", "wrong" if found else "ok", found or "sound", remedy if found else "")
+        damage = str(error)
+    remedy = (
+        f"move {layout.workspace.name} away, and Ganatomy makes an empty one; to get its content back, run "
+        "`ganatomy store restore BACKUP.tar NEW_FOLDER` and take the file from there"
+    )
+    yield Check("workspace", "wrong" if damage else "ok", damage or "sound", remedy if damage else "")
 
 
-def queue(layout: Layout) -> Iterator[Check]:
-    """The queue's file: its mode, and what is in it."""
+def check_queue(layout: Layout) -> Iterator[Check]:
+    """The queue's file: its mode, and its jobs."""
     try:
         database.ensure(layout)
     except GanatomyError as error:
@@ -138,14 +135,17 @@ def queue(layout: Layout) -> Iterator[Check]:
         return
     mode = layout.queue.stat().st_mode & 0o777
     private = not mode & 0o077
-    remedy = "" if private else f"chmod 600 {layout.queue}: who can write it can run code as you"
+    remedy = "" if private else f"chmod 600 {layout.queue}: who can write to it can run code as you"
     yield Check("queue file", "ok" if private else "wrong", f"mode {mode:o}", remedy)
-    with closing(_Closing(database.connect(layout))) as connection:
-        rows = connection.client.list_workflows(name=database.RUN_JOB, load_input=False, load_output=False)
+    client = database.connect(layout)
+    try:
+        rows = client.list_workflows(name=database.RUN_JOB, load_input=False, load_output=False)
+    finally:
+        client.destroy()
     waiting = sum(row.status in ("ENQUEUED", "DELAYED") for row in rows)
     failed = sum(row.status == "ERROR" for row in rows)
     yield Check("queue", "ok", f"{len(rows)} jobs, {waiting} waiting, {failed} failed")
-    stranded = _stranded(layout, {row.executor_id or "" for row in rows if row.status == "PENDING"})
+    stranded = _without_worker(layout, {row.executor_id or "" for row in rows if row.status == "PENDING"})
     if stranded:
         yield Check(
             "stranded jobs", "note", f"workers {', '.join(stranded)} are gone", "start `ganatomy worker`"
@@ -154,47 +154,35 @@ def queue(layout: Layout) -> Iterator[Check]:
         yield Check("waiting jobs", "wrong", f"{waiting} waiting and no worker", "start `ganatomy up`")
 
 
-class _Closing:
-    """`contextlib.closing` wants `close`; DBOS calls it `destroy`."""
-
-    def __init__(self, client: DBOSClient) -> None:
-        self.client = client
-
-    def close(self) -> None:
-        self.client.destroy()
-
-
-def _stranded(layout: Layout, executors: set[str]) -> list[str]:
-    """Executors that have jobs and that nobody holds."""
+def _without_worker(layout: Layout, executors: set[str]) -> list[str]:
+    """The executors whose slot no worker holds."""
     gone = []
     for executor in sorted(executors - {""}):
-        lock = locks.take(layout.live, workers.lock_name(executor))
-        if lock is not None:
+        if lock := locks.take(layout.live, workers.lock_name(executor)):
             lock.release()
             gone.append(executor)
     return gone
 
 
-def processes(layout: Layout) -> Iterator[Check]:
+def check_processes(layout: Layout) -> Iterator[Check]:
     """What runs on this store."""
     found = workers.alive(layout)
     names = ", ".join(f"{worker.slot} (pid {worker.pid})" for worker in found)
     yield Check("workers", "ok" if found else "note", names or "none", "" if found else "start `ganatomy up`")
-    ready = rendering.ready(layout)
+    ready = render_client.ready(layout)
     yield Check(
-        "render process", "ok" if ready else "note", "answers" if ready else "none; started when asked for"
+        "render process", "ok" if ready else "note", "answers" if ready else "none; starts when needed"
     )
-    above = live.read(layout.live / "supervisor.json")
-    if live.alive(above):
-        yield Check("supervisor", "ok", f"pid {above['pid']}, {above.get('address')}")
+    supervisor = live.read(layout.live / "supervisor.json")
+    if live.alive(supervisor):
+        yield Check("supervisor", "ok", f"pid {supervisor['pid']}, {supervisor.get('address')}")
 
 
-def models(layout: Layout) -> Iterator[Check]:
-    """Weights that are here."""
+def check_models(layout: Layout) -> Iterator[Check]:
+    """The weights that are here, and those that are not."""
     found = catalogue.models(layout)
     missing = [model["name"] for model in found if not model["fetched"]]
-    yield Check("models", "ok", f"{len(found) - len(missing)} of {len(found)} here", "")
+    yield Check("models", "ok", f"{len(found) - len(missing)} of {len(found)} here")
     if missing:
-        yield Check(
-            "weights", "note", f"not here: {', '.join(missing)}", f"ganatomy models fetch {missing[0]}"
-        )
+        remedy = f"ganatomy models fetch {missing[0]}"
+        yield Check("weights", "note", f"not here: {', '.join(missing)}", remedy)

@@ -1,7 +1,6 @@
-"""`ganatomy up`: worker, render process and dashboard under one supervisor, which starts again what dies.
+"""`ganatomy up`: one supervisor starts worker, render process and dashboard, and restarts what dies.
 
-Children are bound to the supervisor: if it is killed with -9 the kernel ends them. One supervisor serves a
-store.
+The kernel ends these children when the supervisor dies, even by kill -9. A store has one supervisor.
 """
 
 from __future__ import annotations
@@ -9,11 +8,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType
 
 import structlog
 
@@ -22,8 +19,8 @@ from db.layout import Layout
 from jobs.services import dashboard
 from jobs.system import live, locks, processes
 
-SHORTEST, LONGEST = 0.5, 30.0  # seconds before something that died is started again: doubled each time
-STEADY = 60.0  # seconds of life after which its deaths are forgiven
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # before a dead service starts again; doubled with each death
+STEADY_S = 60.0  # a service that lived this long starts again after the shortest pause
 
 
 @dataclass
@@ -34,15 +31,14 @@ class Service:
     module: str
     arguments: list[str]
     process: subprocess.Popen[bytes] | None = None
-    born: float = 0.0
-    pause: float = SHORTEST
+    started: float = 0.0  # on time.monotonic(), like `due`
+    pause: float = PAUSE_S
     due: float = 0.0
-    restarts: int = -1
 
 
 @dataclass
 class Supervisor:
-    """Keeps services of one store alive until told to stop."""
+    """Keeps the services of one store alive until told to stop."""
 
     layout: Layout
     services: list[Service]
@@ -50,82 +46,79 @@ class Supervisor:
     stopping: bool = False
     _lock: locks.Lock | None = field(default=None, repr=False)
 
-    def open(self) -> None:
-        """Become the store's supervisor, or say who is."""
+    def claim(self) -> None:
+        """Become the store's supervisor; `GanatomyError` when there is one."""
         self._lock = locks.take(self.layout.live, "supervisor")
         if self._lock is None:
-            there = live.read(self.layout.live / "supervisor.json")
+            other = live.read(self.layout.live / "supervisor.json")
             raise GanatomyError(
-                f"Ganatomy runs on this store already (process {there.get('pid')}, {there.get('address')}); "
+                f"Ganatomy runs on this store already (process {other.get('pid')}, {other.get('address')}); "
                 "open that address, or stop it first."
             )
-        live.write(self.layout.live / "supervisor.json", {**live.me(), "address": self.address})
+        live.write(self.layout.live / "supervisor.json", {**live.identity(), "address": self.address})
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
-
-    def tick(self) -> None:
-        """Start what is not running and is due."""
-        for service in self.services:
-            if service.process is None or service.process.poll() is not None:
-                self._revive(service)
-
-    def _revive(self, service: Service) -> None:
-        now = time.monotonic()
-        if service.process is not None:
-            status = service.process.returncode
-            service.pause = SHORTEST if now - service.born > STEADY else min(LONGEST, service.pause * 2)
-            service.due, service.process = now + service.pause, None
-            structlog.get_logger().warning("service died", service=service.name, status=status)
-        if now >= service.due:
-            with (self.layout.logs / f"{service.name}.out").open("ab") as log:
-                service.process = processes.start(service.module, service.arguments, output=log)
-            service.born, service.restarts = now, service.restarts + 1
-            structlog.get_logger().info("service started", service=service.name, pid=service.process.pid)
-
-    def run(self, watch: Callable[[], None] | None = None) -> None:
-        """Keep everything alive until SIGTERM or Ctrl-C; `watch` is called about five times a second."""
+    def run(self, each_tick: Callable[[], None] | None = None) -> None:
+        """Keep everything alive until SIGTERM or Ctrl-C. Calls `each_tick` about five times per second."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
             while not self.stopping:
-                self.tick()
-                if watch is not None:
-                    watch()
+                for service in self.services:
+                    if service.process is None or service.process.poll() is not None:
+                        self._restart(service)
+                if each_tick is not None:
+                    each_tick()
                 time.sleep(0.2)
         finally:
             self.close()
 
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def _restart(self, service: Service) -> None:
+        """Start a service that does not run, once its pause is over."""
+        now, log = time.monotonic(), structlog.get_logger()
+        if service.process is not None:
+            status = service.process.returncode
+            steady = now - service.started > STEADY_S
+            service.pause = PAUSE_S if steady else min(LONGEST_PAUSE_S, service.pause * 2)
+            service.due, service.process = now + service.pause, None
+            log.warning("service died", service=service.name, status=status)
+        if now >= service.due:
+            with (self.layout.logs / f"{service.name}.out").open("ab") as output:
+                service.process = processes.start(service.module, service.arguments, output=output)
+            service.started = now
+            log.info("service started", service=service.name, pid=service.process.pid)
+
     def close(self) -> None:
-        """End every service, the dashboard first, then the supervisor's claim on the store."""
-        for service in reversed(self.services):
-            if service.process is not None:
-                service.process.terminate()
-        for service in reversed(self.services):
-            if service.process is not None:
-                processes.stop(service.process, grace=8.0)
+        """End every service, then give up the claim on the store."""
+        running = [service.process for service in reversed(self.services) if service.process is not None]
+        for process in running:
+            process.terminate()
+        for process in running:
+            processes.stop(process, grace=8.0)
         (self.layout.live / "supervisor.json").unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
 
 
 def standard(layout: Layout, port: int, address: str, warm: str = "", worker: bool = True) -> Supervisor:
-    """Worker, render process and dashboard. Raises `GanatomyError` when the port is taken."""
-    dashboard.must_be_free(port, address)
+    """A supervisor of worker, render process and dashboard. `GanatomyError` when the port is taken."""
+    dashboard.require_free_port(port, address)
     store = ["--store", str(layout.root)]
     services = [
         Service("renders", "jobs.render.server", [*store, *(["--warm", warm] if warm else [])]),
         Service("dashboard", "jobs.services.dashboard", [*store, "--port", str(port), "--address", address]),
     ]
     if worker:
-        services.insert(0, Service("worker", "jobs.worker.worker", store))
+        services.insert(0, Service("worker", "jobs.worker", store))
     return Supervisor(layout, services, f"http://{address}:{port}")
 
 
 def answers(address: str) -> bool:
-    """True when the dashboard at `address` is ready."""
+    """Whether the dashboard at `address` is ready."""
     try:
         with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1) as response:
             return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False

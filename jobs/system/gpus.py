@@ -1,6 +1,6 @@
 """Print the GPUs that torch can use, as JSON: `python -P -m jobs.system.gpus`.
 
-A process of its own, so that workers stay free of torch.
+It is a process of its own, so that workers stay free of torch.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import torch
 
 
 def main() -> None:
-    """Names as CUDA_VISIBLE_DEVICES takes them, and beside each the card's own, which is the same for every
-    process."""
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    """Print each GPU's name in CUDA_VISIBLE_DEVICES and its UUID, which is the same in every process."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    names = shown.split(",")[:count] if shown else [str(number) for number in range(count)]
-    cards = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
-    print(json.dumps(dict(zip(names, cards, strict=True))))
+    names = visible.split(",")[:count] if visible else [str(number) for number in range(count)]
+    uuids = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
+    print(json.dumps(dict(zip(names, uuids, strict=True))))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
-"""Small JSON files about what runs now, in the store's `live` folder. Each is replaced whole, so a reader
-never sees half.
+"""Small JSON files in the store's `live` folder about what runs now. A reader never sees half a file.
 
-They are hints for people, not truth: truth is the queue (which jobs there are) and the bundles (what they
-found).
+They are hints for people. The truth is in the queue (which jobs there are) and the bundles (their results).
 """
 
 from __future__ import annotations
@@ -19,21 +17,22 @@ from db.layout import Layout
 
 
 def path(layout: Layout, job_id: str, what: str) -> Path:
-    """The file of `job_id`: 'progress' is written by the heavy process, 'watch' by the worker that watches
-    it."""
+    """A file of `job_id`. The job process writes 'progress' and 'error', its worker writes 'watch'."""
     return layout.live / f"{job_id}.{what}.json"
 
 
 def write(file: Path, values: dict[str, Any]) -> None:
-    """Replace `file` in one step. A unique temporary name, since two processes may write at once after a
-    kill."""
+    """Replace `file` in one step.
+
+    The temporary name is unique, since two processes may write the same file at once after a kill.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
     temporary.write_text(json.dumps(values))
     os.replace(temporary, file)
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The file's values; empty when it is not there or not readable."""
+    """The file's values; empty when it is missing or not readable."""
     try:
         values = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -42,18 +41,18 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def forget(layout: Layout, job_id: str, *whats: str) -> None:
-    """Remove the named files of a job, if they are there."""
+    """Remove the named files of a job if they exist."""
     for what in whats:
         path(layout, job_id, what).unlink(missing_ok=True)
 
 
-def me() -> dict[str, Any]:
-    """What identifies this process for as long as it lives, even if its number is used again later."""
+def identity() -> dict[str, Any]:
+    """What identifies this process. The time of birth tells it from a later process of the same id."""
     return {"pid": os.getpid(), "born": psutil.Process().create_time()}
 
 
 def alive(values: dict[str, Any]) -> bool:
-    """True while the process that wrote `me()` into `values` runs on this machine."""
+    """Whether the process that wrote its `identity()` into `values` runs on this machine."""
     try:
         process = psutil.Process(int(values["pid"]))
         return abs(process.create_time() - values["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE

@@ -1,5 +1,4 @@
-"""Locks that the kernel frees when their holder dies, however it dies: nothing stale can stop the next
-one."""
+"""File locks that the kernel frees when their holder dies, however it dies. So no lock can be stale."""
 
 from __future__ import annotations
 
@@ -11,21 +10,23 @@ from pathlib import Path
 
 @dataclass
 class Lock:
-    """A held lock. A child that inherits `fd` keeps it held for as long as the child lives."""
+    """A held lock. A child that inherits `fd` holds it too, for as long as the child lives."""
 
     name: str
     fd: int
 
     def release(self) -> None:
-        """Let go; the lock is free once every process that inherited it has let go too."""
+        """Let go. The lock is free once every process that inherited it has let go too."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
 
 
 def take(folder: Path, name: str, shared: bool = False) -> Lock | None:
-    """Take the lock `name` in `folder`, or None at once when another process holds it. With `shared`, other
-    people of this machine can take it too."""
+    """Take the lock `name` in `folder`; None at once when another process holds it.
+
+    With `shared`, other users of this machine can take it too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if shared and folder.stat().st_uid == os.getuid():
         folder.chmod(0o1777)
@@ -39,8 +40,11 @@ def take(folder: Path, name: str, shared: bool = False) -> Lock | None:
 
 
 def _open(file: Path, mode: int) -> int:
-    """A file to lock; reading is enough for that. One that is there is not opened for creating, which the
-    kernel forbids for another person's file in a folder that all share."""
+    """A descriptor of the lock file; reading is enough to lock it.
+
+    O_CREAT comes only after a plain open has failed. In a folder with the sticky bit, which all users share,
+    the kernel refuses O_CREAT for an existing file of another user (fs.protected_regular).
+    """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(file, flags)
@@ -49,5 +53,5 @@ def _open(file: Path, mode: int) -> int:
 
 
 def first(folder: Path, names: list[str]) -> Lock | None:
-    """The first of `names` that is free, taken; None when all are held."""
+    """The first lock of `names` that is free, taken; None when all are held."""
     return next((lock for name in names if (lock := take(folder, name))), None)

@@ -1,4 +1,4 @@
-"""Child processes: how they are started, and that none outlives its parent."""
+"""Child processes: how they are started and stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from jobs.system.bound import PARENT
+from jobs.system.child import PARENT
 
 
 def start(
@@ -18,38 +18,40 @@ def start(
     arguments: Sequence[str],
     *,
     environment: Mapping[str, str] | None = None,
-    keep: Sequence[int] = (),
+    inherited: Sequence[int] = (),
     output: IO[bytes] | int | None = None,
     stdin: IO[bytes] | int | None = subprocess.DEVNULL,
     bound: bool = True,
-    cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `python -P -m module`: in its own process group, so that Ctrl-C reaches only us, and `bound` to
-    die with the thread that starts it. `keep` names file descriptors that the child inherits."""
+    """Start `python -P -m module` with `arguments`.
+
+    A `bound` child dies with the thread that starts it, and has a process group of its own, so that Ctrl-C in
+    a terminal reaches the parent alone. Another child has a session of its own and outlives its parent. The
+    child keeps the `inherited` file descriptors open.
+    """
     variables = {**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"}
     variables[PARENT] = str(os.getpid()) if bound else ""
-    through = ["jobs.system.bound", module] if bound else [module]
+    through = ["jobs.system.child", module] if bound else [module]
     return subprocess.Popen(
         [sys.executable, "-P", "-m", *through, *arguments],
         env=variables,
         stdin=stdin,
         stdout=output,
         stderr=output if output is None else subprocess.STDOUT,
-        pass_fds=tuple(keep),
+        pass_fds=tuple(inherited),
         process_group=0 if bound else None,
         start_new_session=not bound,
-        cwd=cwd,
     )
 
 
 def expendable() -> None:
-    """In a heavy child: when memory runs out, the kernel takes this process before worker or dashboard."""
+    """Let the kernel kill this process, rather than worker or dashboard, when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def stop(process: subprocess.Popen[bytes], grace: float = 5.0) -> int:
-    """Ask a child to end, and end it when it has not after `grace` seconds. Its exit status."""
+    """Ask a child to end, and kill it after `grace` seconds. Returns its exit status."""
     if process.poll() is None:
         process.terminate()
         try:

@@ -1,7 +1,7 @@
 """Watched folders: each new checkpoint that a training run writes there is registered and dissected.
 
-A watch is set on the command line, by whoever runs the machine; pages cannot name paths. Checkpoints are read
-by another process, since the worker stays free of torch.
+A watch is set on the command line, by whoever runs the machine; pages cannot name paths. A process of its own
+reads each checkpoint, since the worker stays free of torch.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from jobs.kinds.requests import parse
 from jobs.queue.client import Client
 from jobs.system import live, processes
 
-STILL = 3.0  # seconds that a file must not have changed
-AGAIN = 60.0  # seconds until a checkpoint that could not be queued is asked for again
+UNCHANGED_S = 3.0  # a checkpoint is complete when nobody has written to it for this long
+RETRY_S = 60.0  # until a checkpoint that could not be queued is tried again
 PATTERNS = ("*.pt", "*.pth", "*.tar", "*.ckpt", "*.safetensors")
 
 
@@ -37,111 +37,110 @@ class FolderWatch:
     folder: str
     family: str
     key: str | None
-    request: dict[str, Any]  # a DissectionRequest without its generator
+    request: dict[str, Any]  # a request of kind `dissect` without its generator
 
 
-def every(layout: Layout) -> list[FolderWatch]:
-    """The watches that are set, by name."""
+def watches(layout: Layout) -> list[FolderWatch]:
+    """The watches of a store, by name."""
     return [FolderWatch(**values) for _, values in sorted(live.read(layout.watches).items())]
 
 
-def put(layout: Layout, watch: FolderWatch) -> None:
-    """Set a watch, or replace the one of that name."""
+def add(layout: Layout, watch: FolderWatch) -> None:
+    """Add a watch, or replace the one of that name. `GanatomyError` when a value is not usable."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", watch.name):
         raise GanatomyError(
             f"{watch.name!r} cannot be a watch's name; use lower-case letters, digits and dashes."
         )
     if not Path(watch.folder).is_dir():
-        raise GanatomyError(f"{watch.folder} is no folder; make it first, or name another.")
+        raise GanatomyError(f"{watch.folder} is not a folder; create it first, or name another.")
     parse("dissect", {**watch.request, "generator": watch.name})
     live.write(layout.watches, {**live.read(layout.watches), watch.name: asdict(watch)})
 
 
 def remove(layout: Layout, name: str) -> None:
-    """End a watch; what it queued stays."""
-    there = live.read(layout.watches)
-    if name not in there:
-        raise GanatomyError(
-            f"There is no watch {name!r}; `ganatomy jobs watch list` names those that there are."
-        )
-    live.write(layout.watches, {key: value for key, value in there.items() if key != name})
+    """Remove a watch. Jobs that it queued stay."""
+    known = live.read(layout.watches)
+    if name not in known:
+        raise GanatomyError(f"There is no watch {name!r}; `ganatomy jobs watch list` shows all.")
+    live.write(layout.watches, {key: value for key, value in known.items() if key != name})
 
 
 @dataclass
-class Lookout:
-    """A worker's looks at watched folders. What was seen is kept in the store, so nothing is dissected
-    twice."""
+class FolderWatcher:
+    """A worker's checks of watched folders. The store notes each handled checkpoint, so none comes twice."""
 
     client: Client
-    reading: dict[str, tuple[FolderWatch, subprocess.Popen[bytes]]] = field(default_factory=dict)
-    waiting: dict[str, float] = field(default_factory=dict)  # until when (time.monotonic) one is left alone
+    registrations: dict[str, tuple[FolderWatch, subprocess.Popen[bytes]]] = field(default_factory=dict)
+    retry_at: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by model
 
-    def look(self) -> None:
-        """Look once at every folder, and at what became of checkpoints that are being read."""
-        for model, (watch, process) in list(self.reading.items()):
+    def check(self) -> None:
+        """Check every folder once, and every registration that has ended."""
+        for model, (watch, process) in list(self.registrations.items()):
             if process.poll() is not None:
-                del self.reading[model]
-                self._read(watch, model, process)
-        for watch in every(self.client.layout):
+                del self.registrations[model]
+                self._registered(watch, model, process.returncode)
+        for watch in watches(self.client.layout):
             try:
-                self._look(watch)
+                self._check(watch)
             except OSError as error:  # a folder that is gone for now must not stop the others
                 structlog.get_logger().warning("a folder cannot be read", watch=watch.name, reason=str(error))
 
-    def _look(self, watch: FolderWatch) -> None:
-        seen, known = self._seen(watch), set(generators.names(self.client.layout.models))
-        for file in self._whole(watch):
-            model = model_name(watch, file)
-            if model in seen or model in self.reading or time.monotonic() < self.waiting.get(model, 0.0):
+    def _check(self, watch: FolderWatch) -> None:
+        handled = live.read(self._notes(watch))
+        known = set(generators.names(self.client.layout.models))
+        files = {file for pattern in PATTERNS for file in Path(watch.folder).glob(pattern)}
+        for file in sorted(files):
+            if not file.is_file() or time.time() - file.stat().st_mtime <= UNCHANGED_S:
                 continue
-            if model in known:  # a worker died between registering it and asking for its dissection
-                self._ask(watch, model)
+            model = model_name(watch, file)
+            pending = model in self.registrations or time.monotonic() < self.retry_at.get(model, 0.0)
+            if model in handled or pending:
+                continue
+            if model in known:  # a worker died after it had registered the model and before it queued a job
+                self._queue(watch, model)
             else:
-                self._register(watch, file)
+                self._register(watch, file, model)
 
-    def _whole(self, watch: FolderWatch) -> list[Path]:
-        """Checkpoints to which nobody has written for a while."""
-        found = {file for pattern in PATTERNS for file in Path(watch.folder).glob(pattern)}
-        return sorted(file for file in found if file.is_file() and time.time() - file.stat().st_mtime > STILL)
-
-    def _register(self, watch: FolderWatch, file: Path) -> None:
-        model = model_name(watch, file)
+    def _register(self, watch: FolderWatch, file: Path, model: str) -> None:
+        """Start a process that reads the checkpoint and registers it as a model."""
         arguments = ["--store", str(self.client.layout.root), "--name", model, "--family", watch.family]
         arguments += ["--weights", str(file), *(["--key", watch.key] if watch.key else [])]
         with (self.client.layout.logs / f"watch-{watch.name}.log").open("ab") as log:
-            self.reading[model] = (watch, processes.start("jobs.worker.registration", arguments, output=log))
+            process = processes.start("jobs.worker.registration", arguments, output=log)
+        self.registrations[model] = (watch, process)
 
-    def _read(self, watch: FolderWatch, model: str, process: subprocess.Popen[bytes]) -> None:
-        if process.returncode == 0:
-            self._ask(watch, model)
+    def _registered(self, watch: FolderWatch, model: str, status: int) -> None:
+        if status == 0:
+            self._queue(watch, model)
             return
-        self._see(watch, model)
+        self._note(watch, model)
         structlog.get_logger().warning("a watched checkpoint cannot be used", watch=watch.name, model=model)
 
-    def _ask(self, watch: FolderWatch, model: str) -> None:
-        """Queue a registered checkpoint's dissection; what cannot be queued now is asked for again later."""
+    def _queue(self, watch: FolderWatch, model: str) -> None:
+        """Queue the dissection of a registered checkpoint; try again later when it is refused."""
         log = structlog.get_logger()
         try:
             submission = self.client.submit(parse("dissect", {**watch.request, "generator": model}))
         except (GanatomyError, StoreError) as error:
-            self.waiting[model] = time.monotonic() + AGAIN
+            self.retry_at[model] = time.monotonic() + RETRY_S
             log.warning("a watched checkpoint cannot be queued", watch=watch.name, reason=str(error))
             return
-        self._see(watch, model)
+        self._note(watch, model)
         log.info("a watched checkpoint is queued", watch=watch.name, model=model, job=submission.job_id)
 
-    def _seen(self, watch: FolderWatch) -> dict[str, Any]:
-        """Checkpoints that were asked for, or cannot be used, and when."""
-        return live.read(self.client.layout.live / f"watch-{watch.name}.json")
+    def _notes(self, watch: FolderWatch) -> Path:
+        """The file of checkpoints that were queued or cannot be used, and when."""
+        return self.client.layout.live / f"watch-{watch.name}.json"
 
-    def _see(self, watch: FolderWatch, model: str) -> None:
-        file = self.client.layout.live / f"watch-{watch.name}.json"
-        live.write(file, {**self._seen(watch), model: time.time()})
+    def _note(self, watch: FolderWatch, model: str) -> None:
+        live.write(self._notes(watch), {**live.read(self._notes(watch)), model: time.time()})
 
 
 def model_name(watch: FolderWatch, file: Path) -> str:
-    """A registered name that follows from the file's name, size and time: a checkpoint written anew is a new
-    model."""
+    """A model name that follows from the file's name, size and time.
+
+    A checkpoint that is written again under the same name is a new model.
+    """
     facts = file.stat()
     digest = hashlib.sha256(f"{file.name} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()[:6]
     stem = re.sub(r"[^a-z0-9-]", "-", file.stem.lower())[:20].strip("-")

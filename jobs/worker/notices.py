@@ -8,17 +8,14 @@ import structlog
 
 
 def send(addresses: Sequence[str], title: str, body: str) -> str:
-    """Send a notice; a notice that cannot be sent is logged and stops nothing. Returns what was done."""
+    """Send a notice and return what was done. A failure is logged and stops nothing."""
     if not addresses:
-        return "nobody to tell"
-    try:
-        import apprise
-    except ImportError:
-        structlog.get_logger().warning("notices need `pip install apprise`")
-        return "apprise is not installed"
+        return "no address"
+    import apprise  # slow to import, and most workers have no addresses
+
     sender = apprise.Apprise()
     known = [sender.add(address) for address in addresses]
     sent = all(known) and bool(sender.notify(title=title, body=body))
     if not sent:
         structlog.get_logger().warning("a notice could not be sent", title=title, addresses=len(addresses))
-    return "told" if sent else "could not be told"
+    return "sent" if sent else "not sent"

@@ -1,4 +1,4 @@
-"""What can be made again is kept within its quota: label maps and renders, longest unused first."""
+"""Disk quotas for files that can be made again: label maps and renders. The longest unused go first."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from db.layout import Layout
 from db.store import health
 from jobs.system.settings import Settings
 
-EVERY_S = 600.0  # looking through many files takes a moment
+INTERVAL_S = 600.0  # a check walks through many files
 
 
 @dataclass
 class Quotas:
-    """Looks now and then; a worker asks between jobs. A quota of None is none."""
+    """The quotas in the settings; None means no limit."""
 
     layout: Layout
     settings: Settings
-    looked: float = float("-inf")
+    checked: float = float("-inf")  # on time.monotonic()
 
-    def keep(self) -> None:
-        """Evict what is over a quota, at most every ten minutes."""
-        if time.monotonic() - self.looked < EVERY_S:
+    def enforce(self) -> None:
+        """Remove what exceeds a quota; does nothing within ten minutes of the last check."""
+        if time.monotonic() - self.checked < INTERVAL_S:
             return
-        self.looked = time.monotonic()
+        self.checked = time.monotonic()
         for kind, gigabytes in (("labels", self.settings.labels_gb), ("renders", self.settings.renders_gb)):
             freed = 0 if gigabytes is None else health.evict(self.layout, kind, int(gigabytes * 1e9))
             if freed:

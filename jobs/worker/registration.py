@@ -1,6 +1,6 @@
 """Register a checkpoint in a process of its own: `python -P -m jobs.worker.registration --store DIR ...`.
 
-Exits with 1 when the checkpoint is unusable.
+Exits with 1 and the reason on standard error when the checkpoint is unusable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jobs.system import processes
 
 
 def main() -> None:
-    """Read, check and keep the checkpoint; its reason on standard error when it cannot be used."""
+    """Read, check and register the checkpoint that the command line names."""
     processes.expendable()
     parser = argparse.ArgumentParser(prog="jobs.worker.registration")
     for name in ("store", "name", "family", "weights"):

@@ -1,6 +1,9 @@
-"""The durable workflows. A killed worker's jobs start again at the step that had not ended; that step is
-idempotent, because the heavy process keeps its shards in files and goes on from them. Imported by workers
-only."""
+"""The durable workflows: a job, and the firing of a schedule. Only workers import this module.
+
+DBOS writes the result of each finished step to the queue's file. When a worker dies, another one runs its
+workflows again and takes finished steps from there, so only the interrupted step runs twice. That step is
+idempotent: the job process keeps its shards in files and continues from them.
+"""
 
 from __future__ import annotations
 
@@ -18,59 +21,69 @@ from db.times import utc_now
 from jobs.kinds.requests import KINDS, When, parse
 from jobs.queue import database
 from jobs.queue.client import Client
+from jobs.queue.records import Firing
 from jobs.system import live
 from jobs.tasks.process import Spec
 from jobs.worker import notices
-from jobs.worker.supervision import Watch
+from jobs.worker.supervision import JobRunner
 
 
 class JobError(Exception):
     """Why a job failed, in one sentence."""
 
 
-@dataclass
-class Means:
-    """What the workflows of this process work with; set once, before DBOS is launched."""
+@dataclass(frozen=True)
+class Context:
+    """What the workflows of this process need besides their arguments."""
 
     client: Client
-    watch: Watch
+    runner: JobRunner
 
 
-means: Means
+_context: Context | None = None  # one per process, as DBOS calls the workflows without any object of ours
 
 
-def use(client: Client, watch: Watch) -> None:
-    """Give the workflows their means."""
-    global means
-    means = Means(client, watch)
+def register(client: Client, runner: JobRunner) -> None:
+    """Give the workflows their context. Call this before `DBOS.launch()`, which resumes old workflows."""
+    global _context
+    _context = Context(client, runner)
+
+
+def context() -> Context:
+    """The registered context; `RuntimeError` when there is none."""
+    if _context is None:
+        raise RuntimeError("The workflows have no context; call workflows.register() before DBOS.launch().")
+    return _context
 
 
 @DBOS.workflow(name=database.RUN_JOB, max_recovery_attempts=1000)
 def run_job(kind: str, request: dict[str, Any], run_id: str) -> str:
-    """One job, from a slot to its last publication. Returns the run."""
+    """One job, from its slot to its last publication. Returns the run's id."""
     job_id = str(DBOS.workflow_id)
     try:
-        work(job_id, kind, request, run_id)
+        run_process(job_id, kind, request, run_id)
     except JobError as error:
-        tell(job_id, kind, request, run_id, f"failed: {error}")
+        notify(job_id, kind, request, run_id, f"failed: {error}")
         raise
-    tell(job_id, kind, request, run_id, "done")
+    notify(job_id, kind, request, run_id, "done")
     return run_id
 
 
 @DBOS.step(name="ganatomy.work")
-def work(job_id: str, kind: str, request: dict[str, Any], run_id: str) -> str:
-    """The heavy part, in processes of its own."""
+def run_process(job_id: str, kind: str, request: dict[str, Any], run_id: str) -> str:
+    """The work itself, in a job process (or several, when one is killed)."""
     log = structlog.get_logger()
     log.info("job starts", job=job_id, run=run_id)
-    now = utc_now().isoformat()
-    spec = Spec(str(means.client.layout.root), job_id, run_id, kind, request, "", "", 1, now)
-    outcome = means.watch.run(spec, KINDS[kind].MODULE)
+    layout = context().client.layout
+    spec = Spec(str(layout.root), job_id, run_id, kind, request, "", "", 1, utc_now().isoformat())
+    outcome = context().runner.run(spec, KINDS[kind].MODULE)
     log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)
     if outcome.end == "stopping":
-        threading.Event().wait()  # this process is about to end; the job must stay unfinished in the queue
+        # The worker is about to end. Neither a result nor an error may be recorded for this step, or the job
+        # would count as ended; so the thread waits here until the process is gone.
+        threading.Event().wait()
     if outcome.end == "cancelled":
-        live.forget(means.client.layout, job_id, "watch")
+        live.forget(layout, job_id, "watch")
         raise JobError("It was cancelled.")
     if outcome.end == "failed":
         raise JobError(outcome.reason)
@@ -78,28 +91,30 @@ def work(job_id: str, kind: str, request: dict[str, Any], run_id: str) -> str:
 
 
 @DBOS.step(name="ganatomy.tell")
-def tell(job_id: str, kind: str, request: dict[str, Any], run_id: str, how: str) -> str:
-    """Tell whoever wants to know that a job has ended."""
+def notify(job_id: str, kind: str, request: dict[str, Any], run_id: str, result: str) -> str:
+    """Send a notice that the job has ended, to the addresses in the settings."""
     try:
         title = parse(kind, request).title()
-    except GanatomyError:  # asked for by a version that knew other fields; its end is told all the same
+    except GanatomyError:  # another version of Ganatomy wrote the request; the notice is sent all the same
         title = kind
-    return notices.send(means.watch.settings.notify, f"{title}: {how}", f"job {job_id}, run {run_id}")
+    addresses = context().runner.settings.notify
+    return notices.send(addresses, f"{title}: {result}", f"job {job_id}, run {run_id}")
 
 
 @DBOS.workflow(name=database.FIRE)
-def fire(scheduled_at: datetime, context: Any) -> str:
-    """The clock asks: queue the schedule's request. Returns what came of it, for the schedule's page."""
-    return submit(context)
+def fire(scheduled_at: datetime, schedule: Any) -> dict[str, Any]:
+    """A schedule's time has come: queue its request. Returns a `Firing` as a dictionary."""
+    return submit(schedule)
 
 
 @DBOS.step(name="ganatomy.submit")
-def submit(context: dict[str, Any]) -> str:
-    """Queue a schedule's request; a failure is an answer, so that the schedule goes on."""
+def submit(schedule: dict[str, Any]) -> dict[str, Any]:
+    """Queue a schedule's request. A refusal is a result too, so that the schedule goes on."""
     try:
-        request = parse(context["kind"], context["request"])
-        when = When(priority=context.get("priority", 5))
-        return means.client.submit(request, when, schedule=context["name"]).message
+        request = parse(schedule["kind"], schedule["request"])
+        when = When(priority=schedule.get("priority", 5))
+        made = context().client.submit(request, when, schedule=schedule["name"])
+        return Firing(made.message, made.job_id, made.run_id).plain()
     except (GanatomyError, StoreError) as error:
-        structlog.get_logger().warning("schedule failed", schedule=context.get("name"), reason=str(error))
-        return str(error)
+        structlog.get_logger().warning("schedule failed", schedule=schedule.get("name"), reason=str(error))
+        return Firing(str(error)).plain()

@@ -26,7 +26,7 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
     save_state(tmp_path / "mine.safetensors", planted_shapes.weights(3))
     own = ("--family", "planted", "--segmenter", "planted")
     ganatomy(root, "models", "add", "mine", str(tmp_path / "mine.safetensors"), *own)
-    command = [sys.executable, "-P", "-m", "jobs.cli.app", "up", "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "jobs.cli", "up", "--port", str(port)]
     process = subprocess.Popen(command, env=environment(root), cwd=tmp_path, stderr=subprocess.STDOUT)
     try:
         await_health(f"http://localhost:{port}", process)

@@ -25,7 +25,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 @pytest.fixture
 def worker(dashboard: Dashboard) -> Iterator[None]:
     """A worker process on the dashboard's store, ended afterwards."""
-    command = [sys.executable, "-P", "-m", "jobs.cli.app", "worker"]
+    command = [sys.executable, "-P", "-m", "jobs.cli", "worker"]
     process = subprocess.Popen(command, env=environment(dashboard.store), stderr=subprocess.STDOUT)
     yield
     process.terminate()

@@ -32,7 +32,7 @@ def environment(store: Path) -> dict[str, str]:
 
 def ganatomy(store: Path, *arguments: str) -> None:
     """Run the program to its end."""
-    command = [sys.executable, "-P", "-m", "jobs.cli.app", *arguments]
+    command = [sys.executable, "-P", "-m", "jobs.cli", *arguments]
     subprocess.run(command, env=environment(store), check=True, capture_output=True, timeout=240)
 
 

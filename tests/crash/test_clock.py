@@ -64,7 +64,7 @@ def test_a_new_checkpoint_in_a_watched_folder_is_dissected(arena: Arena, tmp_pat
     folder = tmp_path / "training"
     folder.mkdir()
     request = {"segmenter": "planted", "images": 64, "calibration": 64}
-    folders.put(arena.client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
+    folders.add(arena.client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
     arena.start()
     save_state(folder / "step-100.safetensors", planted_shapes.weights(3))
     (folder / "step-200.pt").write_bytes(b"not a checkpoint")

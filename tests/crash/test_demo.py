@@ -14,7 +14,7 @@ NOWHERE = "http://127.0.0.1:9/simple"  # nothing listens there
 
 def test_the_demo_needs_no_network(tmp_path: Path) -> None:
     nothing = {"PIP_INDEX_URL": NOWHERE, "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull}
-    command = [sys.executable, "-P", "-m", "jobs.cli.app", "demo", "--until-done"]
+    command = [sys.executable, "-P", "-m", "jobs.cli", "demo", "--until-done"]
     sizes = ["--images", "128", "--calibration", "64", "--port", str(free_port())]
     ended = subprocess.run(
         [*command, *sizes, "--store", str(tmp_path)],

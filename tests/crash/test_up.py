@@ -26,7 +26,7 @@ class Up:
         self.client, self.port = Client.at(root), free_port()
         words = ["up", "--store", str(root), "--port", str(self.port)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-m", "jobs.cli.app", *words]
+        command = [sys.executable, "-P", "-m", "jobs.cli", *words]
         self.process = subprocess.Popen(command, env=environment, process_group=0)
         self.until(self.ready, "everything to answer")
 
@@ -65,8 +65,7 @@ def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
     asked = up.client.submit(DissectionRequest(generator="planted", images=2000, calibration=640))
     up.until(lambda: up.client.job(str(asked.job_id)).done > 64, "counting")
     killed = {
-        module: up.of(module)
-        for module in ("jobs.worker.worker", "jobs.render.server", "jobs.services.dashboard")
+        module: up.of(module) for module in ("jobs.worker", "jobs.render.server", "jobs.services.dashboard")
     }
     for process in killed.values():
         process.kill()
@@ -82,7 +81,7 @@ def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
 def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
     words = ["up", "--store", str(up.client.layout.root), "--port", str(free_port())]
     second = subprocess.run(
-        [sys.executable, "-P", "-m", "jobs.cli.app", *words],
+        [sys.executable, "-P", "-m", "jobs.cli", *words],
         capture_output=True,
         text=True,
         check=False,

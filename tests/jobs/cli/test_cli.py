@@ -183,7 +183,7 @@ def test_a_job_runs_here_when_no_worker_is_alive(tmp_path: Path) -> None:
         "--store",
         str(tmp_path / "s"),
     ]
-    program = [sys.executable, "-P", "-m", "jobs.cli.app"]
+    program = [sys.executable, "-P", "-m", "jobs.cli"]
     done = subprocess.run([*program, *words, "--json"], capture_output=True, text=True, check=False)
     answer = json.loads(done.stdout)
     assert (done.returncode, answer["state"]) == (0, "done"), done

@@ -17,13 +17,8 @@ from jobs.kinds.requests import DissectionRequest, When, parse
 from jobs.queue import workers
 from jobs.queue.client import Client
 from jobs.system import live, slots
-from jobs.worker.folders import Lookout
-from jobs.worker.upkeep import Sweeper
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Client:
-    return Client.at(tmp_path / "store")
+from jobs.worker.folders import FolderWatcher
+from jobs.worker.maintenance import Maintenance
 
 
 def planted(**values: object) -> DissectionRequest:
@@ -137,7 +132,7 @@ def test_what_ended_long_ago_is_swept(client: Client) -> None:
     live.write(client.layout.live / "watch-run1.json", {"refused": 1})
     for file in client.layout.live.glob("*.json"):
         os.utime(file, (0, 0))
-    Sweeper(client.layout, client.queue, "nobody/0", Lookout(client)).tidy()
+    Maintenance(client.layout, client.queue, "nobody/0", FolderWatcher(client)).clean_up()
     left = {file.name for file in client.layout.live.glob("*.json")}
     assert left == {f"{kept}.progress.json", "watch-run1.json"}
 
@@ -150,28 +145,6 @@ def test_owners_take_turns_and_priorities_are_kept(client: Client) -> None:
     rows = sorted(client.active(), key=lambda row: (row.priority or 0, row.created_at or 0))
     assert [row.workflow_id for row in rows].index(str(urgent)) == 0
     assert [row.workflow_id for row in rows].index(str(bob)) == 2
-
-
-def test_schedules_are_kept_paused_and_forgotten(client: Client) -> None:
-    view = client.schedule("nightly", planted(), "0 2 * * *")
-    assert view.next_at is not None
-    assert (view.next_at.hour, view.next_at.minute, view.paused) == (2, 0, False)
-    client.pause("nightly")
-    assert client.schedules()[0].paused
-    assert client.schedules()[0].next_at is None
-    client.resume("nightly")
-    client.pause("nightly")
-    view = client.schedule("nightly", planted(seed=3), "30 3 * * *")
-    assert (view.paused, view.next_at is None) == (False, False)  # asked for anew, it is on
-    assert [one.cron for one in client.schedules()] == ["30 3 * * *"]
-    client.unschedule("nightly")
-    assert client.schedules() == []
-    with pytest.raises(GanatomyError, match="no schedule"):
-        client.pause("nightly")
-    with pytest.raises(GanatomyError, match="cron"):
-        client.schedule("nightly", planted(), "every night")
-    with pytest.raises(GanatomyError, match="name"):
-        client.schedule("../x", planted(), "0 2 * * *")
 
 
 def test_models_are_plain_values(client: Client) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from analysis.models import generators
 from analysis.shared.errors import GanatomyError
 from jobs.queue.client import Client
-from jobs.render.client import LONGEST, socket
+from jobs.render.client import LONGEST_PATH, socket
 from jobs.system import live
 
 
@@ -95,7 +95,7 @@ def test_it_comes_back_after_a_kill(client: Client) -> None:
 
 def test_a_store_with_a_long_path_has_a_short_socket(tmp_path: Path) -> None:
     deep = Client.at(tmp_path / ("d" * 120) / "store").layout
-    assert len(os.fsencode(socket(deep))) <= LONGEST
+    assert len(os.fsencode(socket(deep))) <= LONGEST_PATH
     assert socket(deep) != socket(Client.at(tmp_path / ("e" * 120) / "store").layout)
 
 
@@ -114,8 +114,8 @@ def test_the_generator_that_nobody_asked_for_longest_is_put_away(
     loaded: list[str] = []
     load = generators.load
     monkeypatch.setattr(generators, "load", lambda name, *more: loaded.append(name) or load(name, *more))
-    shelf = pictures.Shelf(tmp_path, most=2)
+    cache = pictures.LoadedGenerators(tmp_path, limit=2)
     for name in ("planted", "planted-scenes", "planted", "churches-8px", "planted", "planted-scenes"):
-        shelf.get(name)
+        cache.get(name)
     assert loaded == ["planted", "planted-scenes", "churches-8px", "planted-scenes"]
-    assert [name for name, _ in shelf._loaded] == ["planted", "planted-scenes"]
+    assert cache.names == ["planted", "planted-scenes"]

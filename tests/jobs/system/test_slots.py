@@ -1,18 +1,18 @@
-"""Slots: one heavy process a GPU, shared by all stores of a machine; CPU slots with their share of cores."""
+"""Slots: one job process a GPU, shared by all stores of a machine; CPU slots with their share of cores."""
 
 from pathlib import Path
 
 import pytest
 
 from db.layout import Layout
-from jobs.system import slots as devices
+from jobs.system import slots
 from jobs.system.slots import Devices
 
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "GPU_LOCKS", tmp_path / "gpus")
-    monkeypatch.setattr(devices, "cores", lambda: 8)
+    monkeypatch.setattr(slots, "GPU_LOCKS", tmp_path / "gpus")
+    monkeypatch.setattr(slots, "cores", lambda: 8)
 
 
 def test_each_gpu_is_held_by_one_process_of_any_store(layout: Layout, tmp_path: Path) -> None:
@@ -34,18 +34,18 @@ def test_a_card_is_one_whatever_a_process_calls_it(layout: Layout) -> None:
     held = by_number.take(layout, "cuda")
     assert held is not None
     assert by_name.take(layout, "cuda") is None
-    assert devices.GPU_LOCKS.stat().st_mode & 0o7777 == 0o1777
-    assert (devices.GPU_LOCKS / "b.lock").stat().st_mode & 0o777 == 0o644
+    assert slots.GPU_LOCKS.stat().st_mode & 0o7777 == 0o1777
+    assert (slots.GPU_LOCKS / "b.lock").stat().st_mode & 0o777 == 0o644
     held.lock.release()
     assert by_name.take(layout, "cuda") is not None
 
 
 def test_cpu_slots_are_a_stores_and_share_the_cores(layout: Layout) -> None:
     found = Devices((), (), 2, 4)
-    slots = [found.take(layout, wish) for wish in ("auto", "cpu", "auto")]
-    assert [slot and slot.name for slot in slots] == ["cpu-0", "cpu-1", None]
-    assert slots[0] is not None
-    variables = slots[0].environment()
+    taken = [found.take(layout, wish) for wish in ("auto", "cpu", "auto")]
+    assert [slot and slot.name for slot in taken] == ["cpu-0", "cpu-1", None]
+    assert taken[0] is not None
+    variables = taken[0].environment()
     assert variables["CUDA_VISIBLE_DEVICES"] == ""  # a CPU slot sees no GPU
     assert {variables[name] for name in variables if name.endswith("_NUM_THREADS")} == {"4"}
 
@@ -61,8 +61,8 @@ def test_a_job_for_the_cpu_leaves_the_gpu_free(layout: Layout) -> None:
 def test_a_machine_without_a_driver_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     from jobs.system.settings import Settings
 
-    monkeypatch.setattr(devices, "driver", lambda: False)
-    assert devices.found(Settings(cpu_slots=3)).names == ("cpu-0", "cpu-1", "cpu-2")
-    monkeypatch.setattr(devices, "driver", lambda: True)
-    monkeypatch.setattr(devices, "_gpus", lambda: {"0": "a"})
-    assert devices.found(Settings()).names == ("cuda-0",)
+    monkeypatch.setattr(slots, "driver", lambda: False)
+    assert slots.detect(Settings(cpu_slots=3)).names == ("cpu-0", "cpu-1", "cpu-2")
+    monkeypatch.setattr(slots, "driver", lambda: True)
+    monkeypatch.setattr(slots, "_gpus", lambda: {"0": "a"})
+    assert slots.detect(Settings()).names == ("cuda-0",)

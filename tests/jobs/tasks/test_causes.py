@@ -185,7 +185,7 @@ def test_progress_never_falls_when_a_process_goes_on(layout: Layout, tmp_path: P
 @pytest.fixture
 def worked(layout: Layout) -> Iterator[Client]:
     """A store with a worker."""
-    command = [sys.executable, "-P", "-m", "jobs.worker.worker", "--store", str(layout.root)]
+    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(layout.root)]
     worker = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
     yield Client(layout)
     worker.terminate()

@@ -150,7 +150,7 @@ def test_a_reference_folder_is_one_of_the_store_and_its_pictures_decide_the_run(
 @pytest.fixture
 def worked(dissected: Layout) -> Iterator[Client]:
     """A store with a worker."""
-    command = [sys.executable, "-P", "-m", "jobs.worker.worker", "--store", str(dissected.root)]
+    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(dissected.root)]
     quick = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
     worker = subprocess.Popen(command, env={**os.environ, **quick})
     yield Client(dissected)

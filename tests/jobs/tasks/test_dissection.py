@@ -33,7 +33,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOM
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A store with a worker."""
     client = Client.at(tmp_path_factory.mktemp("dissecting") / "store")
-    command = [sys.executable, "-P", "-m", "jobs.worker.worker", "--store", str(client.layout.root)]
+    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(client.layout.root)]
     worker = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
     yield client
     worker.terminate()

@@ -65,7 +65,7 @@ def test_a_live_file_is_whole_or_empty(tmp_path: Path) -> None:
 
 
 def test_a_process_is_known_by_its_birth_too() -> None:
-    assert live.alive(live.me())
-    assert not live.alive({**live.me(), "born": 1.0})
+    assert live.alive(live.identity())
+    assert not live.alive({**live.identity(), "born": 1.0})
     assert not live.alive({"pid": 2**30, "born": 1.0})
     assert not live.alive({})

@@ -9,12 +9,7 @@ from analysis.shared.errors import GanatomyError
 from jobs.queue.client import Client
 from jobs.system import live
 from jobs.worker import folders
-from jobs.worker.folders import Lookout
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Client:
-    return Client.at(tmp_path / "store")
+from jobs.worker.folders import FolderWatcher
 
 
 def test_a_watched_checkpoint_that_could_not_be_asked_for_is_asked_for_again(
@@ -28,8 +23,8 @@ def test_a_watched_checkpoint_that_could_not_be_asked_for_is_asked_for_again(
     save_state(folder / "step-1.safetensors", family.weights(3))
     os.utime(folder / "step-1.safetensors", (0, 0))
     request = {"segmenter": "planted", "images": 64, "calibration": 64}
-    folders.put(client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
-    folders.put(client.layout, folders.FolderWatch("gone", str(folder), "planted", None, request))
+    folders.add(client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
+    folders.add(client.layout, folders.FolderWatch("gone", str(folder), "planted", None, request))
     gone = live.read(client.layout.watches)
     gone["gone"]["folder"] = str(tmp_path / "nothing")
     live.write(client.layout.watches, gone)
@@ -37,14 +32,14 @@ def test_a_watched_checkpoint_that_could_not_be_asked_for_is_asked_for_again(
     def refuse(*_: object) -> None:
         raise GanatomyError("not now")
 
-    lookout = Lookout(client)
+    watcher = FolderWatcher(client)
     with monkeypatch.context() as patch:
         patch.setattr(client, "submit", refuse)
-        while not lookout.waiting:
-            lookout.look()
+        while not watcher.retry_at:
+            watcher.check()
     assert client.jobs() == []
-    Lookout(client).look()  # another worker, after a kill: it is registered, and was not asked for
+    FolderWatcher(client).check()  # another worker, after a kill: it is registered, and was not asked for
     [job] = client.jobs()
     assert job.request["generator"].startswith("run1-step-1-")
-    Lookout(client).look()
+    FolderWatcher(client).check()
     assert len(client.jobs()) == 1

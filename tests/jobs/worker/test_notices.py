@@ -40,14 +40,14 @@ def listener() -> Iterator[int]:
 
 def test_a_notice_arrives(listener: int) -> None:
     got.clear()
-    assert notices.send([f"json://127.0.0.1:{listener}/"], "Dissect faces: done", "job 1") == "told"
+    assert notices.send([f"json://127.0.0.1:{listener}/"], "Dissect faces: done", "job 1") == "sent"
     assert (got[0]["title"], got[0]["message"]) == ("Dissect faces: done", "job 1")
 
 
 def test_a_notice_that_cannot_be_sent_stops_nothing() -> None:
-    assert notices.send(["json://127.0.0.1:9/"], "x", "y") == "could not be told"
-    assert notices.send(["nonsense"], "x", "y") == "could not be told"
-    assert notices.send([], "x", "y") == "nobody to tell"
+    assert notices.send(["json://127.0.0.1:9/"], "x", "y") == "not sent"
+    assert notices.send(["nonsense"], "x", "y") == "not sent"
+    assert notices.send([], "x", "y") == "no address"
 
 
 def test_metrics_count_jobs(tmp_path: Path) -> None:

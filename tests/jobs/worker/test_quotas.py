@@ -18,8 +18,8 @@ def old_file(layout: Layout, name: str) -> None:
 def test_what_is_over_the_quota_goes(layout: Layout) -> None:
     old_file(layout, "a.png")
     quotas = Quotas(layout, Settings(labels_gb=None, renders_gb=0))
-    quotas.keep()
+    quotas.enforce()
     assert list(layout.renders.iterdir()) == []
     old_file(layout, "b.png")
-    quotas.keep()  # looked a moment ago
+    quotas.enforce()  # looked a moment ago
     assert len(list(layout.renders.iterdir())) == 1

@@ -1,4 +1,4 @@
-"""What a worker sees of its heavy processes."""
+"""What a worker sees of its job processes."""
 
 import sqlite3
 import subprocess
@@ -16,7 +16,7 @@ from jobs.system import processes
 from jobs.system.settings import Settings
 from jobs.system.slots import Devices
 from jobs.tasks.process import Spec
-from jobs.worker.supervision import Meter, Watch
+from jobs.worker.supervision import JobRunner, Meter
 from jobs.worker.worker import Claims
 
 SPIKE = "hoard = bytearray(400 << 20); del hoard; print('freed', flush=True); input()"
@@ -48,14 +48,14 @@ def test_a_process_that_cannot_start_gives_its_slot_back(
 ) -> None:
     layout = Layout.create(tmp_path / "store")
     machine = Devices((), (), 1, 1)
-    watch = Watch(layout, Settings(), machine, threading.Event(), lambda spec: False)
+    runner = JobRunner(layout, Settings(), machine, threading.Event(), lambda spec: False)
     spec = Spec(str(layout.root), "job", "run", "dissect", {}, "", "", 1, "2026-01-01T00:00:00")
 
     def no_room(*_: object, **__: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(processes, "start", no_room)
-    outcome = watch.run(spec, "jobs.tasks.dissection")
+    outcome = runner.run(spec, "jobs.tasks.dissection")
     assert (outcome.end, "could not be started" in outcome.reason) == ("failed", True)
     assert machine.take(layout, "cpu") is not None
 

@@ -1,0 +1,137 @@
+"""What a worker does between jobs: it recovers the jobs of dead workers, releases jobs that waited for
+another, checks watched folders, and removes old files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from dbos import DBOS, DBOSClient, WorkflowStatus
+
+from db.layout import Layout
+from jobs.kinds.requests import When
+from jobs.queue import database, rows, workers
+from jobs.system import live, locks
+from jobs.worker.folders import FolderWatcher
+
+CLEANING_INTERVAL_S = 3600.0
+FILE_LIFE_S = 7 * 86400.0  # a page shows how far an ended job was for as long as its files are there
+
+
+@dataclass
+class Maintenance:
+    """The maintenance of one worker. Every worker does it, and every action can safely happen twice."""
+
+    layout: Layout
+    queue: DBOSClient
+    executor: str
+    watcher: FolderWatcher
+    cleaned: float = -CLEANING_INTERVAL_S  # on time.monotonic(), so that a worker cleans up as it starts
+
+    def run(self) -> None:
+        """Do everything once."""
+        self.recover()
+        self.release()
+        self.watcher.check()
+        if time.monotonic() - self.cleaned > CLEANING_INTERVAL_S:
+            self.cleaned = time.monotonic()
+            self.clean_up()
+
+    def recover(self) -> None:
+        """Take over the jobs of dead workers of this machine.
+
+        A worker holds the lock of its executor slot until the kernel frees it at the worker's death, so a
+        slot that can be locked has no worker. DBOS alone would recover only the jobs of this worker's own
+        slot. The lock is held meanwhile: no new worker can claim the slot and recover the same jobs at the
+        same time.
+        """
+        pending = self.queue.list_workflows(status="PENDING", load_input=False, load_output=False)
+        others = {row.executor_id for row in pending if row.executor_id} - {self.executor}
+        for executor in sorted(name for name in others if name.startswith(f"{workers.host()}/")):
+            lock = locks.take(self.layout.live, workers.lock_name(executor))
+            if lock is None:
+                continue
+            try:
+                structlog.get_logger().info("recovering the jobs of a dead worker", executor=executor)
+                DBOS._recover_pending_workflows([executor])  # DBOS offers no public call for chosen executors
+                self._renew([row for row in pending if row.executor_id == executor])
+            finally:
+                lock.release()
+
+    def upgrade(self) -> None:
+        """Requeue jobs that an older version of the workflows queued, or left unfinished in this slot.
+
+        DBOS gives a workflow only to executors of its own application version, so nobody would take them.
+        """
+        found = self.queue.list_workflows(status="PENDING", executor_id=self.executor, load_input=False)
+        found += self.queue.list_workflows(status="ENQUEUED", load_input=False)
+        self._renew([row for row in found if row.app_version])
+
+    def _renew(self, old: list[WorkflowStatus]) -> None:
+        """Queue jobs of another version again, under the present one. Only ended workflows can be rewound."""
+        for row in old:
+            if row.app_version != database.VERSION and row.name == database.RUN_JOB:
+                self.queue.cancel_workflow(row.workflow_id)
+                self.queue.rewind_workflow(
+                    row.workflow_id, application_version=database.VERSION, queue_name=database.JOBS
+                )
+
+    def release(self) -> None:
+        """Release jobs whose predecessor is done; cancel those whose predecessor failed or is gone."""
+        waiting = self.queue.list_workflows(name=database.RUN_JOB, status="DELAYED", load_input=False)
+        attributes = {row.workflow_id: row.attributes or {} for row in waiting}
+        predecessors = sorted({str(known["after"]) for known in attributes.values() if known.get("after")})
+        if not predecessors:
+            return
+        found = self.queue.list_workflows(workflow_ids=predecessors, load_input=False)
+        states = {row.workflow_id: rows.STATES[row.status] for row in found}
+        for job_id, known in attributes.items():
+            if after := known.get("after"):
+                self._release(job_id, after, states.get(after), known.get(rows.NOT_BEFORE))
+
+    def _release(self, job_id: str, after: str, state: str | None, not_before: str | None) -> None:
+        if state == "done":
+            self.queue.update_workflow_attributes(job_id, {"after": None}, merge=True)
+            delay = When(at=datetime.fromisoformat(not_before)).seconds_left() if not_before else 0
+            self.queue.set_workflow_delay(job_id, delay_seconds=delay)
+        elif state in ("failed", "cancelled", None):
+            ends = {"failed": "failed", "cancelled": "was cancelled", None: "is not in the queue any more"}
+            reason = f"Job {after}, which it waited for, {ends[state]}."
+            self.queue.update_workflow_attributes(job_id, {rows.DROPPED: reason}, merge=True)
+            self.queue.cancel_workflow(job_id)
+
+    def clean_up(self) -> None:
+        """Remove what nobody needs any more.
+
+        These are live files of jobs that ended long ago or are not in the queue, live files of dead workers,
+        half-written files, and firings of schedules that were removed.
+        """
+        active = self.queue.list_workflows(
+            name=database.RUN_JOB, status=rows.ACTIVE, load_input=False, load_output=False
+        )
+        unfinished = {row.workflow_id for row in active}
+        for file in [*self.layout.live.glob("*.json"), *self.layout.live.glob(".*.tmp")]:
+            if _age(file) > FILE_LIFE_S and self._stale(file, unfinished):
+                file.unlink(missing_ok=True)
+        schedules = {row["schedule_name"] for row in self.queue.list_schedules()}
+        fired = self.queue.list_workflows(name=database.FIRE, load_input=False, load_output=False)
+        ended = [row for row in fired if row.status not in rows.ACTIVE]
+        self.queue.delete_workflows([row.workflow_id for row in ended if row.schedule_name not in schedules])
+
+    def _stale(self, file: Path, unfinished: set[str]) -> bool:
+        """Whether an old file is of no use: `worker-*.json`, `<job>.<what>.json` or a temporary file."""
+        if file.name.startswith("worker-"):
+            return not live.alive(live.read(file))
+        job, *rest = file.name.split(".")
+        return file.suffix == ".tmp" or (len(rest) > 1 and job not in unfinished)
+
+
+def _age(file: Path) -> float:
+    """Seconds since a file was written; 0 when it is gone."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return 0.0
