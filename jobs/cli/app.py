@@ -9,7 +9,6 @@ try:
     from jobs.cli.common import App
     from jobs.cli.context import context
     from jobs.cli.dissect import dissect
-    from jobs.cli.doctor import doctor
     from jobs.cli.full import full
 except KeyboardInterrupt:  # while the program starts: as at any other moment, no traceback
     raise SystemExit(130) from None
@@ -36,7 +35,7 @@ app.command(context_settings={"ignore_unknown_options": True})(sql.sql)
 app.add_typer(store.app, name="store")
 app.command()(store.export)
 app.command("import")(store.import_)
-app.command()(doctor)
+app.command()(services.doctor)
 app.command()(services.dashboard)
 app.command()(services.up)
 

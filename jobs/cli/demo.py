@@ -1,5 +1,8 @@
-"""`ganatomy demo`: from nothing to dissected GANs in the browser. Churches comes with Ganatomy and starts at
-once; faces follows when it can be fetched. Run again, it goes on from what is there."""
+"""`ganatomy demo`: from nothing to two dissected generators in the browser.
+
+Churches comes with Ganatomy and starts at once. Faces follows when it can be fetched. A second run continues
+from the results of the first.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +14,17 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
 from jobs.cli.dissect import speed
-from jobs.cli.models import pair
+from jobs.cli.models import registry_of, with_segmenter
 from jobs.kinds.requests import DissectionRequest
 from jobs.queue.client import Client
-from jobs.queue.records import Job, Submission
+from jobs.queue.records import Submission
 from jobs.services import supervisor
 from jobs.system import logs
 
 FIRST = DissectionRequest(generator="churches", images=1000, calibration=500, project="demo")
 SECOND = DissectionRequest(generator="faces", images=400, calibration=200, project="demo")
-
-
-def run(
-    client: Client, port: int, address: str, images: int | None, calibration: int | None, until_done: bool
-) -> None:
-    """Start everything, queue churches, fetch and queue faces, show how far they are; until Ctrl-C."""
-    sizes = {"images": images, "calibration": calibration}
-    asked = {name: size for name, size in sizes.items() if size is not None}
-    requests = [request.model_copy(update=asked) for request in (FIRST, SECOND)]
-    services = supervisor.standard(client.layout, port, address, warm=FIRST.generator)
-    services.claim()
-    logs.structured(client.layout.logs / "supervisor.log")
-    console = Console()
-    with Progress(*COLUMNS, console=console) as bar:
-        shows = [Show(client, bar, request) for request in requests]
-        try:
-            shows[0].submit()
-        except BaseException:
-            services.close()
-            raise
-        threading.Thread(target=shows[1].fetch_and_submit, daemon=True).start()
-        services.run(Look(services, shows, until_done, console))
-    if until_done and any(show.failed for show in shows):
-        raise GanatomyError(next(show.failed for show in shows if show.failed))
-
-
 COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -58,8 +34,60 @@ COLUMNS = (
 
 
 @dataclass
-class Show:
-    """What the terminal says of one dissection: its fetching, its progress, its end."""
+class Demo:
+    """The demo on one store. Sizes that are None have their defaults."""
+
+    client: Client
+    images: int | None
+    calibration: int | None
+    until_done: bool
+    open: bool = False
+    due: float = 0.0  # on time.monotonic()
+    console: Console = field(default_factory=Console)
+
+    def run(self, port: int, address: str) -> None:
+        """Start worker, render process and dashboard, dissect, and show progress until Ctrl-C.
+
+        Raises:
+            GanatomyError: With `until_done`, a dissection failed.
+        """
+        sizes = {"images": self.images, "calibration": self.calibration}
+        asked = {name: size for name, size in sizes.items() if size is not None}
+        requests = [request.model_copy(update=asked) for request in (FIRST, SECOND)]
+        services = supervisor.standard(self.client.layout, port, address, warm=FIRST.generator)
+        services.claim()
+        logs.structured(self.client.layout.logs / "supervisor.log")
+        with Progress(*COLUMNS, console=self.console) as bar:
+            parts = [Part(self.client, bar, request) for request in requests]
+            try:
+                parts[0].submit()
+            except BaseException:
+                services.close()
+                raise
+            threading.Thread(target=parts[1].fetch_and_submit, daemon=True).start()
+            services.run(lambda: self._update(services, parts))
+        failed = next((part.failed for part in parts if part.failed), "")
+        if self.until_done and failed:
+            raise GanatomyError(failed)
+
+    def _update(self, services: supervisor.Supervisor, parts: list[Part]) -> None:
+        """Show what is new, at most twice per second, and stop when all is done and `until_done` is set."""
+        if time.monotonic() < self.due:
+            return
+        self.due = time.monotonic() + 0.5
+        if not self.open and supervisor.answers(services.address):
+            self.open = True
+            self.console.print(f"Open {services.address}  (Ctrl-C stops everything)", highlight=False)
+        for part in parts:
+            part.update()
+        done, failed = all(part.done for part in parts), any(part.failed for part in parts)
+        if self.until_done and done and (self.open or failed):
+            services.stopping = True
+
+
+@dataclass
+class Part:
+    """One dissection of the demo: its downloads, its job, and what the terminal shows of them."""
 
     client: Client
     bar: Progress
@@ -68,101 +96,65 @@ class Show:
     submission: Submission | None = None
     failed: str = ""
     done: bool = False
-    said: set[str] = field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        """What is dissected."""
-        return self.request.generator
+    printed: set[str] = field(default_factory=set)
 
     def submit(self) -> None:
-        """Queue it, or recognise it."""
+        """Queue the dissection, or find its results."""
         self.submission = self.client.submit(self.request)
-        self.say("queued", self.submission.message)
+        self._print_once("queued", self.submission.message)
 
     def fetch_and_submit(self) -> None:
-        """Fetch what it needs, then queue it. Without a network that is said, and nothing is lost."""
+        """Fetch the models, then queue the dissection. Without a network the demo goes on without it."""
+        name, models = self.request.generator, self.client.layout.models
         try:
-            for model in pair(self.client.layout, self.name):
-                registry = generators if model == self.name else segmenters
-                if not registry.ready(model, self.client.layout.models):
-                    registry.fetch(model, self.client.layout.models, self._fetching(model))
+            for model in with_segmenter(self.client.layout, name):
+                registry = registry_of(self.client.layout, model)
+                if not registry.ready(model, models):
+                    registry.fetch(model, models, self._reporter(model))
             self.submit()
         except (GanatomyError, OSError) as error:
-            self.say(
-                "left out", f"{self.name.title()} is left out: {error} Run `ganatomy demo` again to try."
-            )
+            text = f"{name.title()} is left out: {error} Run `ganatomy demo` again to try again."
+            self._print_once("left out", text)
             self.done = True
         finally:
-            self.hide()
+            self._hide_bar()
 
-    def _fetching(self, model: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.show(f"fetching {model}", done // 1024, total // 1024 or None, "kB")
+    def _reporter(self, model: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._show_bar(
+            f"fetching {model}", done // 1024, total // 1024 or None, "kB"
+        )
 
-    def look(self) -> None:
-        """Say what there is to say of its job."""
+    def update(self) -> None:
+        """Show the progress of the job, and its end."""
         if self.done or self.submission is None:
             return
+        name = self.request.generator
         job = self.client.job(self.submission.job_id) if self.submission.job_id else None
         if job is not None and not job.ended:
-            self.tell(job)
-        else:
-            self.end(job)
-
-    def tell(self, job: Job) -> None:
-        """A line of progress, and the news that pages have something to show."""
-        self.show(f"{self.name}: {job.stage or job.state}", job.done, job.total or None, speed(job))
-        if job.published:
-            self.say("first", f"First numbers of {self.name} are on the pages; the rest follows in place.")
-
-    def end(self, job: Job | None) -> None:
-        """The job has ended, or was done before."""
+            self._show_bar(f"{name}: {job.stage or job.state}", job.done, job.total or None, speed(job))
+            if job.published:
+                text = f"First numbers of {name} are on the pages; the rest follows in place."
+                self._print_once("published", text)
+            return
         self.done = True
-        self.hide()
+        self._hide_bar()
         if job is not None and job.state != "done":
-            self.failed = f"The dissection of {self.name} {job.state}: {job.error or 'no reason given'}"
-            self.say("failed", self.failed)
-        elif self.submission is not None:
-            self.say("done", f"The dissection of {self.name} is done: run {self.submission.run_id}.")
+            end = "was cancelled" if job.state == "cancelled" else "failed"
+            self.failed = f"The dissection of {name} {end}: {job.error or 'no reason given'}"
+            self._print_once("failed", self.failed)
+        else:
+            self._print_once("done", f"The dissection of {name} is done: run {self.submission.run_id}.")
 
-    def show(self, what: str, done: int, total: int | None, pace: str) -> None:
-        """Its line among the bars."""
+    def _show_bar(self, text: str, done: int, total: int | None, pace: str) -> None:
         if self.task is None:
-            self.task = self.bar.add_task(what, total=total, speed=pace)
-        self.bar.update(self.task, description=what, completed=done, total=total, speed=pace, visible=True)
+            self.task = self.bar.add_task(text, total=total, speed=pace)
+        self.bar.update(self.task, description=text, completed=done, total=total, speed=pace, visible=True)
 
-    def hide(self) -> None:
-        """No line of its own for now."""
+    def _hide_bar(self) -> None:
         if self.task is not None:
             self.bar.update(self.task, visible=False)
 
-    def say(self, what: str, text: str) -> None:
-        """Say something once."""
-        if what not in self.said:
-            self.said.add(what)
+    def _print_once(self, event: str, text: str) -> None:
+        if event not in self.printed:
+            self.printed.add(event)
             self.bar.console.print(text, highlight=False)
-
-
-@dataclass
-class Look:
-    """Looks at everything, at most twice a second; ends it when all is done and that was asked for."""
-
-    services: supervisor.Supervisor
-    shows: list[Show]
-    until_done: bool
-    console: Console
-    open: bool = False
-    due: float = 0.0
-
-    def __call__(self) -> None:
-        if time.monotonic() < self.due:
-            return
-        self.due = time.monotonic() + 0.5
-        if not self.open and supervisor.answers(self.services.address):
-            self.open = True
-            self.console.print(f"Open {self.services.address}  (Ctrl-C stops everything)", highlight=False)
-        for show in self.shows:
-            show.look()
-        all_done = all(show.done for show in self.shows)
-        if self.until_done and all_done and (self.open or any(show.failed for show in self.shows)):
-            self.services.stopping = True

@@ -1,43 +1,45 @@
-"""ganatomy worker | dashboard | up | demo"""
+"""`ganatomy worker | dashboard | up | demo | doctor`."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from jobs.cli import demo as demonstration
-from jobs.cli.common import Store, client, console
+from jobs.cli.common import Json, Store, client, console, show_json, show_table
+from jobs.cli.demo import Demo
 from jobs.services import supervisor
 from jobs.system import logs
 from jobs.system.settings import Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The dashboard's port.")]
-Address = Annotated[str, typer.Option(help="Where the dashboard listens; 0.0.0.0 lets others in.")]
+Address = Annotated[str, typer.Option(help="The dashboard's network address; 0.0.0.0 admits other machines.")]
 
 
 def worker(
     until_idle: Annotated[bool, typer.Option(help="End when nothing is queued or running.")] = False,
     store: Store = None,
 ) -> None:
-    """Run jobs from the queue, in this process, until told to stop."""
+    """Run jobs from the queue in this process until told to stop."""
     from jobs.worker.worker import WorkerProcess
 
     layout = client(store).layout
     logs.structured(layout.logs / "worker.log")
     console.print(
-        f"Working on {layout.root}; Ctrl-C stops, and jobs go on when a worker runs again.", highlight=False
+        f"Working on {layout.root}. Ctrl-C stops; jobs go on when a worker runs again.", highlight=False
     )
     WorkerProcess(layout, Settings(), until_idle).run()
 
 
 def dashboard(port: Port = 8501, address: Address = "localhost", store: Store = None) -> None:
-    """Serve the dashboard, with its render process but without a worker."""
+    """Serve the dashboard and its render process, without a worker."""
     _serve(store, port, address, worker=False)
 
 
 def up(port: Port = 8501, address: Address = "localhost", store: Store = None) -> None:
-    """Run worker, render process and dashboard, and start again what dies."""
+    """Run worker, render process and dashboard, and restart what dies."""
     _serve(store, port, address, worker=True)
 
 
@@ -62,5 +64,21 @@ def demo(
     until_done: Annotated[bool, typer.Option(help="End when the dissections are done.")] = False,
     store: Store = None,
 ) -> None:
-    """Dissect churches, which is here already, then faces if it can be fetched; show both in a dashboard."""
-    demonstration.run(client(store), port, address, images, calibration, until_done)
+    """Dissect the generators churches and faces, and show the results in the dashboard.
+
+    Churches comes with Ganatomy. Faces is fetched, and left out when it cannot be.
+    """
+    Demo(client(store), images, calibration, until_done).run(port, address)
+
+
+def doctor(store: Store = None, json: Json = False) -> None:
+    """Check packages, machine, store, queue and models. Exits with 1 when something is wrong."""
+    from jobs.services.doctor import run_checks
+
+    found = run_checks(client(store).layout)
+    if json:
+        show_json([asdict(check) for check in found])
+    else:
+        show_table(["", "what", "found", "remedy"], [[c.level, c.what, c.found, c.remedy] for c in found], "")
+    if any(check.level == "wrong" for check in found):
+        sys.exit(1)

@@ -1,4 +1,4 @@
-"""ganatomy store ... | export | import"""
+"""`ganatomy store ...`, `ganatomy export` and `ganatomy import`."""
 
 from __future__ import annotations
 
@@ -9,69 +9,70 @@ import typer
 from rich.filesize import decimal
 
 from analysis.shared.errors import GanatomyError
-from db import store as results
-from db.store import backup as backups
-from db.store import exchange, remote, removal
-from db.store import health as upkeep
+from db.store import backup, exchange, health, remote, removal
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
 
-app = typer.Typer(help="Look after the store: check, rebuild, back up, delete.", no_args_is_help=True)
+app = typer.Typer(help="Check, rebuild, back up and clean the store.", no_args_is_help=True)
 Run = Annotated[str, typer.Argument(help="The run's id.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Address = Annotated[str, typer.Argument(help="Any fsspec address: s3://bucket/path, a folder, ...")]
 
 
 @app.command()
 def check(store: Store = None, json: Json = False) -> None:
-    """Read every byte: published file, bundles, workspace. Exit status 1 when something is wrong."""
-    health = upkeep.check(client(store).layout)
+    """Read every byte of published file, bundles and workspace. Exits with 1 when something is wrong."""
+    found = health.check(client(store).layout)
     if json:
-        show_json(vars(health))
-    elif not health.problems:
-        console.print(f"Sound: {health.runs} runs, {health.bundles} bundles, {health.rows} rows.")
-    for problem in health.problems if not json else []:
+        show_json(vars(found))
+    elif not found.problems:
+        console.print(f"Sound: {found.runs} runs, {found.bundles} bundles, {found.rows} rows.")
+    for problem in found.problems if not json else []:
         console.print(problem, highlight=False, soft_wrap=True)
-    if health.problems:
+    if found.problems:
         raise typer.Exit(1)
 
 
 @app.command()
 def publish(store: Store = None) -> None:
-    """Publish every bundle that waits."""
-    console.print(results.publish(client(store).layout).name, highlight=False)
+    """Publish every bundle that is not published yet."""
+    from db.store import publication  # pandas and DuckDB, which `--help` need not load
+
+    console.print(publication.publish(client(store).layout).name, highlight=False)
 
 
 @app.command()
 def rebuild(store: Store = None) -> None:
-    """Make the DuckDB file again from the bundles."""
-    console.print(results.rebuild(client(store).layout).name, highlight=False)
+    """Make the DuckDB file anew from the bundles."""
+    from db.store import publication
+
+    console.print(publication.rebuild(client(store).layout).name, highlight=False)
 
 
-@app.command()
-def backup(
+@app.command("backup")
+def backup_(
     target: Annotated[Path, typer.Argument(help="The file to write (.tar).")],
-    models: Annotated[bool, typer.Option(help="With the models' weights.")] = True,
+    models: Annotated[bool, typer.Option(help="Include the models' weights.")] = True,
     store: Store = None,
 ) -> None:
-    """Write everything that cannot be made again to one file; jobs may go on meanwhile."""
-    written = backups.backup(client(store).layout, target, models)
+    """Write everything that cannot be made again to one file. Jobs may run meanwhile."""
+    written = backup.backup(client(store).layout, target, models)
     console.print(f"{written}: {decimal(written.stat().st_size)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Argument(help="A file that `store backup` wrote.")],
+    source: Annotated[Path, typer.Argument(help="A file that `ganatomy store backup` has written.")],
     folder: Annotated[Path, typer.Argument(help="A new folder for the store.")],
 ) -> None:
-    """Make a store from a backup, in a new folder."""
-    layout = backups.restore(source, folder)
+    """Make a store from a backup in a new folder."""
+    layout = backup.restore(source, folder)
     console.print(f"Restored. Use it with --store {layout.root}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def usage(store: Store = None, json: Json = False) -> None:
-    """What takes the disk, by kind."""
-    found = upkeep.usage(client(store).layout)
+    """Show how much disk each kind of file takes."""
+    found = health.usage(client(store).layout)
     if json:
         show_json(found)
         return
@@ -81,27 +82,27 @@ def usage(store: Store = None, json: Json = False) -> None:
 @app.command()
 def evict(
     kind: Annotated[str, typer.Argument(help="labels or renders")],
-    gigabytes: Annotated[float, typer.Option("--to", min=0, help="Leave at most so many GB.")],
+    gigabytes: Annotated[float, typer.Option("--to", min=0, help="Leave at most this many GB.")],
     store: Store = None,
 ) -> None:
-    """Remove label maps or renders, longest unused first; they are made again when needed."""
-    freed = upkeep.evict(client(store).layout, kind, int(gigabytes * 1e9))
+    """Remove label maps or renders, longest unused first. They are made again when needed."""
+    freed = health.evict(client(store).layout, kind, int(gigabytes * 1e9))
     console.print(f"{decimal(freed)} freed", highlight=False)
 
 
 @app.command()
 def delete(run: Run, yes: Yes = False, store: Store = None) -> None:
-    """Remove a run for good, with what stands on it."""
+    """Delete a run and the runs that are based on it."""
     layout = client(store).layout
-    _ask("Delete", run, removal.standing_on(layout, run), yes)
+    _confirm("Delete", run, removal.standing_on(layout, run), yes)
     console.print("Deleted: " + ", ".join(removal.delete(layout, run)), highlight=False, soft_wrap=True)
 
 
 @app.command()
 def archive(run: Run, yes: Yes = False, store: Store = None) -> None:
-    """Put a run away, with what stands on it: no page shows it, and nothing is lost."""
+    """Archive a run and the runs that are based on it. No page shows them, and nothing is lost."""
     layout = client(store).layout
-    _ask("Archive", run, removal.standing_on(layout, run), yes)
+    _confirm("Archive", run, removal.standing_on(layout, run), yes)
     console.print("Archived: " + ", ".join(removal.archive(layout, run)), highlight=False, soft_wrap=True)
 
 
@@ -114,29 +115,29 @@ def unarchive(run: Run, store: Store = None) -> None:
 
 @app.command()
 def push(address: Address, store: Store = None) -> None:
-    """Copy the bundles that an address does not have there."""
+    """Copy to an address the bundles that it does not have."""
     pushed = remote.push(client(store).layout, address)
     console.print(f"{len(pushed)} bundles pushed", highlight=False)
 
 
 @app.command()
 def pull(address: Address, store: Store = None) -> None:
-    """Fetch the bundles that this store does not have, and publish them."""
+    """Copy from an address the bundles that this store does not have, and publish them."""
     pulled = remote.pull(client(store).layout, address)
     console.print(f"{len(pulled)} bundles pulled", highlight=False)
 
 
-def _ask(what: str, run: str, others: list[str], yes: bool) -> None:
-    also = f" and what stands on it ({', '.join(others)})" if others else ""
-    if not yes and not typer.confirm(f"{what} {run}{also}?"):
+def _confirm(action: str, run: str, others: list[str], yes: bool) -> None:
+    also = f" and the runs that are based on it ({', '.join(others)})" if others else ""
+    if not yes and not typer.confirm(f"{action} {run}{also}?"):
         raise GanatomyError("Nothing was changed.")
 
 
 def export(
     run: Run,
-    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to create.")],
     format: Annotated[str, typer.Option(help="parquet, csv or json")] = "parquet",
-    whole: Annotated[bool, typer.Option(help="With the bundle, which an import needs.")] = True,
+    whole: Annotated[bool, typer.Option(help="Include the bundle, which an import needs.")] = True,
     store: Store = None,
 ) -> None:
     """Write a run's tables and data dictionary to a folder."""
@@ -145,9 +146,9 @@ def export(
 
 
 def import_(
-    folder: Annotated[Path, typer.Argument(help="A folder that `ganatomy export` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that `ganatomy export` has written.")],
     store: Store = None,
 ) -> None:
-    """Read an exported run into this store and publish it."""
+    """Copy an exported run into this store and publish it."""
     new = exchange.import_run(client(store).layout, folder)
     console.print("Imported: " + ", ".join(new) if new else "Here already.", highlight=False, soft_wrap=True)

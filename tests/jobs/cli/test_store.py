@@ -62,7 +62,7 @@ def test_deleting_asks_and_names_what_goes_too(say: Say, layout: Layout) -> None
     with pytest.raises(GanatomyError, match="Nothing was changed"):
         say("store", "delete", "base", answer="n\n")
     assert bundles.run_ids(layout) == ["base", "causes"]
-    assert "what stands on it (causes)" in say("store", "delete", "base", answer="y\n")
+    assert "the runs that are based on it (causes)" in say("store", "delete", "base", answer="y\n")
     assert bundles.run_ids(layout) == []
 
 
