@@ -94,8 +94,7 @@ def deeds(job: Job) -> None:
         if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
             st.toast(work.client().retry(job.id).message)
             st.rerun()
-    copy = {"kind": job.kind, **form.parameters(job.request)}
-    url.turn("Clone with changes", "clone", ":material/content_copy:", **copy)
+    url.turn("Clone with changes", "clone", ":material/content_copy:", **form.texts(job.kind, job.request))
     url.turn("Close", "close", ":material/close:")
 
 

@@ -1,78 +1,61 @@
-"""A form made from a request's own fields: their widgets, limits and descriptions; held in the address."""
+"""A form made from the parameters of a kind: their widgets, limits and helps; values are in the address."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import streamlit as st
-from annotated_types import Ge, Le
-from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import url
-from jobs.kinds.requests import Request
-
-# Rarely changed; folded away.
-MORE: tuple[str, ...] = (
-    "seed",
-    "threshold",
-    "control",
-    "owner",
-    "project",
-    "device",
-    "parent",
-    "top",
-    "second_segmenter",
-)
-MORE += ("seeds", "steps", "penalty", "penalty_weight", "insert", "ablate", "training", "choosing")
-MORE += ("single_images", "random_sets", "random_images")
-EMPTY = {"segmenter": "the generator's own", "second_segmenter": "none"}
+from jobs.kinds.base import Kind
+from jobs.kinds.parameters import Parameter
+from jobs.kinds.requests import KINDS
 
 
-def values(kind: type[Request], options: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, Any]:
-    """Draw the fields of `kind`, the rarely changed ones in `more`; what they hold, without the empty ones.
-    `options`: choices by field."""
-    fields = kind.model_fields
+def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, Any]:
+    """Draw the parameters of `kind`, the advanced ones in `more`; what they hold, without the empty ones.
+
+    `names` are the generators, segmenters, layers and concepts that can be chosen, by what an option names.
+    """
+    parameters = kind.parameters().values()
     with st.grid(min_column_width=220):
-        filled = {name: _field(name, fields[name], options) for name in fields if name not in MORE}
+        filled = {each.name: _field(each, names) for each in parameters if not each.option.advanced}
     with more, st.grid(min_column_width=220):
-        filled |= {name: _field(name, fields[name], options) for name in fields if name in MORE}
-    return {name: value for name, value in filled.items() if value not in (None, "", [])}
+        filled |= {each.name: _field(each, names) for each in parameters if each.option.advanced}
+    meaningful = {each.name for each in parameters if each.none}  # empty means None, which is not the default
+    return {
+        name: value for name, value in filled.items() if value not in (None, "", []) or name in meaningful
+    }
 
 
-def _field(name: str, field: FieldInfo, options: Mapping[str, Sequence[str]]) -> Any:
-    label, help_text = name.replace("_", " ").capitalize(), field.description
-    if name in options and _repeats(field):
-        return url.several(st.multiselect, label, name, options[name], help=help_text, placeholder="All")
-    if name in options:
-        said = EMPTY.get(name, "")
-        if not options[name]:
-            return url.text(st.text_input, label, name, help=help_text)
-        return url.choice(
-            st.selectbox, label, name, options[name], help=help_text, format_func=lambda text: text or said
+def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> Any:
+    option, name = parameter.option, parameter.name
+    choices = names.get(option.names, ()) if option.names else parameter.choices
+    said = option.empty.capitalize() if parameter.optional else ""
+    if choices and parameter.repeats:
+        return url.several(
+            st.multiselect, option.label, name, [*map(str, choices)], help=option.help, placeholder=said
         )
-    if field.annotation is int:
-        low, high = _limits(field)
-        return url.whole(st.number_input, label, name, low, high, int(field.default), help=help_text)
-    if get_origin(field.annotation) is Literal:
-        return url.choice(st.selectbox, label, name, get_args(field.annotation), help=help_text)
-    return url.text(st.text_input, label, name, default=_start(field), help=help_text)
+    if choices:
+        choices = ["", *choices] if parameter.optional else choices
+        return url.choice(
+            st.selectbox,
+            option.label,
+            name,
+            choices,
+            parameter.value(parameter.text(parameter.default)) if parameter.default else choices[0],
+            help=option.help,
+            format_func=lambda choice: str(choice) or option.empty,
+        )
+    if parameter.type is int and not parameter.optional and not parameter.required:
+        low, high = parameter.low, parameter.high
+        return url.whole(st.number_input, option.label, name, low, high, parameter.default, help=option.help)
+    default = "" if parameter.default is None else parameter.text(parameter.default)
+    return url.text(st.text_input, option.label, name, default=default, help=parameter.help, placeholder=said)
 
 
-def _start(field: FieldInfo) -> str:
-    return "" if field.is_required() or field.default is None else str(field.default)
-
-
-def _repeats(field: FieldInfo) -> bool:
-    return any(get_origin(part) is tuple for part in (field.annotation, *get_args(field.annotation)))
-
-
-def _limits(field: FieldInfo) -> tuple[int, int]:
-    low = next((int(m.ge) for m in field.metadata if isinstance(m, Ge)), 0)  # type: ignore[call-overload]
-    high = next((int(m.le) for m in field.metadata if isinstance(m, Le)), 2**53 - 1)  # type: ignore[call-overload]
-    return low, min(high, 2**53 - 1)  # the largest whole number that a browser holds
-
-
-def parameters(request: Mapping[str, Any]) -> dict[str, str]:
+def texts(kind: str, request: Mapping[str, Any]) -> dict[str, str]:
     """An earlier request as parameters of the address, so that the form shows it."""
-    joined = {k: ",".join(v) if isinstance(v, list | tuple) else v for k, v in request.items()}
-    return {name: str(value) for name, value in joined.items() if value is not None}
+    known = KINDS[kind].parameters() if kind in KINDS else {}
+    given = {name: known[name].text(value) for name, value in request.items() if name in known}
+    return {"kind": kind} | {name: text for name, text in given.items() if text}

@@ -6,9 +6,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import form, job_time, jobs, times, url, words
-from jobs.kinds.requests import KINDS, DissectionRequest, Request, parse
+from jobs.kinds.base import Kind, Request
+from jobs.kinds.requests import KINDS, parse
 
-MOST = 1_000_000  # images that a request may ask for
 WIDTHS = (0.02, 0.05, 0.1, 0.2)
 WIDTH_HELP = (
     "The evaluation images at which the median 95 % interval of the named units is as wide as this, as the "
@@ -16,57 +16,53 @@ WIDTH_HELP = (
 )
 
 
-def choices(models: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What the form offers where a field names a model, a layer or a concept, with those that the address
+def names(models: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The generators, segmenters, layers and concepts that the form offers, with those that the address
     names."""
     offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
-    for role, names in offered.items():
-        names += [url.get(role)] if url.get(role) and url.get(role) not in names else []
+    for role, known in offered.items():
+        known += [url.get(role)] if url.get(role) and url.get(role) not in known else []
     chosen = url.get("generator", next(iter(offered["generator"]), ""))
     generator = next((m for m in models if m["name"] == chosen), {})
-    layers = [layer["name"] for layer in generator.get("layers", ())]
     sees = url.get("segmenter") or generator.get("default_segmenter")
     concepts = [c["name"] for m in models if m["name"] == sees for c in m["concepts"]]
     concepts += [url.get("concept")] if url.get("concept") and url.get("concept") not in concepts else []
-    segmenters = ["", *offered["segmenter"]]
-    return {
-        "generator": offered["generator"],
-        "segmenter": segmenters,
-        "second_segmenter": segmenters,
-        "layers": layers,
-        "layer": layers,
+    return offered | {
+        "layer": [layer["name"] for layer in generator.get("layers", ())],
         "concept": concepts,
     }
 
 
-def kind() -> type[Request]:
-    """Which kind of job."""
-    offered = {name: one.TITLE for name, one in KINDS.items() if one.TITLE}
+def choose_kind() -> Kind:
+    """Draw the choice of a kind, and what the kind does."""
     name = url.choice(
-        st.segmented_control, "What", "kind", list(offered), required=True, format_func=offered.__getitem__
+        st.segmented_control,
+        "What",
+        "kind",
+        list(KINDS),
+        required=True,
+        format_func=lambda name: KINDS[name].title,
     )
-    chosen = KINDS[name]
-    if chosen is not DissectionRequest:
-        st.caption((chosen.__doc__ or "").split("\n")[0])
-    return chosen
+    st.caption(KINDS[name].about)
+    return KINDS[name]
 
 
 def ask() -> None:
     """The form, the button, the cost."""
-    offered = choices(jobs.client().models())
+    offered = names(jobs.client().models())
     if not offered["generator"]:
         st.info("No generator is known; add one with `ganatomy models add`.", icon=":material/lightbulb:")
         return
-    chosen_kind = kind()
+    kind = choose_kind()
     fields, more = st.container(), opened()
     with fields:
-        filled = form.values(chosen_kind, offered, more)
+        filled = form.values(kind, offered, more)
     others = [name for name in offered["generator"] if name != filled.get("generator")]
     with more:
-        chosen = job_time.ask(others if chosen_kind is DissectionRequest else [])
-    request = parse(chosen_kind.KIND, filled)
+        chosen = job_time.ask(others if kind.series else [])
+    request = parse(kind.command, filled)
     act(request, chosen)
-    if isinstance(request, DissectionRequest):
+    if kind.intervals:
         images(request)
 
 
@@ -89,8 +85,7 @@ def act(request: Request, chosen: job_time.Timing) -> None:
 def cost(request: Request) -> None:
     """What the job is likely to take, before it starts."""
     estimate = jobs.client().estimate(request)
-    counted = isinstance(request, DissectionRequest)
-    parts = [words.count(estimate.images, "image")] if counted else []
+    parts = [words.count(estimate.images, "image")] if request.kind.intervals else []
     if estimate.seconds is not None:
         parts.append(f"about {words.seconds(estimate.seconds)}")
     if estimate.disk_bytes is not None:
@@ -98,7 +93,7 @@ def cost(request: Request) -> None:
     st.caption(f"{', '.join(parts)} ({estimate.basis})" if parts else estimate.basis)
 
 
-def images(request: DissectionRequest) -> None:
+def images(request: Request) -> None:
     """How many images bring the intervals under a width, and a button that asks for as many."""
     with st.container(horizontal=True, vertical_alignment="center", key="how-many"):
         width = url.choice(
@@ -114,22 +109,22 @@ def images(request: DissectionRequest) -> None:
             f"about {words.count(needed.images, 'image')} for intervals under {width:g}, from run "
             f"{needed.run_id} ({words.count(needed.run_images, 'image')})"
         )
-        fill = min(max(needed.images, 1), MOST)
-        if fill != request.images:
+        fill = min(max(needed.images, 1), request.parameters()["images"].high)
+        if fill != request.given()["images"]:
             st.button(f"Ask for {fill:,}", icon=":material/edit:", on_click=lambda: url.put(images=fill))
 
 
 def queue(request: Request, chosen: job_time.Timing) -> None:
     """Submit, say what came of it, and show the job; those that follow wait behind it."""
-    follow = {"layers": None} | ({} if url.get("segmenter") else {"segmenter": None})
-    later = [request.model_copy(update={**follow, "generator": name}) for name in chosen.then]
+    own = {"layers": None} | ({} if url.get("segmenter") else {"segmenter": None})
+    later = [request.replace(**own, generator=name) for name in chosen.then]
     first, *others = jobs.client().pipeline([request, *later], chosen.when)
     for submission in (first, *others):
         st.toast(submission.message, icon=":material/info:" if submission.already else ":material/check:")
     url.put(job=first.job_id)
     if first.job_id is None and first.run_id:
         st.success(first.message, icon=":material/check:")
-        jobs.results(request.KIND, first.run_id)
+        jobs.results(request.kind.command, first.run_id)
 
 
 def schedule(request: Request, chosen: job_time.Timing) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.widgets import page, times, words
+from jobs.kinds.requests import KINDS
 from jobs.queue.client import Client
 from jobs.queue.records import Job
 
@@ -54,16 +55,12 @@ def size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-# The pages that show a run, by the kind of the job that made it.
-SHOWN_BY = {"dissect": ("units", "layers", "ablate"), "ace": ("causes",)}
-SHOWN_BY |= {"context": ("context",), "artifacts": ("artifacts",)}
-
-
 def results(kind: str, run_id: str) -> None:
     """The ways into a run's results."""
     with st.container(horizontal=True):
-        for name in SHOWN_BY.get(kind, ()):
-            st.page_link(f"views/{name}.py", label=name.title(), query_params={"run": run_id})
+        for one in KINDS[kind].pages:
+            if not one.hidden:
+                st.page_link(f"views/{one.view}.py", label=one.title, query_params={"run": run_id})
 
 
 def pace(job: Job) -> str:

@@ -79,8 +79,7 @@ def deeds(view: Schedule) -> None:
             st.toast(f"{words.plain(view.name)} is removed; the jobs that it queued stay.")
             st.rerun()
         again = {
-            "kind": view.kind,
-            **form.parameters(view.request),
+            **form.texts(view.kind, view.request),
             "when": "every",
             "cron": view.cron,
             "name": view.name,

@@ -1,15 +1,11 @@
-"""The program `ganatomy`. Commands live in `jobs.commands`; this file only names them."""
+"""The program `ganatomy`. Its commands are in `jobs.cli`; those that queue a job are made from `jobs.kinds`."""
 
 from __future__ import annotations
 
 try:
-    from jobs.cli import jobs, models, services, sql, store
-    from jobs.cli.ace import ace
-    from jobs.cli.artifacts import artifacts
+    from jobs.cli import jobs, kinds, models, services, sql, store
     from jobs.cli.common import App
-    from jobs.cli.context import context
-    from jobs.cli.dissect import dissect
-    from jobs.cli.full import full
+    from jobs.kinds.requests import KINDS
 except KeyboardInterrupt:  # while the program starts: as at any other moment, no traceback
     raise SystemExit(130) from None
 
@@ -22,11 +18,8 @@ app = App(
 )
 app.command()(services.demo)
 app.add_typer(models.app, name="models")
-app.command()(dissect)
-app.command()(ace)
-app.command()(context)
-app.command()(artifacts)
-app.command()(full)
+for kind in KINDS.values():
+    app.command(kind.command)(kinds.command(kind))
 app.command()(sql.render)
 app.add_typer(jobs.app, name="jobs")
 app.command()(services.worker)

@@ -27,6 +27,7 @@ Store = Annotated[
     typer.Option("--store", envvar="GANATOMY_STORE", help="The store's folder.", show_default="./store"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Owner = Annotated[str, typer.Option(envvar="GANATOMY_OWNER", help="Who asks.")]
 console = Console()
 
 
@@ -72,16 +73,16 @@ def client(store: Path | None) -> Client:
     return Client.at(store)
 
 
-def changes(texts: list[str] | None) -> dict[str, object]:
-    """What `--set name=value`, given once or more, says about a request's fields."""
-    return dict(_change(text) for text in texts or [])
+def changes(texts: list[str] | None) -> dict[str, str]:
+    """What `--set name=value`, given once or more, says about a request's fields.
 
-
-def _change(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise GanatomyError(f"{text!r} is no change; write --set name=value.")
-    return name, value.split(",") if name == "layers" else value
+    >>> changes(["images=400", "layers=layer1,layer2"])
+    {'images': '400', 'layers': 'layer1,layer2'}
+    """
+    for text in texts or []:
+        if "=" not in text:
+            raise GanatomyError(f"{text!r} is not a change; write --set name=value.")
+    return dict((text.split("=", 1)[0], text.split("=", 1)[1]) for text in texts or [])
 
 
 def show_json(values: Any) -> None:

@@ -14,17 +14,22 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from analysis.dissection.settings import DissectionSettings
 from analysis.shared.errors import GanatomyError
-from jobs.cli.dissect import speed
 from jobs.cli.models import registry_of, with_segmenter
-from jobs.kinds.requests import DissectionRequest
+from jobs.cli.submission import speed
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import Submission
 from jobs.services import supervisor
 from jobs.system import logs
 
-FIRST = DissectionRequest(generator="churches", images=1000, calibration=500, project="demo")
-SECOND = DissectionRequest(generator="faces", images=400, calibration=200, project="demo")
+FIRST = DissectionRequest(
+    generator="churches", settings=DissectionSettings(images=1000, calibration=500), project="demo"
+)
+SECOND = DissectionRequest(
+    generator="faces", settings=DissectionSettings(images=400, calibration=200), project="demo"
+)
 COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -53,7 +58,7 @@ class Demo:
         """
         sizes = {"images": self.images, "calibration": self.calibration}
         asked = {name: size for name, size in sizes.items() if size is not None}
-        requests = [request.model_copy(update=asked) for request in (FIRST, SECOND)]
+        requests = [request.replace(**asked) for request in (FIRST, SECOND)]
         services = supervisor.standard(self.client.layout, port, address, warm=FIRST.generator)
         services.claim()
         logs.structured(self.client.layout.logs / "supervisor.log")

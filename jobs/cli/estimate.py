@@ -6,18 +6,15 @@ from dataclasses import asdict
 
 from db.times import duration
 from jobs.cli.common import console, show_json
-from jobs.kinds import catalogue
-from jobs.kinds.requests import DissectionRequest, Request
+from jobs.kinds.base import Request
 from jobs.queue.client import Client
 from jobs.queue.records import ImagesNeeded
-
-STANDING = ("ace", "context", "artifacts")  # what they are of is looked up before their cost is told
 
 
 def show(jobs: Client, request: Request, width: float, json: bool) -> None:
     """Images, time, disk, and the images at which the intervals are under `width`. Queues nothing."""
-    request, _run = catalogue.resolve(jobs.layout, request) if request.KIND in STANDING else (request, "")
-    needed = jobs.images_for(request, width)  # first: it refuses what is not known
+    request = request.shows().with_defaults(jobs.layout)  # refuses what is not known
+    needed = jobs.images_for(request, width)
     cost = jobs.estimate(request)
     if json:
         show_json({**asdict(cost), "intervals": asdict(needed) if needed else None})
@@ -29,7 +26,7 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
         f"time       {time} ({cost.basis})",
         f"disk       {disk}",
     ]
-    if isinstance(request, DissectionRequest):
+    if request.kind.intervals:
         lines.append(f"intervals  {intervals(needed, width)}")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -37,7 +34,7 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
 
 def counted(request: Request, images: int) -> str:
     """How much work it is, in words."""
-    if isinstance(request, DissectionRequest):
+    if request.kind.intervals:
         return f"images     {images:,}, calibration included"
     return f"work       about {images:,} passes of an image or of the edited part of one"
 

@@ -12,7 +12,7 @@ from analysis.shared.errors import GanatomyError
 from db.times import duration
 from jobs.cli import schedule, watch
 from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
-from jobs.cli.dissect import Wait, answer, ask, follow
+from jobs.cli.submission import Wait, answer, follow, submit
 from jobs.kinds.requests import When, parse
 
 app = typer.Typer(help="Jobs: list, watch, cancel, retry, schedule.", no_args_is_help=True)
@@ -77,7 +77,7 @@ def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = Fals
     submission = jobs.retry(job)
     if not json:
         console.print(submission.message, highlight=False)
-    ended = follow(jobs, submission, quiet=json) if wait and submission.job_id else None
+    ended = follow(jobs, submission.job_id, quiet=json) if wait and submission.job_id else None
     if json:
         show_json(answer(submission, ended))
     if ended is not None and ended.state != "done":
@@ -96,7 +96,7 @@ def clone(
     jobs = client(store)
     old = jobs.job(job)
     request = parse(old.kind, {**old.request, **changes(change)})
-    ask(jobs, request, When(priority=old.priority), wait, json)
+    submit(jobs, request, When(priority=old.priority), wait, json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
-from jobs.kinds.requests import When, parse
+from jobs.kinds.requests import KINDS, When, parse
 
 app = typer.Typer(help="Jobs that the clock queues.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The schedule's name.")]
@@ -30,7 +30,7 @@ def add(
     name: Name,
     generator: Annotated[str, typer.Argument(help="A generator's name.")],
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday: '0 2 * * *' is 02:00 UTC.")],
-    kind: Annotated[str, typer.Option(help="dissect, full, ace, context or artifacts.")] = "dissect",
+    kind: Annotated[str, typer.Option(metavar="|".join(KINDS), help="What is queued.")] = "dissect",
     change: Annotated[
         list[str] | None,
         typer.Option("--set", help="What the job asks for, such as --set images=400 --set layer=layer3."),

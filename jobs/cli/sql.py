@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analysis.shared.errors import GanatomyError
-from jobs.cli.common import Json, Store, client, console, show_json, show_table
-from jobs.cli.dissect import Owner
+from jobs.cli.common import Json, Owner, Store, client, console, show_json, show_table
 
 if TYPE_CHECKING:
     import pandas as pd

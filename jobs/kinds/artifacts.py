@@ -4,58 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import StringConstraints
 
+from analysis.artifacts.settings import ArtifactsSettings
 from analysis.models import generators
 from analysis.shared.errors import GanatomyError
-from analysis.shared.latent_ranges import RANKING, room
+from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds import catalogue
-from jobs.kinds.base import command
-from jobs.kinds.context import must_be_units
+from jobs.kinds.base import Kind, Page
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.unit_lists import Units
 
-REFERENCE = r"^(drawn|folder|generator):[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Reference = Annotated[
+    str, StringConstraints(pattern=r"^(drawn|folder|generator):[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+]
 
 
 class ArtifactsRequest(LayerRequest):
-    """Rank a layer's units by the damage they do to pictures, and ablate the worst on other images."""
+    """Rank a layer's units by the damage they do, and measure pictures without the worst of them."""
 
-    KIND: ClassVar[str] = "artifacts"
-    RUN: ClassVar[str] = "artifacts"
-    MODULE: ClassVar[str] = "jobs.tasks.artifacts"
-    TITLE: ClassVar[str] = "Artifact units"
+    reference: Annotated[
+        Reference,
+        Option(
+            "Reference",
+            "The pictures compared with: drawn:churches, folder:NAME (a folder of pictures in the store's "
+            "references/), or generator:NAME.",
+        ),
+    ] = "drawn:churches"
+    marked: Annotated[
+        Units | None,
+        Option("Marked", "Units marked by hand, such as 4,17: a third ranking.", empty="no such ranking"),
+    ] = None
+    settings: ArtifactsSettings = ArtifactsSettings()
 
-    reference: str = Field(
-        default="drawn:churches",
-        pattern=REFERENCE,
-        description="the pictures compared with: drawn:churches, folder:NAME (a folder of pictures in the "
-        "store's references/), or generator:NAME",
-    )
-    images: int = Field(
-        default=1000,
-        ge=20,
-        le=room(RANKING),
-        description="images that rank the units, and as many others that score, each with as many pictures "
-        "of the reference; five times the features of the segmenter, at least",
-    )
-    sets: int = Field(default=50, ge=2, le=500, description="sets of random units to compare with")
-    activation: Literal["rms", "peak"] = Field(
-        default="rms",
-        description="in which images a unit does most: rms of its map, or its peak as in the paper",
-    )
-    marked: Units | None = Field(
-        default=None, description="units marked by hand, such as 4,17: a third ranking; empty: none"
-    )
-
-    def meant(self, layout: Layout) -> Self:
-        filled = super().meant(layout)
-        generator, _segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
-        width = next(one.units for one in generator.layers if one.name == filled.layer)
-        must_be_units(filled.marked, filled.layer, width)
+    def with_defaults(self, layout: Layout) -> Self:
+        filled = super().with_defaults(layout)
+        filled.check_units(layout, filled.marked)
         return filled
 
     def models(self, layout: Layout) -> list[catalogue.ModelInfo]:
@@ -73,13 +60,10 @@ class ArtifactsRequest(LayerRequest):
     def size(self) -> int:
         """As its progress is counted: images, each unit's, and the lists' and random sets' (of a usual
         layer)."""
-        return self.images * (2 + 64 + 12 + 3 * self.sets)
+        return self.settings.images * (2 + 64 + 12 + 3 * self.settings.sets)
 
     def title(self) -> str:
-        return f"Artifact units of {self.generator}, {self.layer} ({self.images} images)"
-
-    def command(self) -> str:
-        return command(self, "generator")
+        return f"Artifact units of {self.generator}, {self.layer} ({self.settings.images} images)"
 
 
 def pictures_key(layout: Layout, reference: str) -> str:
@@ -97,3 +81,14 @@ def pictures_key(layout: Layout, reference: str) -> str:
     found = ((str(f.relative_to(folder)), f.stat()) for f in folder.rglob("*") if f.is_file())
     files = sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+KIND = Kind(
+    name="artifacts",
+    command="artifacts",
+    request=ArtifactsRequest,
+    task="jobs.tasks.artifacts",
+    title="Artifact units",
+    place=50,
+    pages=(Page("artifacts", "Artifacts", "bug_report", 60),),
+)

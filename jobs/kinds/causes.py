@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field
-
+from analysis.causes.settings import CausesSettings
 from analysis.shared.errors import GanatomyError
+from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds import catalogue
-from jobs.kinds.base import Name, command
-from jobs.kinds.context import must_be_units
+from jobs.kinds.base import Kind, Name, Page
 from jobs.kinds.parent import ConceptRequest
 from jobs.kinds.unit_lists import Units
 
@@ -18,70 +17,29 @@ from jobs.kinds.unit_lists import Units
 class CausesRequest(ConceptRequest):
     """Learn which units of a layer together cause a concept, and measure what editing them does."""
 
-    KIND: ClassVar[str] = "ace"
-    RUN: ClassVar[str] = "causes"
-    MODULE: ClassVar[str] = "jobs.tasks.causes"
-    TITLE: ClassVar[str] = "Causes of a concept"
+    marked: Annotated[
+        Units | None,
+        Option(
+            "Marked",
+            "Units marked by hand, in order, such as 4,17: a further ranking.",
+            empty="no such ranking",
+        ),
+    ] = None
+    second_segmenter: Annotated[
+        Name | None,
+        Option(
+            "Second segmenter",
+            "Another segmenter, which scores the same edits again.",
+            advanced=True,
+            empty="none",
+            names="segmenter",
+        ),
+    ] = None
+    settings: CausesSettings = CausesSettings()
 
-    images: int = Field(
-        default=64,
-        ge=2,
-        le=6000,
-        description="test images, which give the effects; latents of their own",
-    )
-    marked: Units | None = Field(
-        default=None,
-        description="units marked by hand, such as 4,17, in order: a further ranking; empty: none",
-    )
-    seeds: int = Field(default=3, ge=2, le=10, description="times that alpha is learned, from other latents")
-    steps: int = Field(default=200, ge=1, le=5000, description="most steps of a learning")
-    penalty: Literal["norm", "squared"] = Field(
-        default="norm", description="how alpha is kept small: its length, or (the authors' code) its square"
-    )
-    penalty_weight: float | None = Field(
-        default=None, ge=0, le=100, description="how strongly alpha is kept small; empty: chosen"
-    )
-    insert: Literal["mean", "double", "q99"] = Field(
-        default="mean",
-        description="what an insertion sets a unit to: its mean where the concept is (k), 2k, or its 99 % "
-        "quantile",
-    )
-    ablate: Literal["zero", "mean"] = Field(
-        default="zero", description="what an ablation sets a unit to: 0, or its mean"
-    )
-    training: int = Field(
-        default=128, ge=4, le=6000, description="training images of each learning; latents of their own"
-    )
-    choosing: int = Field(
-        default=32, ge=1, le=6000, description="training images on which single units are ranked"
-    )
-    single_images: int | None = Field(
-        default=32,
-        ge=2,
-        le=6000,
-        description="test images on which every single unit is measured; empty: all test images",
-    )
-    random_sets: int = Field(
-        default=50, ge=0, le=500, description="sets of random units of equal energy to compare with"
-    )
-    random_images: int = Field(
-        default=8, ge=1, le=6000, description="test images on which each random set is measured"
-    )
-    top: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="units of the causal set; empty: 4 % of the layer's width, but 8 at least",
-    )
-    second_segmenter: Name | None = Field(
-        default=None, description="another segmenter that scores the same edits; empty: none"
-    )
-
-    def meant(self, layout: Layout) -> Self:
-        filled = super().meant(layout)
-        generator, _segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
-        width = next(one.units for one in generator.layers if one.name == filled.layer)
-        must_be_units(filled.marked, filled.layer, width)
+    def with_defaults(self, layout: Layout) -> Self:
+        filled = super().with_defaults(layout)
+        filled.check_units(layout, filled.marked)
         if filled.second_segmenter is not None:
             must_know(catalogue.pair(layout, filled.generator, filled.second_segmenter)[1], filled.concept)
         return filled
@@ -92,24 +50,20 @@ class CausesRequest(ConceptRequest):
             found.append(catalogue.pair(layout, self.generator, self.second_segmenter)[1])
         return found
 
-    def amounts(self) -> dict[str, int | None]:
-        """The fields that are amounts of `analysis.ace`."""
-        names = ("training", "choosing", "single_images", "random_images")
-        return {name: getattr(self, name) for name in names}
-
     def size(self) -> int:
         """As its progress is counted: images made, steps learned, and the sets scored on the curves."""
-        units, sizes = 64, 9  # of a usual layer; what is not counted here is added as it comes
-        learning = self.seeds * (self.training + 32 + self.steps)
-        alone = 2 * units * (self.choosing + (self.single_images or self.images))
-        curves = 6 * sizes * self.images + 2 * sizes * self.random_sets * self.random_images
-        return self.images + learning + alone + curves
+        chosen, units, sizes = (
+            self.settings,
+            64,
+            9,
+        )  # of a usual layer; what is not counted is added as it comes
+        learning = chosen.seeds * (chosen.training + 32 + chosen.steps)
+        alone = 2 * units * (chosen.choosing + (chosen.single_images or chosen.images))
+        curves = 6 * sizes * chosen.images + 2 * sizes * chosen.random_sets * chosen.random_images
+        return chosen.images + learning + alone + curves
 
     def title(self) -> str:
-        return f"Causes of {self.concept} in {self.generator}, {self.layer} ({self.images} images)"
-
-    def command(self) -> str:
-        return command(self, "generator")
+        return f"Causes of {self.concept} in {self.generator}, {self.layer} ({self.settings.images} images)"
 
 
 def must_know(segmenter: catalogue.ModelInfo, concept: str) -> None:
@@ -120,3 +74,14 @@ def must_know(segmenter: catalogue.ModelInfo, concept: str) -> None:
             f"The second segmenter {segmenter.name} knows no concept {concept!r}; its concepts are "
             f"{', '.join(known)}."
         )
+
+
+KIND = Kind(
+    name="causes",
+    command="ace",
+    request=CausesRequest,
+    task="jobs.tasks.causes",
+    title="Causes of a concept",
+    place=30,
+    pages=(Page("causes", "Causes", "account_tree", 40),),
+)

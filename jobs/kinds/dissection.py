@@ -2,60 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
-
+from analysis.dissection.settings import DissectionSettings
+from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds import catalogue
-from jobs.kinds.base import LayerName, command
+from jobs.kinds.base import Kind, LayerName, Page
 from jobs.kinds.models import ModelRequest
 
-Tail = Annotated[float, Field(gt=0, lt=1)]
 
+class LayersRequest(ModelRequest):
+    """A request that dissects some layers of a generator, or all."""
 
-class Counted(ModelRequest):
-    """Which images of which layers are counted, and how thresholds are chosen."""
+    layers: Annotated[
+        tuple[LayerName, ...] | None,
+        Option("Layers", "The layers to read, such as layer1,layer3.", empty="all", names="layer"),
+    ] = None
+    settings: DissectionSettings = DissectionSettings()
 
-    layers: tuple[LayerName, ...] | None = Field(default=None, description="layers to read; empty: all")
-    images: int = Field(
-        default=1000, ge=1, le=1_000_000, description="evaluation images, which give the numbers"
-    )
-    calibration: int = Field(
-        default=500, ge=1, le=1_000_000, description="calibration images, which choose thresholds and names"
-    )
-    threshold: Literal["iqr"] | Tail = Field(
-        default="iqr",
-        description="iqr: by information quality; a number: that fraction of each unit's values is on",
-    )
-
-    def meant(self, layout: Layout) -> Self:
-        filled = super().meant(layout)
+    def with_defaults(self, layout: Layout) -> Self:
+        filled = super().with_defaults(layout)
         generator, _segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
         return filled.model_copy(update={"layers": catalogue.layers_of(generator, self.layers)})
 
     def size(self) -> int:
-        return self.images + self.calibration
+        return self.settings.images + self.settings.calibration
 
 
-class DissectionRequest(Counted):
-    """Dissect a generator: which unit means what, with IoU over evaluation images."""
+class DissectionRequest(LayersRequest):
+    """Find out which unit of a generator means what."""
 
-    KIND: ClassVar[str] = "dissect"
-    RUN: ClassVar[str] = "dissection"
-    MODULE: ClassVar[str] = "jobs.tasks.dissection"
-    TITLE: ClassVar[str] = "Dissection"
-
-    control: Literal["none", "rotation", "random-weights"] = Field(
-        default="none",
-        description="a baseline beside the run: the same layers with their units' axes rotated at random, "
-        "or the same generator with random weights",
-    )
+    control: Annotated[
+        Literal["none", "rotation", "random-weights"],
+        Option(
+            "Control",
+            "A baseline beside the run: the same layers with their units' axes rotated at random, or the "
+            "same generator with random weights.",
+            advanced=True,
+        ),
+    ] = "none"
 
     def title(self) -> str:
         layers = ", ".join(self.layers) if self.layers else "all layers"
         control = "" if self.control == "none" else f", control: {self.control}"
-        return f"Dissect {self.generator} ({layers}, {self.images} images{control})"
+        return f"Dissect {self.generator} ({layers}, {self.settings.images} images{control})"
 
-    def command(self) -> str:
-        return command(self, "generator")
+
+KIND = Kind(
+    name="dissection",
+    command="dissect",
+    request=DissectionRequest,
+    task="jobs.tasks.dissection",
+    title="Dissection",
+    place=10,
+    pages=(
+        Page("units", "Units", "grid_view", 10),
+        Page("unit", "Unit", "crop_free", 11, hidden=True),
+        Page("layers", "Layers", "layers", 20),
+        Page("ablate", "Ablate", "content_cut", 70),
+    ),
+    intervals=True,
+    series=True,
+)

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from analysis.shared.options import Ge, Le, Option
+from db.layout import Layout
+from jobs.kinds import causes
+from jobs.kinds.base import Kind, Request
+from jobs.kinds.dissection import DissectionRequest, LayersRequest
 
-from jobs.kinds.base import Request, command
-from jobs.kinds.dissection import Counted, DissectionRequest
 
-
-class FullRequest(Counted):
-    """Dissect a generator, then find the causes of its best concepts.
+class FullRequest(LayersRequest):
+    """Dissect a generator, then learn the causes of the concepts with the clearest units.
 
     The dissection is a job of its own, before this one. When it has ended this one reads it, chooses the
     concepts, each at the layer that shows it best, and queues their jobs.
     """
 
-    KIND: ClassVar[str] = "full"
-    RUN: ClassVar[str] = "full"
-    MODULE: ClassVar[str] = "jobs.tasks.full"
-    TITLE: ClassVar[str] = "Dissection, then causes"
-
-    best: int = Field(
-        default=4, ge=1, le=50, description="concepts whose causes are learned: those with the clearest units"
-    )
+    best: Annotated[
+        int,
+        Ge(1),
+        Le(50),
+        Option("Best", "Concepts whose causes are learned: those with the clearest units."),
+    ] = 4
 
     def dissection(self) -> DissectionRequest:
         """The request that comes first."""
@@ -36,11 +36,21 @@ class FullRequest(Counted):
     def before(self) -> list[Request]:
         return [self.dissection()]
 
+    def queues(self, kind: str, request: Mapping[str, Any], layout: Layout) -> bool:
+        return kind == causes.KIND.command and request.get("parent") == self.dissection().resolve(layout)[1]
+
     def size(self) -> int:
         return self.best
 
     def title(self) -> str:
         return f"Queue the causes of the best {self.best} concepts of {self.generator}"
 
-    def command(self) -> str:
-        return command(self, "generator")
+
+KIND = Kind(
+    name="full",
+    command="full",
+    request=FullRequest,
+    task="jobs.tasks.full",
+    title="Dissection, then causes",
+    place=20,
+)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field
-
+from analysis.shared.options import Ge, Le, Option
 from db.layout import Layout
 from jobs.kinds import catalogue
 from jobs.kinds.base import Name, Request, run_id
@@ -14,17 +13,22 @@ from jobs.kinds.base import Name, Request, run_id
 class ModelRequest(Request):
     """A request about a generator and a segmenter."""
 
-    generator: Name = Field(description="a registered generator, as `ganatomy models list` names it")
-    segmenter: Name | None = Field(
-        default=None, description="a registered segmenter; empty: the generator's own"
-    )
-    seed: int = Field(
-        default=1, ge=0, le=2**53, description="every image follows from the seed and its number"
-    )
+    generator: Annotated[
+        Name,
+        Option("Generator", "A registered generator, as `ganatomy models list` names it.", names="generator"),
+    ]
+    segmenter: Annotated[
+        Name | None,
+        Option("Segmenter", "A registered segmenter.", empty="the generator's own", names="segmenter"),
+    ] = None
+    seed: Annotated[
+        int,
+        Ge(0),
+        Le(2**53),
+        Option("Seed", "Every image follows from the seed and its number.", advanced=True),
+    ] = 1
 
-    def meant(self, layout: Layout) -> Self:
-        """The request with its defaults filled in; weights need not be here. Raises `GanatomyError` when
-        something that it names is not known."""
+    def with_defaults(self, layout: Layout) -> Self:
         _generator, segmenter = catalogue.pair(layout, self.generator, self.segmenter)
         return self.model_copy(update={"segmenter": segmenter.name})
 
@@ -33,7 +37,7 @@ class ModelRequest(Request):
         return list(catalogue.pair(layout, self.generator, self.segmenter))
 
     def resolve(self, layout: Layout) -> tuple[Self, str]:
-        filled = self.meant(layout)
+        filled = self.with_defaults(layout)
         models = filled.models(layout)
         for info in models:
             catalogue.must_be_here(layout, info)
@@ -42,4 +46,4 @@ class ModelRequest(Request):
     def run_id(self, *hashes: str) -> str:
         """The run that this request asks for, given the weights' hashes: the same request has the same
         run."""
-        return run_id(self.generator, self.KIND, self.content(), *hashes)
+        return run_id(self.generator, self.kind.command, self.content(), *hashes)

@@ -1,44 +1,57 @@
-"""Requests that stand on a dissection: of one layer, and perhaps one concept."""
+"""Requests about one layer that need a dissection of the same models, their parent."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 import pandas as pd
-from pydantic import Field
 
 from analysis.shared.errors import GanatomyError
+from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds import catalogue
 from jobs.kinds.base import ConceptName, LayerName, RunName
 from jobs.kinds.models import ModelRequest
+from jobs.kinds.unit_lists import listed
 
 
 class LayerRequest(ModelRequest):
     """A request about one layer, that takes names and rankings from a dissection of the same models."""
 
-    layer: LayerName = Field(description="the layer whose units are edited")
-    parent: RunName | None = Field(
-        default=None,
-        description="the dissection that it stands on; empty: the newest finished one of the same generator, "
-        "segmenter and layer",
-    )
+    layer: Annotated[LayerName, Option("Layer", "The layer whose units are edited.", names="layer")]
+    parent: Annotated[
+        RunName | None,
+        Option(
+            "Parent",
+            "The dissection that names and ranks the units.",
+            advanced=True,
+            empty="the newest finished one of the same generator, segmenter and layer",
+        ),
+    ] = None
 
-    def meant(self, layout: Layout) -> Self:
-        filled = super().meant(layout)
+    def with_defaults(self, layout: Layout) -> Self:
+        filled = super().with_defaults(layout)
         generator, _segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
         (layer,) = catalogue.layers_of(generator, (self.layer,))
         filled = filled.model_copy(update={"layer": layer})
         return filled.model_copy(update={"parent": parent(layout, filled)})
 
+    def check_units(self, layout: Layout, text: str | None) -> None:
+        """Raises `GanatomyError` when a list names units that the layer does not have."""
+        generator, _segmenter = catalogue.pair(layout, self.generator, self.segmenter)
+        width = next(layer.units for layer in generator.layers if layer.name == self.layer)
+        wrong = [unit for unit in listed(text or "0") if unit >= width]
+        if wrong:
+            raise GanatomyError(f"{self.layer} has units 0 to {width - 1}; there is no unit {wrong[0]}.")
+
 
 class ConceptRequest(LayerRequest):
     """A request about the units of a layer and one concept."""
 
-    concept: ConceptName = Field(description="the concept that the units are to cause")
+    concept: Annotated[ConceptName, Option("Concept", "The concept that the units cause.", names="concept")]
 
-    def meant(self, layout: Layout) -> Self:
-        filled = super().meant(layout)
+    def with_defaults(self, layout: Layout) -> Self:
+        filled = super().with_defaults(layout)
         known = concepts(layout, str(filled.parent))
         if filled.concept not in known:
             raise GanatomyError(
@@ -49,8 +62,11 @@ class ConceptRequest(LayerRequest):
 
 
 def parent(layout: Layout, request: LayerRequest) -> str:
-    """The dissection that a request stands on: the one it names, else the newest that fits. Raises
-    `GanatomyError` when there is none, or the named one is of something else."""
+    """The dissection that a request needs: the one it names, else the newest that fits.
+
+    Raises:
+        GanatomyError: there is none, or the named one is of something else.
+    """
     fitting = dissections(layout, request)
     if request.parent is None and fitting:
         return fitting[0]

@@ -1,31 +1,26 @@
-"""What people may ask for: every kind of request by name, made from plain values, and when it runs.
+"""Every kind of job by its command, requests made from plain values, and when a job runs.
 
-The kinds themselves are in `jobs.asking`.
+A kind is a module of `jobs.kinds` with a `KIND`; nothing lists them.
 """
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.artifacts import ArtifactsRequest as ArtifactsRequest
-from jobs.kinds.base import METHOD as METHOD
-from jobs.kinds.base import Name as Name
-from jobs.kinds.base import Request as Request
-from jobs.kinds.base import run_id as run_id
-from jobs.kinds.causes import CausesRequest as CausesRequest
-from jobs.kinds.context import ContextRequest as ContextRequest
-from jobs.kinds.dissection import DissectionRequest as DissectionRequest
-from jobs.kinds.full import FullRequest as FullRequest
+from jobs import kinds
+from jobs.kinds.base import Kind, Request
 
 
 class When(BaseModel):
-    """When and how urgently a job runs. `at` is naive UTC or carries its offset; `every` is a cron
-    expression."""
+    """When and how urgently a job runs. `at` is naive UTC, or carries its offset from UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,31 +38,45 @@ class When(BaseModel):
         return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
-# In the order in which a form offers them.
-OFFERED = (DissectionRequest, FullRequest, CausesRequest, ContextRequest, ArtifactsRequest)
-KINDS: dict[str, type[Request]] = {kind.KIND: kind for kind in OFFERED}
+def discover() -> dict[str, Kind]:
+    """Every kind by its command, in the order in which they are listed. No kind imports this module."""
+    names = [module.name for module in pkgutil.iter_modules(kinds.__path__)]
+    modules = [import_module(f"{kinds.__name__}.{name}") for name in names]
+    found: list[Kind] = [module.KIND for module in modules if hasattr(module, "KIND")]
+    return {kind.command: kind for kind in sorted(found, key=lambda kind: kind.place)}
 
 
-def parse(kind: str, values: dict[str, Any]) -> Request:
-    """A validated request from plain values (a form, a JSON body), or `GanatomyError` in one sentence."""
+KINDS = discover()
+
+
+def parse(kind: str, values: Mapping[str, Any]) -> Request:
+    """A validated request from plain values (a form, a JSON body, typed texts).
+
+    Raises:
+        GanatomyError: in one sentence, what is wrong with which field.
+    """
     if kind not in KINDS:
         raise GanatomyError(f"There is no job kind {kind!r}; the kinds are {', '.join(sorted(KINDS))}.")
     try:
-        return KINDS[kind].model_validate(values)
+        return KINDS[kind].request.model_validate(values)
     except ValidationError as error:
         raise GanatomyError(sentence(error)) from None
 
 
 def sentence(error: ValidationError) -> str:
     """A pydantic error as one sentence that names the fields and what each may be."""
-    problems = (
-        f"{'.'.join(str(part) for part in problem['loc'][:1]) or 'request'}: {_plainly(problem)}"
-        for problem in error.errors()
-    )
+    problems = (f"{_field(problem)}: {_plainly(problem)}" for problem in error.errors())
     return f"The request is not valid: {'; '.join(dict.fromkeys(problems))}."
 
 
+def _field(problem: ErrorDetails) -> str:
+    return next((str(part) for part in problem["loc"] if part != "settings"), "request")
+
+
 def _plainly(problem: ErrorDetails) -> str:
+    given, said = problem["input"], problem["msg"]
     if problem["type"] == "string_pattern_mismatch":
-        return f"{problem['input']!r} cannot be a name"
-    return problem["msg"].lower()
+        return f"{given!r} cannot be a name"
+    if isinstance(given, str | int | float) and said.startswith("Input "):
+        return f"{given!r} {said.removeprefix('Input ')}"
+    return said.lower()

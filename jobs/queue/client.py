@@ -1,7 +1,7 @@
 """What the dashboard and the command line do with jobs. Free of torch.
 
 client = Client.at("store")
-submission = client.submit(DissectionRequest(generator="faces", images=400, calibration=200))
+submission = client.submit(parse("dissect", {"generator": "faces", "images": 400, "calibration": 200}))
 client.job(submission.job_id).state
 """
 
@@ -21,7 +21,8 @@ from analysis.shared.errors import GanatomyError
 from db.layout import Layout
 from db.times import utc_now
 from jobs.kinds import catalogue
-from jobs.kinds.requests import Request, When, parse
+from jobs.kinds.base import Request
+from jobs.kinds.requests import When, parse
 from jobs.queue import database, fairness, retries, rows, schedules, workers
 from jobs.queue.records import Estimate, ImagesNeeded, Job, Schedule, Submission, Worker
 from jobs.render import client as render_client
@@ -115,7 +116,7 @@ class Client:
         }
         if delay:
             options["delay_seconds"] = delay
-        handle: Any = self.queue.enqueue(options, request.KIND, request.model_dump(mode="json"), run)
+        handle: Any = self.queue.enqueue(options, request.kind.command, request.model_dump(mode="json"), run)
         return str(handle.get_workflow_id())
 
     def pipeline(self, requests: Sequence[Request], when: When | None = None) -> list[Submission]:
@@ -147,10 +148,10 @@ class Client:
         """Kind and run of a job's results so far; None while nothing is published."""
         try:
             shown = parse(job.kind, job.request).shows()
-            run = str(job.run_id) if job.kind == shown.KIND else shown.resolve(self.layout)[1]
+            run = str(job.run_id) if job.kind == shown.kind.command else shown.resolve(self.layout)[1]
         except GanatomyError:  # another version wrote the request, or its model is gone
             return None
-        return (shown.KIND, run) if (self.layout.bundles / run).is_dir() else None
+        return (shown.kind.command, run) if (self.layout.bundles / run).is_dir() else None
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job, queued or running. Its process ends within two seconds; finished shards stay."""

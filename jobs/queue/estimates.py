@@ -14,7 +14,7 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.queries import runs
 from db.store import files
-from jobs.kinds.requests import DissectionRequest, Request
+from jobs.kinds.base import Request
 from jobs.queue.records import Estimate, ImagesNeeded
 
 ATTEMPTS = 5  # runs that are searched for one with intervals
@@ -31,7 +31,7 @@ def estimate(layout: Layout, request: Request) -> Estimate:
     with suppress(StoreError):
         earlier = runs.runs(store.open(layout))
     if "images_per_s" in earlier:
-        earlier = earlier[(earlier.kind == request.RUN) & (earlier.images_per_s > 0)]
+        earlier = earlier[(earlier.kind == request.kind.name) & (earlier.images_per_s > 0)]
         same = earlier[earlier.generator == getattr(request, "generator", None)]
         earlier, basis = (earlier, "of this kind") if same.empty else (same, "of this generator")
     if earlier.empty:
@@ -56,22 +56,22 @@ def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded |
         raise GanatomyError(
             f"An interval's width lies between 0 and 1, for example 0.05; {width:g} does not."
         )
-    if type(request) is not DissectionRequest:
+    if not request.kind.intervals:
         return None
-    wanted = request.meant(layout)
+    wanted = request.with_defaults(layout).given()
     try:
         snapshot = store.open(layout)
     except StoreError:
         return None
     earlier = runs.runs(snapshot)
     alike = earlier[
-        (earlier.kind == wanted.RUN)
-        & (earlier.generator == wanted.generator)
-        & (earlier.segmenter == wanted.segmenter)
+        (earlier.kind == request.kind.name)
+        & (earlier.generator == wanted["generator"])
+        & (earlier.segmenter == wanted["segmenter"])
         & (earlier.images > 0)
     ].head(ATTEMPTS)
     for run_id, images in zip(alike.run_id.astype(str), alike.images.astype(int), strict=True):
-        rows = runs.intervals(snapshot, run_id, wanted.layers or ()).astype(float)
+        rows = runs.intervals(snapshot, run_id, wanted["layers"]).astype(float)
         iou, low, high = (rows[name].to_numpy() for name in ("iou", "iou_low", "iou_high"))
         needed = images_for_width(iou, low, high, images, width)
         if np.isfinite(needed):

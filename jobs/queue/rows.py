@@ -10,7 +10,8 @@ from dbos import WorkflowStatus
 
 from db.layout import Layout
 from db.times import utc_now
-from jobs.kinds.requests import KINDS, Request
+from jobs.kinds.base import Request
+from jobs.kinds.requests import KINDS
 from jobs.queue import workers
 from jobs.queue.fairness import urgency
 from jobs.queue.records import Job, State
@@ -51,7 +52,7 @@ def arguments(row: WorkflowStatus) -> Arguments:
 def known_request(kind: str, values: dict[str, Any]) -> Request | None:
     """The request, or None when a version with other fields wrote it."""
     try:
-        return KINDS[kind].model_validate(values)
+        return KINDS[kind].request.model_validate(values)
     except (KeyError, ValueError):
         return None
 

@@ -9,7 +9,8 @@ from croniter import CroniterBadDateError, croniter
 from dbos import DBOSClient, WorkflowSchedule
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import Request, When
+from jobs.kinds.base import Request
+from jobs.kinds.requests import When
 from jobs.queue import database, rows
 from jobs.queue.records import Firing, Schedule
 
@@ -23,7 +24,7 @@ def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When
     next_time(cron)
     context = {
         "name": name,
-        "kind": request.KIND,
+        "kind": request.kind.command,
         "request": request.model_dump(mode="json"),
         "priority": when.priority,
     }

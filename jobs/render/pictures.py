@@ -30,7 +30,7 @@ from analysis.models.generator import Generator
 from analysis.shared.latents import latents as sample
 from db.layout import Layout
 from jobs.kinds import catalogue
-from jobs.kinds.requests import run_id
+from jobs.kinds.base import run_id
 from jobs.render.client import PARTS
 
 ANSWERS = 4096  # in memory; every answer is also in the store

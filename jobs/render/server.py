@@ -28,7 +28,8 @@ from starlette.routing import Route
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
-from jobs.kinds.requests import Name, sentence
+from jobs.kinds.base import Name
+from jobs.kinds.requests import sentence
 from jobs.render import client
 from jobs.system import live, locks, logs
 from jobs.system.settings import Settings, cores

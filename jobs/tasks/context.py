@@ -1,74 +1,60 @@
-"""The heavy process of insertions: `python -P -m jobs.tasks.context`, started by a worker.
-
-`analysis.insertion_context` keeps each batch of images in the run's folder, so that a process killed at any
-point is followed by one that goes on from there.
-"""
+"""The task of an insertion: `python -P -m jobs.tasks.context`, started by a worker."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
-from analysis.context.context import insertion_context
+from analysis.context.context import Context, insertion_context
+from analysis.context.settings import STRENGTHS
 from db import store
 from db.queries import context
-from jobs.kinds import catalogue
-from jobs.kinds.context import STRENGTHS
-from jobs.kinds.requests import ContextRequest
+from jobs.kinds.context import ContextRequest
 from jobs.kinds.unit_lists import listed
-from jobs.tasks import process
-from jobs.tasks.progress import Progress
-from jobs.tasks.task import Bench, Stages
+from jobs.tasks.task import LayerTask, main
 
 OWN_K = "mean"  # the causes runs whose constants are k; of others only the units are taken
 
 
 @dataclass
-class Work(Bench[ContextRequest]):
-    """One insertion under way."""
+class ContextTask(LayerTask[ContextRequest]):
+    """Forces a concept's units on at every cell."""
 
     def run(self) -> None:
-        """Everything, to the final publication."""
         self.watch.keep()
-        request = self.request
-        units, values = self.chosen()
-        told = {"units": units or "of best IoU", "causes": request.causes}
-        structlog.get_logger().info("loading", generator=request.generator, parent=request.parent, **told)
-        strengths = request.strengths or STRENGTHS
+        request, settings = self.request, self.request.settings
+        units, values = self.units()
+        structlog.get_logger().info(
+            "loading",
+            generator=request.generator,
+            parent=request.parent,
+            units=units or "of best IoU",
+            causes=request.causes,
+        )
+        strengths = settings.strengths or STRENGTHS
         found = insertion_context(
             self.generator,
-            self.eyes,
+            self.segmenter,
             layer=request.layer,
             concept=request.concept,
             units=units,
             values=values,
             strengths=strengths,
-            controls=strengths if request.controls == "all" else None,
-            images=request.images,
-            traced=request.traced,
-            measuring=request.measuring,
-            every=request.every,
-            patch=request.patch,
+            controls=strengths if settings.controls == "all" else None,
+            images=settings.images,
+            traced=settings.traced,
+            measuring=settings.measuring,
+            every=settings.every,
+            patch=settings.patch,
             seed=request.seed,
-            progress=Stages(self.progress, self.folder / "stages.json", self.watch),
-            keep=self.folder / "kept",
+            progress=self.stages,
+            keep=self.kept,
         )
-        self.progress.total = self.progress.done  # what it came to; before, it was a guess
-        start, stop = found.latents
-        row = self.row("final") | {"parent_run_id": request.parent, "layers": request.layer}
-        row |= {"images": request.images, "evaluation_start": start, "evaluation_stop": stop}
-        arrays = found.arrays()
-        # Pages draw maps at the precision of a picture; the tables keep the numbers.
-        arrays["cells"] = {
-            name: value.astype("float32") if value.dtype == "float64" and value.ndim > 2 else value
-            for name, value in arrays["cells"].items()
-        }
-        self.write(row, found.tables() | self.tables(), arrays)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.finish(Stored(found), settings.images, found.latents)
 
-    def chosen(self) -> tuple[list[int] | None, list[float] | None]:
+    def units(self) -> tuple[list[int] | None, list[float] | None]:
         """The units to force on and, where a causes run measured them, their constants k."""
         if self.request.units is not None:
             return listed(self.request.units), None
@@ -81,15 +67,23 @@ class Work(Bench[ContextRequest]):
         return units, [float(value) for value in rows["insert_value"]]
 
 
-def work(spec: process.Spec, progress: Progress) -> None:
-    """Insert as asked. What is there already is not done again."""
-    request = ContextRequest.model_validate(spec.request)
-    if catalogue.finished(spec.layout, spec.run_id):
-        store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
-        return
-    progress.total = request.size()
-    Work(spec, progress, request).run()
+@dataclass(frozen=True)
+class Stored:
+    """An insertion as it is stored: maps at the precision of a picture; the tables have the numbers."""
+
+    found: Context
+
+    def tables(self) -> dict[str, Any]:
+        return self.found.tables()
+
+    def arrays(self) -> dict[str, dict[str, Any]]:
+        arrays = self.found.arrays()
+        arrays["cells"] = {
+            name: value.astype("float32") if value.dtype == "float64" and value.ndim > 2 else value
+            for name, value in arrays["cells"].items()
+        }
+        return arrays
 
 
 if __name__ == "__main__":
-    process.main(work)
+    main(ContextTask)

@@ -1,4 +1,4 @@
-"""The heavy process of a dissection: `python -P -m jobs.tasks.dissection`, started by a worker.
+"""The task of a dissection: `python -P -m jobs.tasks.dissection`, started by a worker.
 
 Generator and segmenter are loaded once. Each block of 64 images becomes a shard, kept at once, so that a
 process killed at any point is followed by one that counts only what is missing. Results are published early
@@ -28,31 +28,40 @@ from analysis.models import generators
 from analysis.models.controls import random_twin
 from analysis.models.generator import Generator
 from analysis.shared.errors import GanatomyError
-from db import store
 from db.store import bundles
-from jobs.kinds import catalogue
-from jobs.kinds.requests import DissectionRequest
-from jobs.tasks import process
+from jobs.kinds.dissection import DissectionRequest
 from jobs.tasks.label_cache import LabelStore
-from jobs.tasks.progress import Progress
+from jobs.tasks.reported_segmenter import Reported
 from jobs.tasks.run_row import counted
 from jobs.tasks.shards import LostShardError, Shards
-from jobs.tasks.task import Bench
+from jobs.tasks.task import ModelTask, main
 
 PAUSE = 60.0  # seconds at least between two publications
 GROWTH = 1.5  # and so many times as many evaluation images
 
 
 @dataclass
-class Work(Bench[DissectionRequest]):
-    """One dissection under way."""
+class DissectionTask(ModelTask[DissectionRequest]):
+    """Counts units against concepts, shard by shard."""
 
-    plan: Plan
     seen: set[tuple[int, int]] = field(default_factory=set)
     published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
     calibration: Counts | None = None
     thresholds: Thresholds | None = None
     whole: bool = False  # thresholds are those of all calibration images
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What is counted, and with which latents."""
+        request, settings = self.request, self.request.settings
+        return Plan.make(
+            settings.images,
+            settings.calibration,
+            request.seed,
+            request.layers,
+            settings.threshold,
+            rotation=request.seed if request.control == "rotation" else None,
+        )
 
     @cached_property
     def generator(self) -> Generator:
@@ -63,6 +72,11 @@ class Work(Bench[DissectionRequest]):
         if self.request.control == "rotation":
             loaded.name = f"{loaded.name}-rotated"
         return loaded
+
+    @cached_property
+    def reported(self) -> Reported:
+        """The segmenter, which reports how far it is."""
+        return Reported(self.segmenter, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
 
     @cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -78,16 +92,16 @@ class Work(Bench[DissectionRequest]):
     @cached_property
     def source(self) -> Source:
         """Where blocks come from: made, and segmented unless their label maps are kept."""
-        concepts = [f"{concept.name}/{concept.category}" for concept in self.segmenter.concepts]
+        concepts = [f"{concept.name}/{concept.category}" for concept in self.reported.concepts]
         labels = LabelStore.of(
             self.spec.layout,
             self.generator.weights_sha256,
-            self.segmenter.weights_sha256,
+            self.reported.weights_sha256,
             concepts,
             self.plan.seed,
             self.generator.image_shape,
         )
-        return Source(self.generator, self.segmenter, self.plan, labels)
+        return Source(self.generator, self.reported, self.plan, labels)
 
     @cached_property
     def edges(self) -> Edges:
@@ -129,7 +143,7 @@ class Work(Bench[DissectionRequest]):
 
     def _done(self, first: int, last: int, kept: bool) -> None:
         """A block is there. It counts as progress once, though evaluation may count it twice."""
-        self.segmenter.block_done(0 if (first, last) in self.seen else last - first, kept)
+        self.reported.block_done(0 if (first, last) in self.seen else last - first, kept)
         self.seen.add((first, last))
         if self.spec.device == "cuda":
             self.progress.extra["gpu_memory_bytes"] = torch.cuda.memory_reserved()
@@ -156,7 +170,7 @@ class Work(Bench[DissectionRequest]):
         self.watch.keep()
         self.progress.begin(stage("pilot"))
         log = structlog.get_logger()
-        log.info("loaded", generator=self.generator.name, segmenter=self.segmenter.name, **said(self.plan))
+        log.info("loaded", generator=self.generator.name, segmenter=self.reported.name, **said(self.plan))
         _ = self.edges
         self._first()
         self.progress.begin(stage("calibration"))
@@ -204,18 +218,5 @@ def said(plan: Plan) -> dict[str, str]:
     return {**first, **latents, "seed": str(plan.seed), "threshold": rule}
 
 
-def work(spec: process.Spec, progress: Progress) -> None:
-    """Dissect as asked. What is there already is not done again."""
-    request = DissectionRequest.model_validate(spec.request)
-    if catalogue.finished(spec.layout, spec.run_id):
-        store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
-        return
-    axes = request.seed if request.control == "rotation" else None
-    sizes = (request.images, request.calibration, request.seed, request.layers, request.threshold)
-    plan = Plan.make(*sizes, rotation=axes)
-    progress.total = request.images + request.calibration
-    Work(spec, progress, request, plan).run()
-
-
 if __name__ == "__main__":
-    process.main(work)
+    main(DissectionTask)

@@ -1,7 +1,9 @@
-"""The process behind a full dissection: `python -P -m jobs.tasks.full`. It reads the dissection that has
-ended, chooses concepts, and queues what comes next; it loads no model."""
+"""The task of a full dissection: `python -P -m jobs.tasks.full`. It reads the dissection that has ended,
+chooses concepts, and queues their causes; it loads no model."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import structlog
 
@@ -10,13 +12,14 @@ from db import store
 from db.layout import Layout
 from db.queries import causes
 from jobs.kinds import catalogue
-from jobs.kinds.requests import CausesRequest, FullRequest, When
+from jobs.kinds.causes import CausesRequest
+from jobs.kinds.full import FullRequest
+from jobs.kinds.requests import When
 from jobs.queue.client import Client
-from jobs.tasks import process
-from jobs.tasks.progress import Progress
+from jobs.tasks.task import Task, main
 
 
-def chosen(request: FullRequest, parent: str, layout: Layout) -> list[CausesRequest]:
+def causes_requests(request: FullRequest, parent: str, layout: Layout) -> list[CausesRequest]:
     """The causes to learn: of the concepts with the clearest units, each at the layer of its clearest."""
     best = causes.best_pairs(store.open(layout), parent, request.best)
     same = {name: getattr(request, name) for name in ("generator", "segmenter", "seed", *request.UNHASHED)}
@@ -26,23 +29,26 @@ def chosen(request: FullRequest, parent: str, layout: Layout) -> list[CausesRequ
     ]
 
 
-def work(spec: process.Spec, progress: Progress) -> None:
-    """Queue what follows the dissection; what is queued or there already is recognised."""
-    request = FullRequest.model_validate(spec.request)
-    dissection, parent = request.dissection().resolve(spec.layout)
-    if not catalogue.finished(spec.layout, parent):
-        raise GanatomyError(
-            f"The dissection that this stands on is not there; run `{dissection.command()}` first."
-        )
-    client = Client(spec.layout)
-    when = When(priority=client.job(spec.job_id).priority)
-    requests = chosen(request, parent, spec.layout)
-    progress.total = len(requests)
-    progress.begin("queueing")
-    for one in requests:
-        structlog.get_logger().info(client.submit(one, when).message, what=one.title())
-        progress.advance(1)
+@dataclass
+class FullTask(Task[FullRequest]):
+    """Queues what follows the dissection; what is queued or there already is recognised."""
+
+    def run(self) -> None:
+        layout = self.spec.layout
+        dissection, parent = self.request.dissection().resolve(layout)
+        if not catalogue.finished(layout, parent):
+            raise GanatomyError(
+                f"The dissection that this needs is not there; run `{dissection.command()}` first."
+            )
+        client = Client(layout)
+        when = When(priority=client.job(self.spec.job_id).priority)
+        requests = causes_requests(self.request, parent, layout)
+        self.progress.total = len(requests)
+        self.progress.begin("queueing")
+        for request in requests:
+            structlog.get_logger().info(client.submit(request, when).message, what=request.title())
+            self.progress.advance(1)
 
 
 if __name__ == "__main__":
-    process.main(work)
+    main(FullTask)

@@ -1,5 +1,5 @@
-"""What every heavy process does around its work: die with its worker, hold its run, report progress, say why
-it failed."""
+"""What the process of every job does around its work: die with its worker, hold its run, report progress, and
+say why it failed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FULL = errno.ENOSPC  # exit status of a process that could not even write down w
 
 @dataclass(frozen=True)
 class Spec:
-    """A job as its heavy process gets it, as JSON on standard input."""
+    """A job as its process gets it, as JSON on standard input."""
 
     root: str
     job_id: str

@@ -1,4 +1,4 @@
-"""How far a heavy process is. Every report renews the file, which also says that the process is not stuck."""
+"""How far a job is. Every report renews the file, which also says that the process is not stuck."""
 
 from __future__ import annotations
 

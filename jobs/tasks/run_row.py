@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +12,10 @@ from typing import Any
 
 from analysis.counting.counts import Counts
 from analysis.counting.plan import Plan
-from analysis.models.generator import Generator
 from db.times import utc_now
 from jobs.kinds.models import ModelRequest
 from jobs.system import live
 from jobs.tasks import process, provenance
-from jobs.tasks.reported_segmenter import Reported
 
 
 @dataclass(frozen=True)
@@ -54,21 +52,23 @@ def common(
     request: ModelRequest,
     state: str,
     times: Times,
-    generator: Generator,
-    segmenter: Reported,
+    models: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The row of table `run`, as every kind has it: what was asked, of what, by what, when. The speed is
-    that of the whole request, which is what estimates go by; what is published early states its own."""
+    """The row of table `run`, as every kind has it: the request, its models, where and when it ran.
+
+    The speed is that of the whole request, from which estimates are made; what is published early states its
+    own.
+    """
     return {
         "run_id": spec.run_id,
-        "kind": request.RUN,
+        "kind": request.kind.name,
         "parent_run_id": None,
         "state": state,
-        "generator": generator.name,
-        "segmenter": segmenter.name,
+        "generator": models["generator"]["name"],
+        "segmenter": models["segmenter"]["name"],
         "seed": request.seed,
-        "generator_sha256": generator.weights_sha256,
-        "segmenter_sha256": segmenter.weights_sha256,
+        "generator_sha256": models["generator"]["weights_sha256"],
+        "segmenter_sha256": models["segmenter"]["weights_sha256"],
         "settings": json.dumps(request.model_dump(mode="json"), sort_keys=True),
         "versions": json.dumps(provenance.versions()),
         "device": spec.slot,

@@ -1,43 +1,76 @@
-"""The bench of a heavy process: what every kind needs around its own work. Models loaded once, the run's
-folder and its clock, the rows about the models, a bundle written and published."""
+"""What the task of every kind shares: models loaded once, the run's folder and its clock, the rows about the
+models, a bundle written and published.
+
+A kind's task is a module `jobs.tasks.<kind>`. It subclasses `Task`, and ends with `main(<the class>)`.
+"""
 
 from __future__ import annotations
 
+import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 import structlog
 
-from analysis.counting.plan import BLOCK
 from analysis.dissection.dissection import describe
 from analysis.models import generators, segmenters
 from analysis.models.generator import Generator
 from analysis.models.segmenter import Segmenter
 from db import store
 from db.store import bundles
+from jobs.kinds import catalogue
+from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
+from jobs.kinds.parent import LayerRequest
+from jobs.kinds.requests import KINDS
 from jobs.system import live
 from jobs.tasks import process
 from jobs.tasks.progress import Progress
-from jobs.tasks.reported_segmenter import Reported
 from jobs.tasks.run_row import StopWatch, common
 
-R = TypeVar("R", bound=ModelRequest)
+R = TypeVar("R", bound=Request)
+M = TypeVar("M", bound=ModelRequest)
+L = TypeVar("L", bound=LayerRequest)
 
 
 @dataclass
-class Bench(Generic[R]):
-    """One job under way."""
+class Task(ABC, Generic[R]):
+    """One job that runs in this process."""
 
     spec: process.Spec
     progress: Progress
     request: R
+
+    @abstractmethod
+    def run(self) -> None:
+        """Everything, to the final publication."""
+
+
+def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
+    """Run a job with `task`; a run that is finished already is not made again."""
+    request = KINDS[spec.kind].request.model_validate(spec.request)
+    if catalogue.finished(spec.layout, spec.run_id):
+        store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
+        return
+    progress.total = request.size()
+    task(spec, progress, request).run()
+
+
+def main(task: type[Task[Any]]) -> None:
+    """Run the job on standard input with `task`."""
+    process.main(partial(work, task))
+
+
+@dataclass
+class ModelTask(Task[M]):
+    """A task that needs a generator and a segmenter, and publishes a run."""
 
     @cached_property
     def folder(self) -> Path:
@@ -57,14 +90,9 @@ class Bench(Generic[R]):
         return generators.load(self.request.generator, self.spec.layout.models, self.spec.device)
 
     @cached_property
-    def eyes(self) -> Segmenter:
+    def segmenter(self) -> Segmenter:
         """The segmenter, loaded once."""
         return segmenters.load(str(self.request.segmenter), self.spec.layout.models, self.spec.device)
-
-    @cached_property
-    def segmenter(self) -> Reported:
-        """The same, saying how far it is."""
-        return Reported(self.eyes, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
 
     @cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -75,6 +103,10 @@ class Bench(Generic[R]):
             known = {key: getattr(info, key) for key in ("name", "family", "title", "licence")}
             facts[role] |= known
         facts["generator"]["name"] = self.generator.name
+        facts["segmenter"]["name"] = getattr(self.segmenter, "name", type(self.segmenter).__name__)
+        facts["segmenter"]["weights_sha256"] = (
+            facts["segmenter"]["weights_sha256"] or type(self.segmenter).__name__
+        )
         return facts
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -84,7 +116,7 @@ class Bench(Generic[R]):
     def row(self, state: str, **more: Any) -> dict[str, Any]:
         """The row of table `run`: what every kind's has, and what this one adds."""
         times = self.watch.keep()
-        return common(self.spec, self.request, state, times, self.generator, self.segmenter) | more
+        return common(self.spec, self.request, state, times, self.facts) | more
 
     def write(
         self,
@@ -101,6 +133,40 @@ class Bench(Generic[R]):
         took = round(time.monotonic() - began, 2)
         structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
         self.progress.begin(stage)
+
+
+class Result(Protocol):
+    """What a study found, as tables and arrays."""
+
+    def tables(self) -> dict[str, pd.DataFrame]: ...
+
+    def arrays(self) -> dict[str, dict[str, Any]]: ...
+
+
+@dataclass
+class LayerTask(ModelTask[L]):
+    """A task of one layer, whose study keeps its finished stages in `self.kept`.
+
+    A process that is killed at any point is followed by one that goes on from there.
+    """
+
+    @property
+    def kept(self) -> Path:
+        """The folder of the study's finished stages."""
+        return self.folder / "kept"
+
+    @cached_property
+    def stages(self) -> Stages:
+        """Progress as the study reports it."""
+        return Stages(self.progress, self.folder / "stages.json", self.watch)
+
+    def finish(self, found: Result, images: int, latents: tuple[int, int]) -> None:
+        """Publish the final results, measured on `images` images of those latents, and remove the folder."""
+        self.progress.total = self.progress.done  # what it came to; before, it was a guess
+        row = self.row("final", parent_run_id=self.request.parent, layers=self.request.layer, images=images)
+        row |= {"evaluation_start": latents[0], "evaluation_stop": latents[1]}
+        self.write(row, found.tables() | self.tables(), found.arrays())
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass

@@ -76,7 +76,7 @@ def run_process(job_id: str, kind: str, request: dict[str, Any], run_id: str) ->
     log.info("job starts", job=job_id, run=run_id)
     layout = context().client.layout
     spec = Spec(str(layout.root), job_id, run_id, kind, request, "", "", 1, utc_now().isoformat())
-    outcome = context().runner.run(spec, KINDS[kind].MODULE)
+    outcome = context().runner.run(spec, KINDS[kind].task)
     log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)
     if outcome.end == "stopping":
         # The worker is about to end. Neither a result nor an error may be recorded for this step, or the job

@@ -1,6 +1,6 @@
 """A job kind for tests of survival: it counts numbers in shards, and can be asked to fail in every way.
 
-Run as a module it is the heavy process. Each shard is a file; a number is counted once if and only if its
+Run as a module it is a job's process. Each shard is a file; a number is counted once if and only if its
 shard is there once. `result.json` in the run's folder is the sum, written when all shards are there.
 """
 
@@ -12,10 +12,11 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from analysis.shared.errors import GanatomyError
 from jobs.kinds import requests
+from jobs.kinds.base import Kind, Request
 from jobs.system import live
 from jobs.tasks import process
 from jobs.tasks.progress import Progress
@@ -25,11 +26,9 @@ Fault = Literal[
 ]
 
 
-class FaultRequest(requests.Request):
+class FaultRequest(Request):
     """Count `shards` numbers, `seconds` each, and fail as asked at the third."""
 
-    KIND: ClassVar[str] = "fault"
-    MODULE: ClassVar[str] = "faults"
     shards: int = 5
     seconds: float = 0.05
     fault: Fault = ""
@@ -42,7 +41,7 @@ class FaultRequest(requests.Request):
         return "ganatomy fault"
 
 
-requests.KINDS["fault"] = FaultRequest
+requests.KINDS["fault"] = Kind("fault", "fault", FaultRequest, "faults", "A fault", 99)
 
 
 def work(spec: process.Spec, progress: Progress) -> None:

@@ -24,7 +24,7 @@ def test_a_schedule_queues_its_request_and_says_what_came_of_it(running: Arena) 
 
 @pytest.mark.slow
 def test_a_schedule_that_fails_says_so_and_stays(running: Arena) -> None:
-    from jobs.kinds.requests import DissectionRequest
+    from jobs.kinds.dissection import DissectionRequest
 
     running.client.schedule("broken", DissectionRequest(generator="nobody"), "0 2 * * *")
     running.client.trigger("broken")

@@ -13,7 +13,7 @@ from harness import Arena
 from analysis import dissect
 from analysis.models import generators, segmenters
 from db.store import bundles
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 
 # On a busy machine a process may be killed many times before it has loaded; that is not this test's question.
 PATIENT = "60"

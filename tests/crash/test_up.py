@@ -13,7 +13,7 @@ import psutil
 import pytest
 from harness import free_port
 
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.services import supervisor
 from jobs.system import live

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import DissectionRequest, When, parse
+from jobs.kinds.dissection import DissectionRequest
+from jobs.kinds.requests import When, parse
 from jobs.queue import workers
 from jobs.queue.client import Client
 from jobs.system import live, slots

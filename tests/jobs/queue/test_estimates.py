@@ -11,7 +11,7 @@ from analysis.shared.errors import GanatomyError
 from db import store
 from db.layout import Layout
 from db.store import bundles
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 
 BEGAN = datetime(2026, 1, 1)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import DissectionRequest, When
+from jobs.kinds.dissection import DissectionRequest
+from jobs.kinds.requests import When
 from jobs.queue.client import Client
 from jobs.system import live
 from jobs.worker.folders import FolderWatcher

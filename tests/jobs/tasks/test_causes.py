@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.main import get_command
 
 from analysis.causes.amounts import Amounts
 from analysis.causes.causes import ace
@@ -23,8 +22,9 @@ from db import store
 from db.layout import Layout
 from db.queries import causes
 from db.store import bundles
-from jobs.cli.app import app
-from jobs.kinds.requests import KINDS, CausesRequest, FullRequest, parse
+from jobs.kinds.causes import CausesRequest
+from jobs.kinds.full import FullRequest
+from jobs.kinds.requests import parse
 from jobs.queue.client import Client
 from jobs.system import live
 from jobs.tasks import full
@@ -74,16 +74,6 @@ def test_a_bad_request_is_refused_in_one_sentence(values: dict[str, object], wor
     with pytest.raises(GanatomyError, match=word) as caught:
         parse("ace", values)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.TITLE])
-def test_a_command_takes_every_field_of_its_request_with_the_same_default(kind: str) -> None:
-    command = get_command(app).commands[kind]  # type: ignore[attr-defined]
-    options = {parameter.name: parameter.default for parameter in command.params}
-    for name, field in KINDS[kind].model_fields.items():
-        assert name in options
-        if not field.is_required() and name not in ("owner",):
-            assert options[name] == field.default, name
 
 
 def test_the_command_of_a_request_asks_for_the_same() -> None:
@@ -144,20 +134,19 @@ def test_a_full_dissection_waits_for_the_dissection_and_is_recognised(layout: La
 def test_what_follows_is_chosen_from_the_dissection(layout: Layout) -> None:
     dissected(layout)
     request = FullRequest(generator="planted", segmenter="planted", best=1, owner="ada")
-    (one,) = full.chosen(request, "parent", layout)
+    (one,) = full.causes_requests(request, "parent", layout)
     assert (one.layer, one.concept, one.parent, one.owner) == ("layer1", "disc", "parent", "ada")
-    assert len(full.chosen(request.model_copy(update={"best": 9}), "parent", layout)) == 2
+    assert len(full.causes_requests(request.replace(best=9), "parent", layout)) == 2
 
 
 def test_a_slow_segmenter_can_be_asked_for_little() -> None:
     little = asked(
         training=16, choosing=4, single_images=2, random_images=1, random_sets=5, images=8, steps=20
     )
-    assert little.amounts() == {"training": 16, "choosing": 4, "single_images": 2, "random_images": 1}
+    assert little.settings.training == 16
     assert little.size() < asked().size() / 10
-    assert Amounts(**little.amounts()).training == 16  # type: ignore[arg-type]
-    defaults = {name: getattr(Amounts(), name) for name in little.amounts()}
-    assert asked().amounts() == defaults
+    for name in FEW:
+        assert getattr(asked().settings, name) == getattr(Amounts(), name)
 
 
 def test_iou_comes_from_the_parent(layout: Layout) -> None:
@@ -203,7 +192,7 @@ def until(condition: object, seconds: float = 200) -> None:
 def test_a_job_that_was_killed_publishes_what_ace_gives(layout: Layout, worked: Client) -> None:
     dissected(layout)
     request = asked(**TINY, **FEW, marked="5,3")
-    submission = worked.submit(request.model_copy(update={"project": "tests"}))
+    submission = worked.submit(request.replace(project="tests"))
     job, kept = str(submission.job_id), layout.work / str(submission.run_id) / "kept"
     until(lambda: (kept / "alpha-0.npz").exists())
     before = (kept / "alpha-0.npz").stat().st_mtime_ns

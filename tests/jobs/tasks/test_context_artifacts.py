@@ -23,7 +23,9 @@ from db.layout import Layout
 from db.queries import artifacts as spoiling
 from db.queries import context as inserting
 from db.store import bundles
-from jobs.kinds.requests import ArtifactsRequest, ContextRequest, parse
+from jobs.kinds.artifacts import ArtifactsRequest
+from jobs.kinds.context import ContextRequest
+from jobs.kinds.requests import parse
 from jobs.kinds.unit_lists import listed
 from jobs.queue.client import Client
 from jobs.system import live
@@ -107,7 +109,7 @@ def test_the_command_of_a_request_asks_for_the_same(request_: ContextRequest | A
     given = dict(zip(words[3::2], words[4::2], strict=True))
     values = {name.removeprefix("--").replace("-", "_"): value for name, value in given.items()}
     plain = {name: int(value) if value.isdigit() else value for name, value in values.items()}
-    assert parse(request_.KIND, {"generator": words[2], **plain}) == request_
+    assert parse(request_.kind.command, {"generator": words[2], **plain}) == request_
 
 
 def test_units_come_from_the_newest_causes_run_that_fits(dissected: Layout) -> None:

@@ -18,11 +18,11 @@ from analysis.models.controls import random_twin
 from db import store
 from db.queries import runs
 from db.store import bundles
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import Job
 from jobs.system import live
-from jobs.tasks import dissection, process, shards
+from jobs.tasks import dissection, process, shards, task
 from jobs.tasks.progress import Progress
 
 NOW = "2026-01-01T00:00:00"
@@ -156,9 +156,9 @@ def test_shards_that_became_one_are_taken_up(
     )
     monkeypatch.setattr(dissection, "PAUSE", 0.0)
     monkeypatch.setattr(shards, "TOGETHER", 2)
-    publish = dissection.Work.publish
+    publish = dissection.DissectionTask.publish
 
-    def dies(work: dissection.Work, counts: Counts, state: str) -> None:
+    def dies(work: dissection.DissectionTask, counts: Counts, state: str) -> None:
         if counts.images > 256:
             raise KilledError
         if published:
@@ -166,11 +166,11 @@ def test_shards_that_became_one_are_taken_up(
         else:
             work.published = (0.0, counts.images)
 
-    monkeypatch.setattr(dissection.Work, "publish", dies)
+    monkeypatch.setattr(dissection.DissectionTask, "publish", dies)
     with pytest.raises(KilledError):
-        dissection.work(spec, Progress(layout, "job"))
-    monkeypatch.setattr(dissection.Work, "publish", publish)
-    dissection.work(spec, Progress(layout, "job"))
+        task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
+    monkeypatch.setattr(dissection.DissectionTask, "publish", publish)
+    task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
     run = bundles.latest(layout, "planted-1")
     direct = dissect(
         generators.load("planted", None),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.worker import metrics, notices
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from db.layout import Layout
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.system import processes
 from jobs.system.settings import Settings

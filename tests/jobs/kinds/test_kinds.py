@@ -1,0 +1,129 @@
+"""Every kind of job: what is stored, its command line and its docs follow from one declaration."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.main import get_command
+
+from jobs.cli import reference
+from jobs.cli.app import app
+from jobs.kinds.base import Kind, Request
+from jobs.kinds.parameters import Parameter
+from jobs.kinds.requests import KINDS, When, parse
+
+STORED = json.loads((Path(__file__).parent / "stored_requests.json").read_text())
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+
+
+@pytest.mark.parametrize("old", STORED, ids=[f"{old['kind']}-{n}" for n, old in enumerate(STORED)])
+def test_a_request_stored_by_an_older_version_is_the_same_request_and_run(old: dict[str, Any]) -> None:
+    """The file was written by the version before kinds were declared (8c97376)."""
+    request = parse(old["kind"], old["values"])
+    assert request.model_dump(mode="json") == old["stored"]
+    assert json.loads(request.model_dump_json()) == old["stored"]
+    assert parse(old["kind"], old["stored"]) == request
+    assert request.run_id("g", "s") == old["run_id"]  # type: ignore[attr-defined]
+    assert (request.size(), request.title()) == (old["size"], old["title"])
+
+
+def test_the_names_that_are_stored_stay() -> None:
+    assert {kind.command: kind.name for kind in KINDS.values()} == {
+        "dissect": "dissection",
+        "full": "full",
+        "ace": "causes",
+        "context": "context",
+        "artifacts": "artifacts",
+    }
+
+
+TEXTS = {
+    "marked": st.sampled_from(["4", "4,17", "1-3,9"]),
+    "units": st.sampled_from(["4", "4,17", "1-3,9"]),
+    "reference": st.sampled_from(["drawn:churches", "folder:mine", "generator:planted"]),
+    "threshold": st.one_of(st.just("iqr"), st.floats(0.0001, 0.9999)),
+    "concept": st.sampled_from(["disc", "l brow", "it's (a) door, red"]),
+}
+NAMES = st.sampled_from(["planted", "a.b-c_d", "layer1"])
+
+
+def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
+    """Every value that a parameter takes, None and the default among them."""
+    each: st.SearchStrategy[Any]
+    if parameter.choices:
+        each = st.sampled_from(parameter.choices)
+    elif parameter.type is int:
+        each = st.integers(parameter.low, parameter.high)
+    elif parameter.type is float:
+        each = st.floats(parameter.low, parameter.high)
+    else:
+        each = TEXTS.get(parameter.name, NAMES)
+    if parameter.repeats:
+        each = st.lists(each, min_size=1, max_size=3)
+    return st.one_of(each, st.none()) if parameter.optional else each
+
+
+def typed(kind: Kind, words: list[str]) -> Request:
+    """The request that the command line makes of these words."""
+    context = COMMANDS[kind.command].make_context(kind.command, words)
+    return parse(kind.command, {name: context.params[name] for name in kind.parameters()})
+
+
+@EVERY_KIND
+@given(data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_the_command_of_a_request_asks_for_the_same(kind: Kind, data: st.DataObject) -> None:
+    own = [each for each in kind.parameters().values() if each.name not in kind.request.UNHASHED]
+    request = parse(kind.command, {each.name: data.draw(values_of(each), each.name) for each in own})
+    program, name, *words = shlex.split(request.command())
+    assert (program, name) == ("ganatomy", kind.command)
+    assert typed(kind, words) == request
+    # The same by `--set`, by the form, and from the queue.
+    texts = {n: kind.parameters()[n].text(value) for n, value in request.given().items()}
+    assert parse(kind.command, {n: text for n, text in texts.items() if text}) == request
+    assert parse(kind.command, request.model_dump(mode="json")) == request
+
+
+def test_single_images_can_be_all() -> None:
+    all_images = parse("ace", {"generator": "g", "layer": "l", "concept": "c", "single_images": "all"})
+    assert all_images.given()["single_images"] is None
+    assert "--single-images all" in all_images.command()
+    assert "all" in all_images.parameters()["single_images"].help
+
+
+@EVERY_KIND
+def test_a_command_has_every_option_with_its_default(kind: Kind) -> None:
+    options = {option.name: option for option in COMMANDS[kind.command].params}
+    for name, parameter in kind.parameters().items():
+        assert parameter.flag in options[name].opts or name == "generator"
+        assert options[name].required == parameter.required
+        if not parameter.required:
+            text = "" if options[name].default is None else str(options[name].default)
+            assert text == ("" if parameter.default is None else parameter.text(parameter.default))
+    assert {"wait", "priority", "at", "after", "estimate_only", "store", "json"} <= set(options)
+    assert ("width" in options) == kind.intervals
+
+
+@EVERY_KIND
+def test_every_option_says_what_it_is_in_sentences(kind: Kind) -> None:
+    for parameter in kind.parameters().values():
+        assert parameter.option.label[0].isupper()
+        assert re.fullmatch(r"[A-Z`].*[.]", parameter.help), parameter.help
+        assert parameter.option.empty or not parameter.optional, f"{parameter.name}: what does None mean?"
+
+
+def test_the_page_of_options_is_up_to_date() -> None:
+    page = Path(__file__).parents[3] / "docs" / "options.md"
+    assert page.read_text() == reference.markdown(), "run `python -m jobs.cli.reference > docs/options.md`"
+
+
+def test_when_documents_the_fields_that_it_has() -> None:
+    named = set(re.findall(r"`(\w+)`", When.__doc__ or ""))
+    assert named
+    assert named <= set(When.model_fields)
