@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from analysis.shared.errors import GanatomyError
-from jobs.kinds.requests import DissectionRequest
+from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import Firing
 from jobs.worker import workflows
