@@ -1,4 +1,4 @@
-"""The program `ganatomy`. Commands are in `jobs.cli`; a command that queues a job follows from `jobs.kinds`."""
+"""The program `ganatomy`. Commands are in `jobs.cli`; those that queue jobs follow from `jobs.kinds`."""
 
 from __future__ import annotations
 
