@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
+
+from jobs.system.live import JsonObject
 
 State = Literal["waiting", "queued", "running", "done", "failed", "cancelled"]
 ENDED = frozenset({"done", "failed", "cancelled"})
@@ -41,14 +43,14 @@ class Job:
     error: str | None = None
     command: str = ""
     schedule: str | None = None
-    request: dict[str, Any] = field(default_factory=dict)
+    request: JsonObject = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return self.state in ENDED
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         """The values for JSON, with times as ISO text."""
         values = asdict(self)
         return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}
@@ -102,7 +104,7 @@ class Schedule:
     paused: bool
     title: str
     owner: str
-    request: dict[str, Any]
+    request: JsonObject
     last_fired_at: datetime | None
     next_at: datetime | None
     last: str | None = None  # what came of its last firing, in a sentence
@@ -120,7 +122,7 @@ class Firing:
     job_id: str | None = None
     run_id: str | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         """The values for JSON, as the queue's file has them."""
         return asdict(self)
 

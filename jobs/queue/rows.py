@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dbos import WorkflowStatus
 
@@ -16,6 +16,7 @@ from jobs.queue import workers
 from jobs.queue.fairness import urgency
 from jobs.queue.records import Job, State
 from jobs.system import live
+from jobs.system.live import JsonObject
 
 STATES: dict[str, State] = {
     "DELAYED": "waiting",
@@ -37,7 +38,7 @@ class Arguments(NamedTuple):
     """The arguments of a job's workflow."""
 
     kind: str
-    request: dict[str, Any]
+    request: JsonObject
     run_id: str
 
 
@@ -49,7 +50,7 @@ def arguments(row: WorkflowStatus) -> Arguments:
     return Arguments(*args)
 
 
-def known_request(kind: str, values: dict[str, Any]) -> Request | None:
+def known_request(kind: str, values: JsonObject) -> Request | None:
     """The request, or None when a version with other fields wrote it."""
     try:
         return KINDS[kind].request.model_validate(values)
@@ -110,7 +111,7 @@ def _job(layout: Layout, row: WorkflowStatus, alive: Set[str]) -> Job:
     )
 
 
-def _stage(state: State, progress: dict[str, Any], watch: dict[str, Any], attributes: dict[str, Any]) -> str:
+def _stage(state: State, progress: JsonObject, watch: JsonObject, attributes: JsonObject) -> str:
     if state == "waiting":
         return f"after {attributes['after']}" if attributes.get("after") else "later"
     if state == "running":
@@ -118,7 +119,7 @@ def _stage(state: State, progress: dict[str, Any], watch: dict[str, Any], attrib
     return "" if state != "done" else progress.get("stage", "done")
 
 
-def _error(row: WorkflowStatus, state: State, attributes: dict[str, Any]) -> str | None:
+def _error(row: WorkflowStatus, state: State, attributes: JsonObject) -> str | None:
     if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return "Its worker died again and again while it ran; read the log, then retry it."
     if state == "failed":

@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
 from jobs.system import live, locks, processes, slots
+from jobs.system.live import JsonObject
 
 LONGEST_PATH = 100  # bytes of a socket's path; Linux allows 107
 MOST_LATENTS = 64  # per request
@@ -76,7 +76,7 @@ def _client(layout: Layout, timeout: float) -> httpx.Client:
     return httpx.Client(transport=transport, base_url="http://render", timeout=timeout)
 
 
-def _post(layout: Layout, body: dict[str, Any]) -> dict[str, Any]:
+def _post(layout: Layout, body: JsonObject) -> JsonObject:
     """The answer to a request. Starts a render process that is missing, and asks again when one dies."""
     deadline = time.monotonic() + START_S
     while True:
@@ -92,9 +92,9 @@ def _post(layout: Layout, body: dict[str, Any]) -> dict[str, Any]:
             raise GanatomyError("The render process took too long; ask for fewer pictures.") from error
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def _answer(response: httpx.Response) -> JsonObject:
     if response.status_code == 200:
-        values: dict[str, Any] = response.json()
+        values: JsonObject = response.json()
         return values
     try:
         reason = response.json()["error"]

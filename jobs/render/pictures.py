@@ -13,9 +13,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,9 +30,19 @@ from analysis.shared.latents import latents as sample
 from db.layout import Layout
 from jobs.kinds import catalogue
 from jobs.kinds.base import run_id
-from jobs.render.client import PARTS
+from jobs.system.live import JsonObject
 
 ANSWERS = 4096  # in memory; every answer is also in the store
+
+
+@dataclass(frozen=True)
+class Answer:
+    """File names of the pictures, one per latent, and the time that it took to make them."""
+
+    before: list[str]
+    after: list[str]
+    difference: list[str]
+    ms: float
 
 
 @dataclass
@@ -68,35 +77,35 @@ class Pictures:
         self.generators = LoadedGenerators(layout.models, generators)
         self._making = threading.Lock()
         self._sources: Sources | None = None
-        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
 
-    def answer(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> dict[str, Any]:
-        """File names of the pictures by part, the request's key, and whether they were `cached`."""
+    def answer(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> JsonObject:
+        """The values of an `Answer`, the request's `key`, and whether the pictures were `cached`."""
         parsed = Edit.parse(edit)
         info = generators.describe(generator, self.layout.models)
         content = {"edit": str(parsed), "seed": seed, "latents": list(latents)}
         key = run_id("render", generator, content, catalogue.weights_key(info))
         if (earlier := self._earlier(key)) is not None:
-            return {**earlier, "key": key, "cached": True}
+            return {**asdict(earlier), "key": key, "cached": True}
         made = self._make(generator, parsed, seed, latents)
         self._answers[key] = made
         while len(self._answers) > ANSWERS:
             self._answers.popitem(last=False)
-        _write(self.layout.renders / f"{key}.json", json.dumps(made).encode())
-        return {**made, "key": key, "cached": False}
+        _write(self.layout.renders / f"{key}.json", json.dumps(asdict(made)).encode())
+        return {**asdict(made), "key": key, "cached": False}
 
-    def _earlier(self, key: str) -> dict[str, Any] | None:
+    def _earlier(self, key: str) -> Answer | None:
         """An earlier answer, from memory or from the store, whose pictures all still exist."""
         answer = self._answers.get(key)
         if answer is None:
             try:
-                answer = json.loads((self.layout.renders / f"{key}.json").read_text())
-            except (OSError, ValueError):
+                answer = Answer(**json.loads((self.layout.renders / f"{key}.json").read_text()))
+            except (OSError, ValueError, TypeError):  # missing or damaged
                 return None
-        names = [name for part in PARTS for name in answer[part]]
+        names = [*answer.before, *answer.after, *answer.difference]
         return answer if all((self.layout.renders / name).exists() for name in names) else None
 
-    def _make(self, name: str, edit: Edit, seed: int, latents: Sequence[int]) -> dict[str, Any]:
+    def _make(self, name: str, edit: Edit, seed: int, latents: Sequence[int]) -> Answer:
         began = time.perf_counter()
         with self._making:
             generator = self.generators.get(name)
@@ -106,8 +115,10 @@ class Pictures:
                 self._sources = Sources(generator, seed)
             rows = [sample(seed, number, number + 1, generator.latent_shape) for number in latents]
             made = render(generator, edit, torch.cat(rows).to(generator.device), self._sources)
-        names = {part: [self._save(image) for image in getattr(made, part)] for part in PARTS}
-        return {**names, "ms": (time.perf_counter() - began) * 1000}
+        before, after, difference = (
+            [self._save(image) for image in images] for images in (made.before, made.after, made.difference)
+        )
+        return Answer(before, after, difference, ms=(time.perf_counter() - began) * 1000)
 
     def _save(self, image: NDArray[np.uint8]) -> str:
         """Store a picture (H, W, 3) under the hash of its pixels. Returns its file name."""

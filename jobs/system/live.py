@@ -15,13 +15,15 @@ import psutil
 
 from db.layout import Layout
 
+JsonObject = dict[str, Any]
+
 
 def path(layout: Layout, job_id: str, what: str) -> Path:
     """A file of `job_id`. The job process writes 'progress' and 'error', its worker writes 'watch'."""
     return layout.live / f"{job_id}.{what}.json"
 
 
-def write(file: Path, values: dict[str, Any]) -> None:
+def write(file: Path, values: JsonObject) -> None:
     """Replace `file` in one step.
 
     The temporary name is unique, since two processes may write the same file at once after a kill.
@@ -31,7 +33,7 @@ def write(file: Path, values: dict[str, Any]) -> None:
     os.replace(temporary, file)
 
 
-def read(file: Path) -> dict[str, Any]:
+def read(file: Path) -> JsonObject:
     """The file's values; empty when it is missing or not readable."""
     try:
         values = json.loads(file.read_text())
@@ -46,12 +48,12 @@ def forget(layout: Layout, job_id: str, *whats: str) -> None:
         path(layout, job_id, what).unlink(missing_ok=True)
 
 
-def identity() -> dict[str, Any]:
+def identity() -> JsonObject:
     """What identifies this process. The time of birth tells it from a later process of the same id."""
     return {"pid": os.getpid(), "born": psutil.Process().create_time()}
 
 
-def alive(values: dict[str, Any]) -> bool:
+def alive(values: JsonObject) -> bool:
     """Whether the process that wrote its `identity()` into `values` runs on this machine."""
     try:
         process = psutil.Process(int(values["pid"]))

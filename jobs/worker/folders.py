@@ -12,7 +12,6 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -23,6 +22,7 @@ from db.layout import Layout
 from jobs.kinds.requests import parse
 from jobs.queue.client import Client
 from jobs.system import live, processes
+from jobs.system.live import JsonObject
 
 UNCHANGED_S = 3.0  # a checkpoint is complete when nobody has written to it for this long
 RETRY_S = 60.0  # until a checkpoint that could not be queued is tried again
@@ -37,7 +37,7 @@ class FolderWatch:
     folder: str
     family: str
     key: str | None
-    request: dict[str, Any]  # a request of kind `dissect` without its generator
+    request: JsonObject  # a request of kind `dissect` without its generator
 
 
 def watches(layout: Layout) -> list[FolderWatch]:

@@ -1,5 +1,8 @@
-"""What a worker does between jobs: it recovers the jobs of dead workers, releases jobs that waited for
-another, checks watched folders, and removes old files."""
+"""What a worker does between jobs.
+
+It recovers the jobs of dead workers, releases jobs that waited for another, checks watched folders, and
+removes old files.
+"""
 
 from __future__ import annotations
 

@@ -15,13 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 import structlog
 
 from db.layout import Layout
 from jobs.system import live, processes
+from jobs.system.live import JsonObject
 from jobs.system.settings import Settings
 from jobs.system.slots import Devices, Slot
 from jobs.tasks.process import FULL, NO_ROOM, Spec
@@ -84,7 +85,7 @@ class JobRunner:
             time.sleep(0.2)
         return slot
 
-    def _report(self, job_id: str, values: dict[str, Any]) -> None:
+    def _report(self, job_id: str, values: JsonObject) -> None:
         """Write what people see of the process; a full disk must not stop the job."""
         with suppress(OSError):
             live.write(live.path(self.layout, job_id, "watch"), values)

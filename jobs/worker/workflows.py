@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
 from dbos import DBOS
@@ -23,6 +22,7 @@ from jobs.queue import database
 from jobs.queue.client import Client
 from jobs.queue.records import Firing
 from jobs.system import live
+from jobs.system.live import JsonObject
 from jobs.tasks.process import Spec
 from jobs.worker import notices
 from jobs.worker.supervision import JobRunner
@@ -57,7 +57,7 @@ def context() -> Context:
 
 
 @DBOS.workflow(name=database.RUN_JOB, max_recovery_attempts=1000)
-def run_job(kind: str, request: dict[str, Any], run_id: str) -> str:
+def run_job(kind: str, request: JsonObject, run_id: str) -> str:
     """One job, from its slot to its last publication. Returns the run's id."""
     job_id = str(DBOS.workflow_id)
     try:
@@ -70,7 +70,7 @@ def run_job(kind: str, request: dict[str, Any], run_id: str) -> str:
 
 
 @DBOS.step(name="ganatomy.work")
-def run_process(job_id: str, kind: str, request: dict[str, Any], run_id: str) -> str:
+def run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> str:
     """The work itself, in a job process (or several, when one is killed)."""
     log = structlog.get_logger()
     log.info("job starts", job=job_id, run=run_id)
@@ -91,7 +91,7 @@ def run_process(job_id: str, kind: str, request: dict[str, Any], run_id: str) ->
 
 
 @DBOS.step(name="ganatomy.tell")
-def notify(job_id: str, kind: str, request: dict[str, Any], run_id: str, result: str) -> str:
+def notify(job_id: str, kind: str, request: JsonObject, run_id: str, result: str) -> str:
     """Send a notice that the job has ended, to the addresses in the settings."""
     try:
         title = parse(kind, request).title()
@@ -102,13 +102,13 @@ def notify(job_id: str, kind: str, request: dict[str, Any], run_id: str, result:
 
 
 @DBOS.workflow(name=database.FIRE)
-def fire(scheduled_at: datetime, schedule: Any) -> dict[str, Any]:
+def fire(scheduled_at: datetime, schedule: JsonObject) -> JsonObject:
     """A schedule's time has come: queue its request. Returns a `Firing` as a dictionary."""
     return submit(schedule)
 
 
 @DBOS.step(name="ganatomy.submit")
-def submit(schedule: dict[str, Any]) -> dict[str, Any]:
+def submit(schedule: JsonObject) -> JsonObject:
     """Queue a schedule's request. A refusal is a result too, so that the schedule goes on."""
     try:
         request = parse(schedule["kind"], schedule["request"])

@@ -1,4 +1,4 @@
-"""Tests of survival: real workers and heavy processes, really killed."""
+"""Tests of survival: real workers and job processes, really killed."""
 
 import sys
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
-"""A worker that knows the kind `fault`: `python -P -m faulty_worker --store DIR`, with this folder on
-PYTHONPATH."""
+"""A worker that knows the kind `fault`.
+
+Run it as `python -P -m faulty_worker --store DIR`, with this folder on PYTHONPATH.
+"""
 
 import faults  # noqa: F401 - registers the kind
 

@@ -79,14 +79,14 @@ class Arena:
         return self.client.job(job_id)
 
     def counting(self, submission: Submission, done: int = 1) -> int:
-        """The heavy process's number, once it has counted a little."""
+        """The job process's number, once it has counted a little."""
         assert submission.job_id is not None
         job_id = submission.job_id
-        self.until(lambda: self.client.job(job_id).done >= done and self.heavy(job_id), what="counting")
-        return self.heavy(job_id)
+        self.until(lambda: self.client.job(job_id).done >= done and self.pid(job_id), what="counting")
+        return self.pid(job_id)
 
-    def heavy(self, job_id: str) -> int:
-        """The heavy process's number as the worker says it, 0 when there is none."""
+    def pid(self, job_id: str) -> int:
+        """The job process's number as the worker says it, 0 when there is none."""
         return int(live.read(live.path(self.client.layout, job_id, "watch")).get("pid", 0))
 
     def sum(self, submission: Submission) -> int | None:
@@ -98,16 +98,16 @@ class Arena:
         log = self.client.layout.work / submission.run_id / "counted.log"
         return [int(line) for line in log.read_text().split()]
 
-    def heavies(self) -> list[psutil.Process]:
-        """Heavy processes of this store's jobs that are still there."""
+    def job_processes(self) -> list[psutil.Process]:
+        """Job processes of this store's jobs that are still there."""
         names = {job.id for job in self.client.jobs()}
         return [p for p in psutil.process_iter(["cmdline"]) if names & set(p.info["cmdline"] or [])]
 
     def close(self) -> None:
-        """End every worker; no heavy process may be left."""
+        """End every worker; no job process may be left."""
         for worker in self.started:
             if worker.poll() is None:
                 worker.terminate()
         for worker in self.started:
             worker.wait(20)
-        self.until(lambda: not self.heavies(), 10, "the end of every heavy process")
+        self.until(lambda: not self.job_processes(), 10, "the end of every job process")

@@ -1,5 +1,4 @@
-"""SIGKILL of a heavy process, a worker, everything: the job ends right, keeps what it has, and leaves nothing
-behind."""
+"""SIGKILL of a job process, a worker, or everything: the job still ends, and no work is done twice."""
 
 import os
 import signal
@@ -13,7 +12,7 @@ from harness import Arena
 from jobs.queue.workers import host
 
 
-def test_a_killed_heavy_process_is_started_again(arena: Arena) -> None:
+def test_a_killed_job_process_is_started_again(arena: Arena) -> None:
     arena.start()
     asked = arena.ask(shards=20)
     os.kill(arena.counting(asked, 3), signal.SIGKILL)
@@ -27,7 +26,7 @@ def test_a_killed_worker_takes_its_processes_along_and_the_next_goes_on(arena: A
     arena.counting(asked, 3)
     worker.kill()
     worker.wait()
-    arena.until(lambda: not arena.heavies(), 5, "the end of the heavy process")
+    arena.until(lambda: not arena.job_processes(), 5, "the end of the job process")
     before = arena.counted(asked)
     left = arena.client.job(str(asked.job_id))
     assert (left.state, left.worker) == ("queued", None)
@@ -74,7 +73,7 @@ def test_a_worker_that_is_told_to_stop_stops_at_once_and_loses_nothing(arena: Ar
     arena.counting(asked, 3)
     worker.terminate()
     assert worker.wait(8) == 0
-    assert not arena.heavies()
+    assert not arena.job_processes()
     arena.start()
     assert arena.ended(asked).state == "done"
     assert arena.counted(asked) == list(range(60))

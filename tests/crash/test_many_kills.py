@@ -20,14 +20,14 @@ PATIENT = "60"
 
 
 def kill_at_random(arena: Arena, count: int, seed: int, going: Callable[[], bool]) -> dict[str, int]:
-    """SIGKILL of a heavy process, the worker or its whole group, again and again while jobs are going."""
+    """SIGKILL of a job process, the worker or its whole group, again and again while jobs are going."""
     chance = random.Random(seed)
-    worker, kills = arena.start(GANATOMY_RESTARTS=PATIENT), {"heavy": 0, "worker": 0, "group": 0}
+    worker, kills = arena.start(GANATOMY_RESTARTS=PATIENT), {"process": 0, "worker": 0, "group": 0}
     while sum(kills.values()) < count and going():
         time.sleep(chance.uniform(0.1, 2.0))
-        what = chance.choice(["heavy", "heavy", "worker", "group"])
-        if what == "heavy":
-            found = arena.heavies()
+        what = chance.choice(["process", "process", "worker", "group"])
+        if what == "process":
+            found = arena.job_processes()
             if not found:
                 continue
             chance.choice(found).kill()
@@ -36,7 +36,7 @@ def kill_at_random(arena: Arena, count: int, seed: int, going: Callable[[], bool
         else:
             os.killpg(worker.pid, signal.SIGKILL)
         kills[what] += 1
-        if worker.poll() is not None or what != "heavy":
+        if worker.poll() is not None or what != "process":
             worker.wait()
             worker = arena.start(GANATOMY_RESTARTS=PATIENT)
     print(f"killed: {kills}")

@@ -1,5 +1,4 @@
-"""Disks that are full or read-only, flipped bytes, and two programs on one store: one sentence each, and the
-store as it was."""
+"""Full or read-only disks, flipped bytes, two programs on one store: one sentence, and an unchanged store."""
 
 import os
 import random

@@ -1,5 +1,7 @@
-"""Writers killed with SIGKILL at random moments, while readers read: nothing committed is lost, nothing
-partial shows, no reader fails, and the next writer goes on by itself."""
+"""Writers are killed with SIGKILL at random moments while readers read.
+
+Nothing that was committed is lost, nothing partial shows, no reader fails, and the next writer needs no help.
+"""
 
 import os
 import random

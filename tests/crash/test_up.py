@@ -100,7 +100,7 @@ def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
 def test_a_killed_supervisor_takes_everything_along_and_stops_nobody(up: Up) -> None:
     up.client.submit(DissectionRequest(generator="planted", images=2000, calibration=640))
     up.until(
-        lambda: any("jobs.tasks.dissection" in child.cmdline() for child in up.family()), "a heavy process"
+        lambda: any("jobs.tasks.dissection" in child.cmdline() for child in up.family()), "a job process"
     )
     family = up.family()
     os.kill(up.process.pid, signal.SIGKILL)

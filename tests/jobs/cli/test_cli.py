@@ -190,3 +190,10 @@ def test_a_job_runs_here_when_no_worker_is_alive(tmp_path: Path) -> None:
     again = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
     assert again.returncode == 0
     assert f"Already there: run {answer['run_id']}" in again.stdout
+
+
+@pytest.mark.parametrize(("module", "words"), [("jobs.cli", "Usage: "), ("jobs.worker", "--until-idle")])
+def test_packages_run_as_programs(module: str, words: str) -> None:
+    command = [sys.executable, "-P", "-m", module, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, words in done.stdout) == (0, True), done

@@ -1,0 +1,66 @@
+"""Child processes, locks and live files: what the kernel ends or frees when a process dies."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.system import live, locks, processes
+
+PARENT = """
+import sys, time
+from jobs.system import processes
+child = processes.start("http.server", ["0", "--bind", "127.0.0.1"], bound=sys.argv[1] == "bound")
+print(child.pid, flush=True)
+time.sleep(100)
+"""
+
+
+def gone(pid: int, seconds: float) -> bool:
+    """Whether a process ends within this time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("kind", ["bound", "free"])
+def test_only_a_bound_child_dies_with_its_parent(kind: str) -> None:
+    command = [sys.executable, "-P", "-c", PARENT, kind]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    time.sleep(0.5)  # for the child to have asked the kernel
+    parent.kill()
+    parent.wait()
+    if kind == "bound":
+        assert gone(pid, 5)
+    else:
+        assert not gone(pid, 0.5)
+        psutil.Process(pid).kill()
+
+
+def test_a_lock_is_held_as_long_as_a_child_that_inherited_it_lives(tmp_path: Path) -> None:
+    lock = locks.take(tmp_path, "slot")
+    assert lock is not None
+    child = processes.start("http.server", ["0", "--bind", "127.0.0.1"], inherited=[lock.fd])
+    lock.release()
+    assert locks.take(tmp_path, "slot") is None
+    assert processes.stop(child) != 0
+    assert locks.take(tmp_path, "slot") is not None
+
+
+def test_a_later_process_of_the_same_id_is_another(tmp_path: Path) -> None:
+    file = tmp_path / "me.json"
+    live.write(file, live.identity())
+    assert live.alive(live.read(file))
+    assert not live.alive({"pid": os.getpid(), "born": 1.0})
+    file.write_text("{")
+    assert live.read(file) == {}
+    assert not live.alive({})
