@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 try:
-    from jobs.cli import jobs, kinds, models, services, sql, store
+    from jobs.cli import jobs, kinds, models, services, store
     from jobs.cli.common import App
+    from jobs.cli.render import render
+    from jobs.cli.sql import sql
     from jobs.kinds.requests import KINDS
-except KeyboardInterrupt:  # while the program starts: as at any other moment, no traceback
+except KeyboardInterrupt:  # no traceback while the program starts either
     raise SystemExit(130) from None
 
 app = App(
@@ -20,11 +22,11 @@ app.command()(services.demo)
 app.add_typer(models.app, name="models")
 for kind in KINDS.values():
     app.command(kind.command)(kinds.command(kind))
-app.command()(sql.render)
+app.command()(render)
 app.add_typer(jobs.app, name="jobs")
 app.command()(services.worker)
-# A statement may begin with a comment, and so like an option: "-- units by layer".
-app.command(context_settings={"ignore_unknown_options": True})(sql.sql)
+# A statement that begins with a comment looks like an option: "-- units by layer".
+app.command(context_settings={"ignore_unknown_options": True})(sql)
 app.add_typer(store.app, name="store")
 app.command()(store.export)
 app.command("import")(store.import_)

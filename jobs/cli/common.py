@@ -1,4 +1,4 @@
-"""What every command shares: the store option, JSON output, and errors as one sentence."""
+"""What commands share: options, output as a table or JSON, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import sys
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,15 +27,15 @@ Store = Annotated[
     typer.Option("--store", envvar="GANATOMY_STORE", help="The store's folder.", show_default="./store"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Owner = Annotated[str, typer.Option(envvar="GANATOMY_OWNER", help="Who asks.")]
+Owner = Annotated[str, typer.Option(envvar="GANATOMY_OWNER", help="The owner of the result.")]
 console = Console()
 
 
 class App(typer.Typer):
-    """A Typer program whose errors for people are one sentence on standard error and exit status 1."""
+    """A Typer program that prints errors for people as one sentence and exits with 1."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        atexit.register(hush)
+        atexit.register(_close_stderr)
         try:
             return super().__call__(*arguments, **options)
         except (GanatomyError, StoreError) as error:
@@ -55,15 +55,17 @@ class App(typer.Typer):
             sys.exit(130)
 
 
-def hush() -> None:
-    """At the very end, drop what is still written to standard error: where torch is loaded too, DuckDB's
-    bindings list every object that lives on (39 lines) as the interpreter goes."""
+def _close_stderr() -> None:
+    """Drop what is written to standard error after this point, when the interpreter ends.
+
+    Where torch is loaded too, DuckDB's bindings would list every object that is still alive (39 lines).
+    """
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def fail(reason: str) -> None:
-    """Say why, and exit with 1."""
+    """Print the reason on standard error and exit with 1."""
     print(f"ganatomy: {reason}", file=sys.stderr)
     sys.exit(1)
 
@@ -74,7 +76,7 @@ def client(store: Path | None) -> Client:
 
 
 def changes(texts: list[str] | None) -> dict[str, str]:
-    """What `--set name=value`, given once or more, says about a request's fields.
+    """The fields of a request that `--set name=value` changes.
 
     >>> changes(["images=400", "layers=layer1,layer2"])
     {'images': '400', 'layers': 'layer1,layer2'}
@@ -82,20 +84,18 @@ def changes(texts: list[str] | None) -> dict[str, str]:
     for text in texts or []:
         if "=" not in text:
             raise GanatomyError(f"{text!r} is not a change; write --set name=value.")
-    return dict((text.split("=", 1)[0], text.split("=", 1)[1]) for text in texts or [])
+    return {name: value for name, _, value in (text.partition("=") for text in texts or [])}
 
 
-def show_json(values: Any) -> None:
-    """Plain values as JSON on standard output."""
-    print(json.dumps(values, indent=2, default=_plain))
+def show_json(values: object) -> None:
+    """Print values as JSON: times in ISO format, other objects as their text."""
+    print(
+        json.dumps(values, indent=2, default=lambda v: v.isoformat() if hasattr(v, "isoformat") else str(v))
+    )
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def show_table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
-    """A table for people, or the sentence for an empty one."""
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print a table, or the sentence `empty` when it has no rows."""
     if not rows:
         console.print(empty)
         return

@@ -1,29 +1,33 @@
-"""ganatomy jobs list | show | cancel | retry | logs | clone, and `jobs schedule ...`"""
+"""`ganatomy jobs list | show | cancel | retry | logs | clone`, and `ganatomy jobs watch ...`."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from analysis.shared.errors import GanatomyError
 from db.times import duration
-from jobs.cli import schedule, watch
+from jobs.cli import schedule
 from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
 from jobs.cli.submission import Wait, answer, follow, submit
 from jobs.kinds.requests import When, parse
+from jobs.worker import folders
 
-app = typer.Typer(help="Jobs: list, watch, cancel, retry, schedule.", no_args_is_help=True)
+app = typer.Typer(help="List, follow, cancel, retry and schedule jobs.", no_args_is_help=True)
+watch = typer.Typer(help="Dissect the new checkpoints in a folder.", no_args_is_help=True)
 app.add_typer(schedule.app, name="schedule")
-app.add_typer(watch.app, name="watch")
-JobId = Annotated[str, typer.Argument(help="A job's name, as `jobs list` shows it.")]
+app.add_typer(watch, name="watch")
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `jobs list` shows it.")]
+Watch = Annotated[str, typer.Argument(help="The watch's name, with which its models' names begin.")]
 
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(help="List at most this many jobs.")] = 50,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -44,11 +48,8 @@ def list_(
         ]
         for job in jobs
     ]
-    show_table(
-        ["job", "state", "what", "owner", "project", "images", "left"],
-        rows,
-        "No jobs yet: `ganatomy dissect churches`.",
-    )
+    columns = ["job", "state", "what", "owner", "project", "images", "left"]
+    show_table(columns, rows, "No jobs yet: `ganatomy dissect churches`.")
 
 
 @app.command()
@@ -65,14 +66,14 @@ def show(job: JobId, store: Store = None, json: Json = False) -> None:
 
 @app.command()
 def cancel(job: JobId, store: Store = None, json: Json = False) -> None:
-    """Stop a job; the shards that it has are kept."""
+    """Stop a job. Its finished shards stay, so a retry continues from them."""
     ended = client(store).cancel(job)
     show_json(ended.plain()) if json else console.print(f"Job {job} is cancelled.", highlight=False)
 
 
 @app.command()
 def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = False) -> None:
-    """Put a failed or cancelled job back; it goes on from what it has."""
+    """Queue a failed or cancelled job again. It continues from its finished shards."""
     jobs = client(store)
     submission = jobs.retry(job)
     if not json:
@@ -87,7 +88,7 @@ def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = Fals
 @app.command()
 def clone(
     job: JobId,
-    change: Annotated[list[str] | None, typer.Option("--set", help="Such as --set images=2000.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="A change: --set images=2000.")] = None,
     wait: Wait = False,
     store: Store = None,
     json: Json = False,
@@ -102,16 +103,55 @@ def clone(
 @app.command()
 def logs(
     job: JobId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until it ends.")] = False,
     store: Store = None,
 ) -> None:
     """Print a job's log."""
     jobs = client(store)
-    text, place = jobs.log_from(job, 0)
+    text, position = jobs.log_from(job, 0)
     print(text, end="", flush=True)
-    going = follow
-    while going:
-        going = not jobs.job(job).ended  # looked at before the log, so that its last words are printed
+    while follow:
+        follow = not jobs.job(job).ended  # asked before the log is read, so that its last lines are printed
         time.sleep(0.3)
-        text, place = jobs.log_from(job, place)
+        text, position = jobs.log_from(job, position)
         print(text, end="", flush=True)
+
+
+@watch.command("list")
+def list_watches(store: Store = None, json: Json = False) -> None:
+    """List watched folders."""
+    found = folders.watches(client(store).layout)
+    if json:
+        show_json([asdict(each) for each in found])
+        return
+    rows = [[each.name, each.folder, each.family] for each in found]
+    show_table(["name", "folder", "family"], rows, "No folder is watched.")
+
+
+@watch.command("add")
+def add_watch(
+    name: Watch,
+    folder: Annotated[Path, typer.Argument(help="The folder to which a training run writes checkpoints.")],
+    family: Annotated[str, typer.Option(help="The generators' architecture: dcgan, progan ...")],
+    segmenter: Annotated[str, typer.Option(help="The segmenter of the dissections.")],
+    key: Annotated[str | None, typer.Option(help="The generator's key inside a checkpoint.")] = None,
+    images: Annotated[int, typer.Option(help="Evaluation images.")] = 1000,
+    calibration: Annotated[int, typer.Option(help="Calibration images, in addition.")] = 500,
+    seed: Annotated[int, typer.Option(help="The seed of the images.")] = 1,
+    owner: Annotated[str, typer.Option(help="The jobs' owner.")] = "anyone",
+    project: Annotated[str, typer.Option(help="The jobs' project.")] = "default",
+    store: Store = None,
+) -> None:
+    """Dissect each new checkpoint in a folder while a worker runs."""
+    sizes = {"images": images, "calibration": calibration, "seed": seed}
+    request = {"segmenter": segmenter, **sizes, "owner": owner, "project": project}
+    added = folders.FolderWatch(name, str(folder.absolute()), family, key, request)
+    folders.add(client(store).layout, added)
+    console.print(f"{folder} is watched.", highlight=False)
+
+
+@watch.command("remove")
+def remove_watch(name: Watch, store: Store = None) -> None:
+    """Stop watching a folder."""
+    folders.remove(client(store).layout, name)
+    console.print(f"{name} is removed.", highlight=False)
