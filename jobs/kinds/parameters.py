@@ -103,8 +103,8 @@ def parameter(name: str, field: FieldInfo) -> Parameter | None:
         optional=optional,
         repeats=repeats,
         choices=choices,
-        low=next((int(part.ge) for part in field.metadata if isinstance(part, Ge)), 0),  # type: ignore[call-overload]
-        high=next((int(part.le) for part in field.metadata if isinstance(part, Le)), LARGEST),  # type: ignore[call-overload]
+        low=max([int(part.ge) for part in field.metadata if isinstance(part, Ge)] + [0]),  # type: ignore[call-overload]
+        high=min([int(part.le) for part in field.metadata if isinstance(part, Le)] + [LARGEST]),  # type: ignore[call-overload]
     )
 
 

@@ -38,7 +38,7 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
             progress=self.stages,
             keep=self.kept,
         )
-        self.finish(found, settings.images, span(SCORING, settings.images))
+        self.finish_layer(found, settings.images, span(SCORING, settings.images))
 
     def reference(self) -> Iterator[Tensor]:
         """The pictures compared with, as large as the generator's: as many as rank, and as many as score.

@@ -53,7 +53,9 @@ class CausesTask(LayerTask[CausesRequest]):
             keep=self.kept,
             amounts={name: getattr(settings, name) for name in amounts},
         )
-        self.finish(found, settings.images, latent_ranges.lane(latent_ranges.TESTING, 0, settings.images))
+        self.finish_layer(
+            found, settings.images, latent_ranges.lane(latent_ranges.TESTING, 0, settings.images)
+        )
 
 
 if __name__ == "__main__":

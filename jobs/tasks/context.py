@@ -52,7 +52,7 @@ class ContextTask(LayerTask[ContextRequest]):
             progress=self.stages,
             keep=self.kept,
         )
-        self.finish(Stored(found), settings.images, found.latents)
+        self.finish_layer(Stored(found), settings.images, found.latents)
 
     def units(self) -> tuple[list[int] | None, list[float] | None]:
         """The units to force on and, where a causes run measured them, their constants k."""

@@ -68,6 +68,14 @@ def main(task: type[Task[Any]]) -> None:
     process.main(partial(work, task))
 
 
+class Result(Protocol):
+    """What a study found, as tables and arrays."""
+
+    def tables(self) -> dict[str, pd.DataFrame]: ...
+
+    def arrays(self) -> dict[str, dict[str, Any]]: ...
+
+
 @dataclass
 class ModelTask(Task[M]):
     """A task that needs a generator and a segmenter, and publishes a run."""
@@ -134,13 +142,10 @@ class ModelTask(Task[M]):
         structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
         self.progress.begin(stage)
 
-
-class Result(Protocol):
-    """What a study found, as tables and arrays."""
-
-    def tables(self) -> dict[str, pd.DataFrame]: ...
-
-    def arrays(self) -> dict[str, dict[str, Any]]: ...
+    def finish(self, found: Result, **about: Any) -> None:
+        """Publish the final results; `about` are further columns of table `run`. Remove the run's folder."""
+        self.write(self.row("final", **about), found.tables() | self.tables(), found.arrays())
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass
@@ -160,13 +165,13 @@ class LayerTask(ModelTask[L]):
         """Progress as the study reports it."""
         return Stages(self.progress, self.folder / "stages.json", self.watch)
 
-    def finish(self, found: Result, images: int, latents: tuple[int, int]) -> None:
-        """Publish the final results, measured on `images` images of those latents, and remove the folder."""
+    def finish_layer(self, found: Result, images: int, latents: tuple[int, int]) -> None:
+        """Publish the final results, measured on `images` images of those latents."""
         self.progress.total = self.progress.done  # what it came to; before, it was a guess
-        row = self.row("final", parent_run_id=self.request.parent, layers=self.request.layer, images=images)
-        row |= {"evaluation_start": latents[0], "evaluation_stop": latents[1]}
-        self.write(row, found.tables() | self.tables(), found.arrays())
-        shutil.rmtree(self.folder, ignore_errors=True)
+        start, stop = latents
+        parent, layer = self.request.parent, self.request.layer
+        about = {"parent_run_id": parent, "layers": layer, "evaluation_start": start, "evaluation_stop": stop}
+        self.finish(found, images=images, **about)
 
 
 @dataclass
