@@ -78,8 +78,7 @@ def pin(shown: Pictures, made: Made) -> None:
         st.caption("Keeps these pictures in the store, as rows of table render.")
         author = st.text_input("Your name", value="anyone", key="pin-author")
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
-            asked = (made.generator, str(made.edit), made.seed, shown.latents)
-            name = jobs.client().pin(shown.edit, *asked, author=author or "anyone", run_id=made.run_id)
+            name = jobs.client().pin(shown.edit, author=author or "anyone", run_id=made.run_id)
             st.success(f"Pinned as run {name}.", icon=":material/check:")
             statement = f"SELECT * FROM render WHERE run_id = '{name}'"
             st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})

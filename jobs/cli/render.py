@@ -33,9 +33,9 @@ def render(
     """Show images before and after an edit, and their difference."""
     if not re.fullmatch(NUMBERS, latents):
         raise GanatomyError(f"{latents!r} is not a list of latents; write 0,1,2 or 0-3.")
-    jobs, numbers = client(store), listed(latents)
-    made = jobs.render(generator, edit, seed, numbers)
-    run = jobs.pin(made, generator, edit, seed, numbers, author=owner) if pin else None
+    jobs = client(store)
+    made = jobs.render(generator, edit, seed, listed(latents))
+    run = jobs.pin(made, author=owner) if pin else None
     files = {part: list(getattr(made, part)) for part in PARTS}
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

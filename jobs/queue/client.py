@@ -245,21 +245,11 @@ class Client:
         """Before, after and difference of an edit such as "ablate layer3 4,17,31", per latent."""
         return render_client.render(self.layout, generator, edit, seed, latents)
 
-    def pin(
-        self,
-        made: RenderResult,
-        generator: str,
-        edit: str,
-        seed: int,
-        latents: Sequence[int],
-        author: str,
-        shared: bool = True,
-        run_id: str | None = None,
-    ) -> str:
+    def pin(self, made: RenderResult, author: str, shared: bool = True, run_id: str | None = None) -> str:
         """Keep a render as rows of table `render`, with run `run_id` as parent; the id of its own run."""
         from jobs.render import pins  # pandas
 
-        return pins.pin(self.layout, made, generator, edit, seed, latents, author, shared, run_id)
+        return pins.pin(self.layout, made, author, shared, run_id)
 
     def render_ready(self) -> bool:
         """Whether the render process answers."""

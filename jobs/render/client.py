@@ -24,8 +24,12 @@ PARTS = ("before", "after", "difference")
 
 @dataclass(frozen=True)
 class RenderResult:
-    """Pictures of an edit: one path (PNG) per image, in the order of the latents."""
+    """A request and its pictures: one path (PNG) per latent, in their order."""
 
+    generator: str
+    edit: str
+    seed: int
+    latents: tuple[int, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
     difference: tuple[str, ...]
@@ -55,11 +59,21 @@ def render(layout: Layout, generator: str, edit: str, seed: int, latents: Sequen
     if not 0 < len(latents) <= MOST_LATENTS:
         raise GanatomyError(f"Ask for 1 to {MOST_LATENTS} pictures at a time, not {len(latents)}.")
     began = time.perf_counter()
-    numbers = [int(number) for number in latents]
+    numbers = tuple(int(number) for number in latents)
     answer = _post(layout, {"generator": generator, "edit": edit, "seed": seed, "latents": numbers})
-    files = {part: tuple(str(layout.renders / name) for name in answer[part]) for part in PARTS}
-    milliseconds = (time.perf_counter() - began) * 1000
-    return RenderResult(**files, key=answer["key"], milliseconds=milliseconds, cached=answer["cached"])
+    before, after, difference = (tuple(str(layout.renders / name) for name in answer[part]) for part in PARTS)
+    return RenderResult(
+        generator,
+        edit,
+        seed,
+        numbers,
+        before,
+        after,
+        difference,
+        key=answer["key"],
+        milliseconds=(time.perf_counter() - began) * 1000,
+        cached=answer["cached"],
+    )
 
 
 def ready(layout: Layout) -> bool:

@@ -75,12 +75,14 @@ class Pictures:
     def __init__(self, layout: Layout, generators: int) -> None:
         self.layout = layout
         self.generators = LoadedGenerators(layout.models, generators)
+        self.last_request = time.monotonic()
         self._making = threading.Lock()
         self._sources: Sources | None = None
         self._answers: OrderedDict[str, Answer] = OrderedDict()
 
     def answer(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> JsonObject:
         """The values of an `Answer`, the request's `key`, and whether the pictures were `cached`."""
+        self.last_request = time.monotonic()
         parsed = Edit.parse(edit)
         info = generators.describe(generator, self.layout.models)
         content = {"edit": str(parsed), "seed": seed, "latents": list(latents)}

@@ -5,7 +5,6 @@ The run's bundle holds copies of the pictures, since those under `renders` may b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,19 +17,11 @@ from jobs.render.client import RenderResult
 
 
 def pin(
-    layout: Layout,
-    made: RenderResult,
-    generator: str,
-    edit: str,
-    seed: int,
-    latents: Sequence[int],
-    author: str,
-    shared: bool = True,
-    parent_run_id: str | None = None,
+    layout: Layout, made: RenderResult, author: str, shared: bool = True, parent_run_id: str | None = None
 ) -> str:
     """Publish a render as a run, and return the run's id. A second pin of the same render replaces it."""
     names = [Path(file).name for file in made.after]
-    rows = pd.DataFrame({"name": names, "edit": edit, "latent": list(latents), "seed": seed})
+    rows = pd.DataFrame({"name": names, "edit": made.edit, "latent": list(made.latents), "seed": made.seed})
     rows = rows.assign(author=author, shared=shared)
     run = {
         "run_id": made.key,
@@ -38,8 +29,8 @@ def pin(
         "kind": "render",
         "parent_run_id": parent_run_id,
         "state": "final",
-        "generator": generator,
-        "seed": seed,
+        "generator": made.generator,
+        "seed": made.seed,
         "images": len(names),
         "owner": author,
         "started_at": utc_now(),

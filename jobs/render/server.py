@@ -49,22 +49,10 @@ class RenderRequest(BaseModel):
     latents: list[int] = Field(min_length=1, max_length=client.MOST_LATENTS)
 
 
-class LastRequest:
-    """When the last request came."""
-
-    def __init__(self) -> None:
-        self.touch()
-
-    def touch(self) -> None:
-        """A request comes now."""
-        self.time = time.monotonic()
-
-
-def application(pictures: Pictures, last: LastRequest) -> Starlette:
+def application(pictures: Pictures) -> Starlette:
     """The HTTP application: POST /render, GET /health."""
 
     async def render(request: Request) -> Response:
-        last.touch()
         try:
             body = RenderRequest.model_validate_json(await request.body())
             return JSONResponse(await run_in_threadpool(pictures.answer, **body.model_dump()))
@@ -112,7 +100,7 @@ def serve(layout: Layout, idle_seconds: float, warm: str) -> None:
 
     log = structlog.get_logger()
     torch.set_num_threads(max(1, cores() // 2))
-    pictures, last = Pictures(layout, Settings().render_generators), LastRequest()
+    pictures = Pictures(layout, Settings().render_generators)
     if warm:
         try:
             pictures.generators.get(warm)
@@ -121,11 +109,11 @@ def serve(layout: Layout, idle_seconds: float, warm: str) -> None:
     path = client.socket(layout)
     listening = _listen(path)
     config = uvicorn.Config(
-        application(pictures, last), log_config=None, access_log=False, timeout_graceful_shutdown=2
+        application(pictures), log_config=None, access_log=False, timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
     if idle_seconds:
-        threading.Thread(target=_end_when_idle, args=(server, last, idle_seconds), daemon=True).start()
+        threading.Thread(target=_end_when_idle, args=(server, pictures, idle_seconds), daemon=True).start()
     live.write(layout.live / "render.json", {**live.identity(), "socket": str(path)})
     log.info("render process ready", socket=str(path))
     server.run(sockets=[listening])
@@ -149,8 +137,8 @@ def _listen(path: Path) -> socket.socket:
     return listening
 
 
-def _end_when_idle(server: uvicorn.Server, last: LastRequest, seconds: float) -> None:
-    while time.monotonic() - last.time < seconds:
+def _end_when_idle(server: uvicorn.Server, pictures: Pictures, seconds: float) -> None:
+    while time.monotonic() - pictures.last_request < seconds:
         time.sleep(min(1.0, seconds / 4))
     server.should_exit = True
 

@@ -1,26 +1,29 @@
 """What a worker does between jobs.
 
-It recovers the jobs of dead workers, releases jobs that waited for another, checks watched folders, and
-removes old files.
+It recovers the jobs of dead workers, releases jobs that waited for another, checks watched folders, removes
+old files, and keeps label maps and renders within their disk quotas.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import structlog
-from dbos import DBOS, DBOSClient, WorkflowStatus
+from dbos import DBOS, WorkflowStatus
 
-from db.layout import Layout
+from db.store import health
 from jobs.kinds.requests import When
 from jobs.queue import database, rows, workers
+from jobs.queue.client import Client
 from jobs.system import live, locks
+from jobs.system.settings import Settings
 from jobs.worker.folders import FolderWatcher
 
 CLEANING_INTERVAL_S = 3600.0
+QUOTA_INTERVAL_S = 600.0  # a check walks through many files
 FILE_LIFE_S = 7 * 86400.0  # a page shows how far an ended job was for as long as its files are there
 
 
@@ -28,20 +31,31 @@ FILE_LIFE_S = 7 * 86400.0  # a page shows how far an ended job was for as long a
 class Maintenance:
     """The maintenance of one worker. Every worker does it, and every action can safely happen twice."""
 
-    layout: Layout
-    queue: DBOSClient
+    client: Client
     executor: str
-    watcher: FolderWatcher
-    cleaned: float = -CLEANING_INTERVAL_S  # on time.monotonic(), so that a worker cleans up as it starts
+    settings: Settings = field(default_factory=Settings)
+    _last: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by action
+
+    def __post_init__(self) -> None:
+        self.layout, self.queue = self.client.layout, self.client.queue
+        self.watcher = FolderWatcher(self.client)
 
     def run(self) -> None:
-        """Do everything once."""
+        """Do everything that is due."""
         self.recover()
         self.release()
         self.watcher.check()
-        if time.monotonic() - self.cleaned > CLEANING_INTERVAL_S:
-            self.cleaned = time.monotonic()
+        if self._due("clean_up", CLEANING_INTERVAL_S):
             self.clean_up()
+        if self._due("quotas", QUOTA_INTERVAL_S):
+            self.enforce_quotas()
+
+    def _due(self, action: str, interval: float) -> bool:
+        now = time.monotonic()
+        if now - self._last.get(action, float("-inf")) < interval:
+            return False
+        self._last[action] = now
+        return True
 
     def recover(self) -> None:
         """Take over the jobs of dead workers of this machine.
@@ -123,6 +137,13 @@ class Maintenance:
         fired = self.queue.list_workflows(name=database.FIRE, load_input=False, load_output=False)
         ended = [row for row in fired if row.status not in rows.ACTIVE]
         self.queue.delete_workflows([row.workflow_id for row in ended if row.schedule_name not in schedules])
+
+    def enforce_quotas(self) -> None:
+        """Remove label maps and renders that exceed their quota, the longest unused first."""
+        for kind, gigabytes in (("labels", self.settings.labels_gb), ("renders", self.settings.renders_gb)):
+            freed = 0 if gigabytes is None else health.evict(self.layout, kind, int(gigabytes * 1e9))
+            if freed:
+                structlog.get_logger().info("evicted", kind=kind, bytes=freed)
 
     def _stale(self, file: Path, unfinished: set[str]) -> bool:
         """Whether an old file is of no use: `worker-*.json`, `<job>.<what>.json` or a temporary file."""

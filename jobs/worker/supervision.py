@@ -11,7 +11,6 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ import psutil
 import structlog
 
 from db.layout import Layout
+from jobs.queue.client import Client
 from jobs.system import live, processes
 from jobs.system.live import JsonObject
 from jobs.system.settings import Settings
@@ -45,12 +45,17 @@ class Outcome:
 class JobRunner:
     """Runs jobs in processes of their own, with the devices and settings of one worker."""
 
-    layout: Layout
+    client: Client
     settings: Settings
     devices: Devices
-    stopping: threading.Event
-    lost: Callable[[Spec], bool]  # whether the job was taken from this attempt: cancelled, or claimed anew
+    stopping: threading.Event = field(default_factory=threading.Event)
     children: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    _claimed: dict[tuple[str, str], int | None] = field(default_factory=dict)  # by job and attempt
+
+    @property
+    def layout(self) -> Layout:
+        """The store."""
+        return self.client.layout
 
     def run(self, spec: Spec, module: str) -> Outcome:
         """Run a job to its end. A job process that fails is replaced as long as each one gets further."""
@@ -95,6 +100,20 @@ class JobRunner:
         if self.stopping.is_set():
             return Outcome("stopping")
         return Outcome("cancelled") if self.lost(spec) else None
+
+    def lost(self, spec: Spec) -> bool:
+        """Whether the job was cancelled since this attempt began.
+
+        It may have been retried since, and claimed again. Then its row says PENDING as before, but the time
+        of the claim is another.
+        """
+        found = self.client.queue.list_workflows(
+            workflow_ids=[spec.job_id], load_input=False, load_output=False
+        )
+        if not found or found[0].status != "PENDING":
+            return True
+        claimed = found[0].dequeued_at
+        return self._claimed.setdefault((spec.job_id, spec.started_at), claimed) != claimed
 
     def _attempt(self, spec: Spec, module: str, slot: Slot) -> Outcome:
         """One job process from start to end."""

@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -25,34 +24,9 @@ from jobs.queue import database, rows, workers
 from jobs.queue.client import Client
 from jobs.system import logs, processes, slots
 from jobs.system.settings import Settings
-from jobs.tasks.process import Spec
 from jobs.worker import metrics
-from jobs.worker.folders import FolderWatcher
 from jobs.worker.maintenance import Maintenance
-from jobs.worker.quotas import Quotas
 from jobs.worker.supervision import JobRunner
-
-
-@dataclass
-class Claims:
-    """Whether the jobs that this worker runs are still its own."""
-
-    client: Client
-    _claimed: dict[tuple[str, str], int | None] = field(default_factory=dict)  # by job and attempt
-
-    def lost(self, spec: Spec) -> bool:
-        """Whether the job was cancelled since this attempt began.
-
-        It may have been retried since, and claimed again: then its row says PENDING as before, but the time
-        of the claim is another.
-        """
-        found = self.client.queue.list_workflows(
-            workflow_ids=[spec.job_id], load_input=False, load_output=False
-        )
-        if not found or found[0].status != "PENDING":
-            return True
-        claimed = found[0].dequeued_at
-        return self._claimed.setdefault((spec.job_id, spec.started_at), claimed) != claimed
 
 
 class WorkerProcess:
@@ -73,15 +47,19 @@ class WorkerProcess:
         self.executor, self.slot_lock = workers.claim(self.layout)
         devices = slots.detect(self.settings)
         client = Client(self.layout)
-        self.runner = JobRunner(self.layout, self.settings, devices, self.stopping, Claims(client).lost)
+        self.runner = JobRunner(client, self.settings, devices, self.stopping)
         poll = self.settings.poll_seconds
         client.queue.register_queue(
             database.JOBS, global_concurrency=len(devices.names), polling_interval_sec=poll
         )
         client.queue.register_queue(database.CLOCK, polling_interval_sec=5 * poll)
-        maintenance = Maintenance(self.layout, client.queue, self.executor, FolderWatcher(client))
-        maintenance.upgrade()  # before the launch, which would resume old jobs with the new steps
-        self._launch(client)
+        maintenance = Maintenance(client, self.executor, self.settings)
+        maintenance.upgrade()
+        from jobs.worker import workflows  # its decorators register the workflows with DBOS
+
+        workflows.register(self.runner)
+        DBOS(config=database.configuration(self.layout, self.executor, poll))
+        DBOS.launch()
         if self.settings.metrics_port is not None:
             metrics.serve(client, self.settings.metrics_port)
         workers.announce(self.layout, self.executor, devices.names)
@@ -91,23 +69,16 @@ class WorkerProcess:
         self._maintain(maintenance)
         self.end()
 
-    def _launch(self, client: Client) -> None:
-        from jobs.worker import workflows  # its decorators register the workflows with DBOS
-
-        workflows.register(client, self.runner)
-        DBOS(config=database.configuration(self.layout, self.executor, self.settings.poll_seconds))
-        DBOS.launch()
-
     def _maintain(self, maintenance: Maintenance) -> None:
-        quotas = Quotas(self.layout, self.settings)
         while not self.stopping.wait(1.0):
             try:
                 maintenance.run()
-                quotas.enforce()
             except Exception:  # a busy disk, say: the worker goes on and tries again
                 structlog.get_logger().exception("maintenance failed")
             if self.until_idle and not maintenance.queue.list_workflows(
-                status=rows.ACTIVE, load_input=False, limit=1
+                status=rows.ACTIVE,
+                load_input=False,
+                limit=1,  # jobs, and firings of schedules
             ):
                 return
 

@@ -8,7 +8,6 @@ idempotent: the job process keeps its shards in files and continues from them.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -19,7 +18,6 @@ from db.errors import StoreError
 from db.times import utc_now
 from jobs.kinds.requests import KINDS, When, parse
 from jobs.queue import database
-from jobs.queue.client import Client
 from jobs.queue.records import Firing
 from jobs.system import live
 from jobs.system.live import JsonObject
@@ -32,28 +30,20 @@ class JobError(Exception):
     """Why a job failed, in one sentence."""
 
 
-@dataclass(frozen=True)
-class Context:
-    """What the workflows of this process need besides their arguments."""
-
-    client: Client
-    runner: JobRunner
+_runner: JobRunner | None = None  # one per process, as DBOS calls the workflows without an object of ours
 
 
-_context: Context | None = None  # one per process, as DBOS calls the workflows without any object of ours
+def register(new: JobRunner) -> None:
+    """Give the workflows a job runner. Call this before `DBOS.launch()`, which resumes old workflows."""
+    global _runner
+    _runner = new
 
 
-def register(client: Client, runner: JobRunner) -> None:
-    """Give the workflows their context. Call this before `DBOS.launch()`, which resumes old workflows."""
-    global _context
-    _context = Context(client, runner)
-
-
-def context() -> Context:
-    """The registered context; `RuntimeError` when there is none."""
-    if _context is None:
-        raise RuntimeError("The workflows have no context; call workflows.register() before DBOS.launch().")
-    return _context
+def runner() -> JobRunner:
+    """The registered job runner; `RuntimeError` when there is none."""
+    if _runner is None:
+        raise RuntimeError("There is no job runner; call workflows.register() before DBOS.launch().")
+    return _runner
 
 
 @DBOS.workflow(name=database.RUN_JOB, max_recovery_attempts=1000)
@@ -74,9 +64,9 @@ def run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> str
     """The work itself, in a job process (or several, when one is killed)."""
     log = structlog.get_logger()
     log.info("job starts", job=job_id, run=run_id)
-    layout = context().client.layout
+    layout = runner().client.layout
     spec = Spec(str(layout.root), job_id, run_id, kind, request, "", "", 1, utc_now().isoformat())
-    outcome = context().runner.run(spec, KINDS[kind].task)
+    outcome = runner().run(spec, KINDS[kind].task)
     log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)
     if outcome.end == "stopping":
         # The worker is about to end. Neither a result nor an error may be recorded for this step, or the job
@@ -97,7 +87,7 @@ def notify(job_id: str, kind: str, request: JsonObject, run_id: str, result: str
         title = parse(kind, request).title()
     except GanatomyError:  # another version of Ganatomy wrote the request; the notice is sent all the same
         title = kind
-    addresses = context().runner.settings.notify
+    addresses = runner().settings.notify
     return notices.send(addresses, f"{title}: {result}", f"job {job_id}, run {run_id}")
 
 
@@ -113,7 +103,7 @@ def submit(schedule: JsonObject) -> JsonObject:
     try:
         request = parse(schedule["kind"], schedule["request"])
         when = When(priority=schedule.get("priority", 5))
-        made = context().client.submit(request, when, schedule=schedule["name"])
+        made = runner().client.submit(request, when, schedule=schedule["name"])
         return Firing(made.message, made.job_id, made.run_id).plain()
     except (GanatomyError, StoreError) as error:
         structlog.get_logger().warning("schedule failed", schedule=schedule.get("name"), reason=str(error))

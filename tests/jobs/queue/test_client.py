@@ -18,7 +18,6 @@ from jobs.kinds.requests import When, parse
 from jobs.queue import workers
 from jobs.queue.client import Client
 from jobs.system import live, slots
-from jobs.worker.folders import FolderWatcher
 from jobs.worker.maintenance import Maintenance
 
 
@@ -133,7 +132,7 @@ def test_what_ended_long_ago_is_swept(client: Client) -> None:
     live.write(client.layout.live / "watch-run1.json", {"refused": 1})
     for file in client.layout.live.glob("*.json"):
         os.utime(file, (0, 0))
-    Maintenance(client.layout, client.queue, "nobody/0", FolderWatcher(client)).clean_up()
+    Maintenance(client, "nobody/0").clean_up()
     left = {file.name for file in client.layout.live.glob("*.json")}
     assert left == {f"{kept}.progress.json", "watch-run1.json"}
 

@@ -13,7 +13,6 @@ from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.requests import When
 from jobs.queue.client import Client
 from jobs.system import live
-from jobs.worker.folders import FolderWatcher
 from jobs.worker.maintenance import Maintenance
 
 
@@ -98,7 +97,7 @@ def finish(client: Client, job_id: str) -> None:
 
 def maintain(client: Client) -> None:
     """What a worker does now and then."""
-    Maintenance(client.layout, client.queue, "nobody/0", FolderWatcher(client)).release()
+    Maintenance(client, "nobody/0").release()
 
 
 def test_a_job_whose_run_is_there_by_now_is_not_run_again(

@@ -10,6 +10,8 @@ from analysis.shared.errors import GanatomyError
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import Firing
+from jobs.system.settings import Settings
+from jobs.system.slots import Devices
 from jobs.worker import workflows
 from jobs.worker.supervision import JobRunner
 
@@ -29,9 +31,8 @@ def fire(client: Client, output: object) -> None:
 
 @pytest.fixture
 def worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The workflows of this process, with a client and no job runner."""
-    runner = JobRunner.__new__(JobRunner)
-    monkeypatch.setattr(workflows, "_context", workflows.Context(client, runner))
+    """The workflows of this process, with a job runner that runs nothing."""
+    monkeypatch.setattr(workflows, "_runner", JobRunner(client, Settings(), Devices((), (), 1, 1)))
 
 
 def test_schedules_are_kept_paused_and_forgotten(client: Client) -> None:
@@ -114,7 +115,7 @@ def test_a_firing_survives_json() -> None:
     assert Firing.parse({"unknown": 1}) is None
 
 
-def test_workflows_without_a_context_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflows, "_context", None)
+def test_workflows_without_a_job_runner_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflows, "_runner", None)
     with pytest.raises(RuntimeError, match=r"workflows\.register\(\) before DBOS\.launch\(\)"):
-        workflows.context()
+        workflows.runner()

@@ -16,9 +16,10 @@ def test_a_pinned_render_becomes_rows_once(tmp_path: Path) -> None:
     for number, name in enumerate(name for each in names.values() for name in each):
         Image.new("RGB", (4, 4), (number, 0, 0)).save(client.layout.renders / name)
     files = {part: tuple(str(client.layout.renders / name) for name in each) for part, each in names.items()}
-    made = RenderResult(**files, key="render-0123456789", milliseconds=1.0, cached=False)
+    facts = {"key": "render-0123456789", "milliseconds": 1.0, "cached": False}
+    made = RenderResult("planted", "ablate layer1 3", 1, (4, 9), **files, **facts)
     for _ in range(2):
-        run = client.pin(made, "planted", "ablate layer1 3", 1, [4, 9], author="ada")
+        run = client.pin(made, author="ada")
     asked = "select name, edit, latent, seed, author, shared from render order by latent"
     rows = console.run(client.layout, asked).table.to_pylist()
     assert [(row["name"], row["latent"]) for row in rows] == [("after4.png", 4), ("after9.png", 9)]

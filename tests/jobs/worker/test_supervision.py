@@ -3,13 +3,11 @@
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from db.layout import Layout
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.system import processes
@@ -17,7 +15,6 @@ from jobs.system.settings import Settings
 from jobs.system.slots import Devices
 from jobs.tasks.process import Spec
 from jobs.worker.supervision import JobRunner, Meter
-from jobs.worker.worker import Claims
 
 SPIKE = "hoard = bytearray(400 << 20); del hoard; print('freed', flush=True); input()"
 
@@ -46,9 +43,8 @@ def test_a_meter_of_nobody_reads_zero() -> None:
 def test_a_process_that_cannot_start_gives_its_slot_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = Layout.create(tmp_path / "store")
-    machine = Devices((), (), 1, 1)
-    runner = JobRunner(layout, Settings(), machine, threading.Event(), lambda spec: False)
+    client, machine = Client.at(tmp_path / "store"), Devices((), (), 1, 1)
+    runner, layout = JobRunner(client, Settings(), machine), client.layout
     spec = Spec(str(layout.root), "job", "run", "dissect", {}, "", "", 1, "2026-01-01T00:00:00")
 
     def no_room(*_: object, **__: object) -> None:
@@ -63,7 +59,7 @@ def test_a_process_that_cannot_start_gives_its_slot_back(
 def test_an_attempt_is_lost_when_its_job_is_cancelled_or_claimed_anew(tmp_path: Path) -> None:
     client = Client.at(tmp_path / "store")
     job = str(client.submit(DissectionRequest(generator="planted", images=64, calibration=64)).job_id)
-    claims = Claims(client)
+    runner = JobRunner(client, Settings(), Devices((), (), 1, 1))
 
     def claim(moment: int) -> Spec:
         with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
@@ -72,10 +68,10 @@ def test_an_attempt_is_lost_when_its_job_is_cancelled_or_claimed_anew(tmp_path: 
         return Spec(str(client.layout.root), job, "run", "dissect", {}, "", "", 1, f"began {moment}")
 
     first = claim(1000)
-    assert not claims.lost(first)
-    assert not claims.lost(first)
+    assert not runner.lost(first)
+    assert not runner.lost(first)
     second = claim(2000)
-    assert claims.lost(first)
-    assert not claims.lost(second)
+    assert runner.lost(first)
+    assert not runner.lost(second)
     client.cancel(job)
-    assert claims.lost(second)
+    assert runner.lost(second)

@@ -1,11 +1,12 @@
-"""A worker keeps label maps and renders within their quotas, and looks only now and then."""
+"""A worker keeps label maps and renders within their quotas, and checks them now and then."""
 
 import os
 import time
 
 from db.layout import Layout
+from jobs.queue.client import Client
 from jobs.system.settings import Settings
-from jobs.worker.quotas import Quotas
+from jobs.worker.maintenance import Maintenance
 
 
 def old_file(layout: Layout, name: str) -> None:
@@ -17,9 +18,9 @@ def old_file(layout: Layout, name: str) -> None:
 
 def test_what_is_over_the_quota_goes(layout: Layout) -> None:
     old_file(layout, "a.png")
-    quotas = Quotas(layout, Settings(labels_gb=None, renders_gb=0))
-    quotas.enforce()
+    maintenance = Maintenance(Client(layout), "nobody/0", Settings(labels_gb=None, renders_gb=0))
+    maintenance.run()
     assert list(layout.renders.iterdir()) == []
     old_file(layout, "b.png")
-    quotas.enforce()  # looked a moment ago
+    maintenance.run()  # a moment after the last check
     assert len(list(layout.renders.iterdir())) == 1
