@@ -17,6 +17,7 @@ from db import workspace
 from db.layout import Layout
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
 from jobs.kinds import catalogue
+from jobs.system.live import JsonObject
 
 app = typer.Typer(help="List, show, fetch and add generators and segmenters.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The model's name.")]
@@ -62,7 +63,7 @@ def show(name: Name, store: Store = None, json: Json = False) -> None:
                 console.print(f"[bold]{key}[/]: {_in_words(key, value)}", highlight=False)
 
 
-def _with_origin(model: dict[str, Any]) -> dict[str, Any]:
+def _with_origin(model: JsonObject) -> JsonObject:
     """A model with the origin of its weights in words. The key `fetched` says whether they are here."""
     return model | {"weights": ORIGINS.get(model["weights"], model["weights"])}
 

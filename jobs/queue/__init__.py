@@ -1,0 +1,1 @@
+"""The queue: submit, list, cancel, retry and schedule jobs, through `client.Client`."""

@@ -73,14 +73,14 @@ class Client:
         workers.require_device(self.layout, request.device)
         active = self.active()
         if twin := next((row for row in active if rows.arguments(row).run_id == run), None):
-            return Submission(twin.workflow_id, run, True, f"Already asked for: job {twin.workflow_id}.")
+            return Submission(twin.workflow_id, run, True, f"Already queued: job {twin.workflow_id}.")
         for needed in request.before():
             made = self.submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         queued = self._enqueue(job_id, request, run, when, schedule, active)
         if queued != job_id:  # somebody queued the same since we looked
-            return Submission(queued, run, True, f"Already asked for: job {queued}.")
+            return Submission(queued, run, True, f"Already queued: job {queued}.")
         return Submission(job_id, run, False, f"Queued as job {job_id}.")
 
     def _enqueue(

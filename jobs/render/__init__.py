@@ -1,0 +1,1 @@
+"""Pictures of edits, from a process that keeps generators loaded."""

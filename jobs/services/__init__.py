@@ -1,0 +1,1 @@
+"""What `ganatomy up` runs, and what `ganatomy doctor` checks."""

@@ -1,0 +1,1 @@
+"""Processes, locks, slots, devices, logs and settings of a machine."""

@@ -1,0 +1,1 @@
+"""Workers: they claim jobs and run each in a job process."""
