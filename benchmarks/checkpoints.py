@@ -19,10 +19,10 @@ from db import store
 from db.layout import Layout
 from db.queries import compare
 from db.queries.compare import Arm, Question
-from db.queries.runs import Rule
+from db.schema.naming import NamingRule
 from db.store.publication import Snapshot
 
-RULES = {"paper": Rule("paper"), "calibrated": Rule("calibrated")}
+RULES = {"paper": NamingRule("paper"), "calibrated": NamingRule("calibrated")}
 
 
 def lines(runs: Sequence[Row]) -> dict[str, list[Row]]:
@@ -74,7 +74,7 @@ def measured(snapshot: Snapshot, runs: Sequence[Row]) -> dict[str, pd.DataFrame]
         named = compare.named(snapshot, Question(tuple(names), rule))
         tally = tables.tally(named, known, names, common, has_cut=label == "paper")
         found[f"Named units, {label} rule"] = _by_arm(tally, names, counted)
-    best = tables.by_concept(compare.best(snapshot, Question(tuple(names), Rule())), names, False)
+    best = tables.by_concept(compare.best(snapshot, Question(tuple(names), NamingRule())), names, False)
     return found | {"Best unit of each concept (medians over concepts)": _by_arm(best, names, scored)}
 
 

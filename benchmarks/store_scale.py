@@ -25,6 +25,7 @@ import pandas as pd
 from db import store
 from db.layout import Layout
 from db.queries import runs as queries
+from db.schema.naming import NamingRule
 from db.store import bundles
 
 LAYERS = {"layer1": 512, "layer2": 256, "layer3": 128, "layer4": 64}
@@ -37,7 +38,7 @@ NUMBERS = [
 ]
 
 Question = Callable[[store.Snapshot, str, random.Random], pd.DataFrame]
-RULE = queries.Rule()
+RULE = NamingRule()
 
 
 def layer(dice: random.Random) -> str:

@@ -10,6 +10,7 @@ from dashboard.widgets import card, page, pickers, pictures, threshold_slider, u
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import causes as effects
 from db.queries import runs
+from db.schema.naming import NamingRule
 from db.store.publication import Snapshot
 
 SHOWN = {
@@ -124,7 +125,7 @@ def images(run: pickers.Run, layer: str, unit: int, threshold: float | None) -> 
             st.image(pictures.png(picture), caption=f"latent {each.latent}", width="stretch", alt=alt)
 
 
-def one(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: runs.Rule) -> None:
+def one(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: NamingRule) -> None:
     """The whole page of one unit."""
     name, unit = str(layer["layer"]), url.number("unit", 0) or 0
     units = runs.units(snapshot, run.id, name, rule)

@@ -7,6 +7,7 @@ from dashboard.charts import dissection
 from dashboard.widgets import card, page, pickers, threshold_slider, url, words
 from dashboard.widgets.rows import rows
 from db.queries import runs
+from db.schema.naming import NamingRule
 
 EACH = 24  # cards a page
 SORTS = {
@@ -66,7 +67,7 @@ def cards(run: pickers.Run, layer: str, units: pd.DataFrame) -> None:
         st.pagination(pages, default=at, key=key, on_change=lambda: url.put(page=st.session_state[key]))
 
 
-def gallery(run: pickers.Run, layer: str, rule: runs.Rule) -> None:
+def gallery(run: pickers.Run, layer: str, rule: NamingRule) -> None:
     """The layer's units: filtered, counted, drawn."""
     units = runs.units(run.snapshot, run.id, layer, rule)
     with st.container(horizontal=True, vertical_alignment="bottom"):

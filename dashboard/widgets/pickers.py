@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.widgets import page, url, words
 from dashboard.widgets.rows import Row, rows
 from db.queries import runs as queries
+from db.schema.naming import NamingRule
 from db.store.publication import Snapshot
 
 CUTS = [0.02, 0.04, 0.05, 0.1, 0.2]  # .05 in the paper's code, .04 later
@@ -92,7 +93,7 @@ def _middle(layers: list[str]) -> str:
     return layers[len(layers) // 2]
 
 
-def rule() -> queries.Rule:
+def rule() -> NamingRule:
     """The switch between the paper's rule, with its cut, and the calibrated one."""
     name = url.choice(
         st.segmented_control,
@@ -104,5 +105,5 @@ def rule() -> queries.Rule:
         help=words.HELP["rule"],
     )
     if name == "calibrated":
-        return queries.Rule("calibrated")
-    return queries.Rule("paper", url.choice(st.selectbox, "IoU over", "cut", CUTS, default=0.05, width=100))
+        return NamingRule("calibrated")
+    return NamingRule("paper", url.choice(st.selectbox, "IoU over", "cut", CUTS, default=0.05, width=100))

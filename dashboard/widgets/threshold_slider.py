@@ -15,6 +15,7 @@ from dashboard.widgets import pickers, url, words
 from dashboard.widgets.rows import Row, rows
 from db.errors import StoreError
 from db.queries import runs
+from db.schema.naming import NamingRule
 from db.store import bundles
 
 Counts = Mapping[str, "np.ndarray[Any, Any]"]
@@ -58,7 +59,7 @@ def tail() -> float | None:
 
 
 def follow(
-    run: pickers.Run, layer: str, units: pd.DataFrame, rule: runs.Rule, fraction: float | None
+    run: pickers.Run, layer: str, units: pd.DataFrame, rule: NamingRule, fraction: float | None
 ) -> pd.DataFrame:
     """The units' scores at the slider's tail; intervals go, q-values stay those of the scored threshold."""
     if fraction is None or units.empty:
@@ -73,10 +74,8 @@ def follow(
     for column, value in values.items():
         moved.loc[known, column] = value[unit, concept]
     moved["threshold"] = found["edges"][moved["unit"], edges[moved["unit"]]]
-    more = (moved["q_value"] <= rule.level) & (moved["iou"] > moved["null_iou"])
     moved["detector"] = (moved["iou"] > moved["mask_iou"]).fillna(False)
-    moved["passes"] = (moved["iou"] > rule.cut) if rule.name == "paper" else more
-    return moved.assign(passes=moved["passes"].fillna(False).astype(bool))
+    return moved.assign(passes=rule.of_frame(moved))
 
 
 def unit(run: pickers.Run, layer: str, number: int, scores: pd.DataFrame) -> float:

@@ -3,8 +3,9 @@
 import pandas as pd
 import sqlalchemy as sa
 
-from db.schema.base import run, unit_concept
-from db.schema.effects import artifact_effect, artifact_summary, artifact_unit
+from db.schema.artifacts import artifact_effect, artifact_summary, artifact_unit
+from db.schema.base import run
+from db.schema.dissection import unit_concept
 from db.store.publication import Snapshot
 
 

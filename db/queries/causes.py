@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from db.schema.base import layer, run, unit_concept
+from db.schema.base import layer, run
 from db.schema.causes import (
     ace_curve,
     ace_learning,
@@ -16,6 +16,7 @@ from db.schema.causes import (
     side_effect,
     unit_effect,
 )
+from db.schema.dissection import unit_concept
 from db.store.publication import Snapshot
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from db.queries.runs import Rule
-from db.schema.base import concept, generator, layer, run, unit_concept
+from db.schema.base import concept, generator, layer, run
+from db.schema.dissection import unit_concept
+from db.schema.naming import NamingRule
 from db.schema.views import unit_label
 from db.store.publication import Snapshot
 
@@ -33,7 +34,7 @@ class Question:
     whether only units count that beat their concept's constant mask."""
 
     arms: tuple[Arm, ...]
-    rule: Rule
+    rule: NamingRule
     over_ceiling: bool = False
     detectors: bool = False
 
@@ -49,13 +50,8 @@ def _reached(rows: Any, value: sa.ColumnElement[Any], over_ceiling: bool) -> sa.
 
 
 def passes(question: Question, rows: Any = unit_label) -> sa.ColumnElement[bool]:
-    """Whether a unit is named. The paper's cut may be on the share of the ceiling; evidence does not change
-    with it."""
-    rule = question.rule
-    if rule.name == "calibrated" or not question.over_ceiling:
-        return rule.passes(rows) & _counts(question, rows)
-    over = sa.func.coalesce(_reached(rows, rows.c.iou, True) > rule.cut, sa.false())
-    return over & _counts(question, rows)
+    """Whether a unit is named and counts under the question."""
+    return question.rule.of_rows(rows, question.over_ceiling) & _counts(question, rows)
 
 
 def _counts(question: Question, rows: Any) -> sa.ColumnElement[bool]:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from db.schema.base import run
 from db.schema.causes import ace_summary, ace_unit
-from db.schema.effects import context_row, context_summary, context_trace, insertion_context
+from db.schema.context import context_row, context_summary, context_trace, insertion_context
 from db.store.publication import Snapshot
 
 

@@ -1,44 +1,24 @@
 """The questions that pages ask, by name: each takes a snapshot and returns a data frame.
 
-A unit is *named* under a `Rule`: the paper's cut on IoU, or the calibrated one.
+A unit is named under a `NamingRule`: the paper's cut on IoU, or the calibrated one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import pandas as pd
 import sqlalchemy as sa
 
-from db.schema.base import concept, generator, layer, run, segmenter, unit_concept, unit_image
-from db.schema.views import NAMED_IOU, unit_label
+from db.schema.base import concept, generator, layer, run, segmenter
+from db.schema.dissection import unit_concept, unit_image
+from db.schema.naming import NamingRule
+from db.schema.views import unit_label
 from db.store.publication import Snapshot
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When a unit counts as named.
-
-    `paper`: IoU over `cut` (Bau et al. 2019). `calibrated`: agreement that is more than luck and place, q at
-    most `level` against other images' masks and a score over that null. As in `analysis.dissection.rules`.
-    """
-
-    name: Literal["paper", "calibrated"] = "paper"
-    cut: float = NAMED_IOU
-    level: float = 0.05
-
-    def passes(self, rows: Any = unit_label) -> sa.ColumnElement[bool]:
-        """True where a row of unit_label or unit_concept is named; False where evidence was not computed."""
-        c = rows.c
-        if self.name == "paper":
-            return sa.func.coalesce(c.iou > self.cut, sa.false())
-        return sa.func.coalesce((c.q_value <= self.level) & (c.calibrated > 0), sa.false())
 
 
 def runs(snapshot: Snapshot, kind: str | None = None) -> pd.DataFrame:
     """Every run, or those of a kind, newest first, with its units, named units and distinct concepts under
     the paper's rule."""
-    named = Rule().passes()
+    named = NamingRule().of_rows(unit_label)
     tally = (
         sa.select(
             unit_label.c.run_id,
@@ -79,10 +59,10 @@ def concepts(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     return snapshot.read(chosen.order_by(concept.c.frequency.desc(), concept.c.concept))
 
 
-def units(snapshot: Snapshot, run_id: str, layer_name: str, rule: Rule | None = None) -> pd.DataFrame:
+def units(snapshot: Snapshot, run_id: str, layer_name: str, rule: NamingRule | None = None) -> pd.DataFrame:
     """The layer's units, best IoU first: rows of unit_label, and `passes` under the rule."""
     u = unit_label.c
-    chosen = sa.select(unit_label, (rule or Rule()).passes().label("passes"))
+    chosen = sa.select(unit_label, (rule or NamingRule()).of_rows(unit_label).label("passes"))
     chosen = chosen.where(u.run_id == run_id, u.layer == layer_name)
     return snapshot.read(chosen.order_by(u.iou.desc().nulls_last(), u.unit))
 
@@ -151,9 +131,9 @@ def showpieces(snapshot: Snapshot, run_id: str, most: int = 6) -> pd.DataFrame:
     return snapshot.read(chosen.limit(most))
 
 
-def layer_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
+def layer_counts(snapshot: Snapshot, run_id: str, rule: NamingRule) -> pd.DataFrame:
     """For each layer, in the generator's order: units, named units and distinct concepts under the rule."""
-    passes = rule.passes()
+    passes = rule.of_rows(unit_label)
     tally = (
         sa.select(
             unit_label.c.layer,
@@ -174,7 +154,7 @@ def layer_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
     return snapshot.read(chosen.select_from(joined).where(c.run_id == run_id).order_by(c.position))
 
 
-def concept_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
+def concept_counts(snapshot: Snapshot, run_id: str, rule: NamingRule) -> pd.DataFrame:
     """For each layer and concept: how many units it names under the rule, and the best of them."""
     u = unit_label.c
     chosen = (
@@ -188,7 +168,7 @@ def concept_counts(snapshot: Snapshot, run_id: str, rule: Rule) -> pd.DataFrame:
             sa.func.max(u.always_on).label("always_on"),
             sa.func.max(u.mask_iou).label("mask_iou"),
         )
-        .where(u.run_id == run_id, rule.passes())
+        .where(u.run_id == run_id, rule.of_rows(unit_label))
         .group_by(u.layer, u.concept, u.category)
     )
     return snapshot.read(chosen.order_by(u.layer, sa.desc("units"), u.concept))

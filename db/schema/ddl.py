@@ -9,16 +9,7 @@ import sqlalchemy as sa
 from duckdb_sqlalchemy import Dialect
 from sqlalchemy.schema import CreateTable, CreateView
 
-from db.schema import views, workspace
-from db.schema.effects import metadata
-
-STORE_INFO = sa.Table(
-    "store_info",
-    metadata,
-    sa.Column("fingerprint", sa.Text, comment="Fingerprint of the schema that the version was made with."),
-    sa.Column("published_at", sa.DateTime, comment="When the version was published, UTC."),
-    comment="One row about the version itself.",
-)
+from db.schema import metadata, views, workspace
 
 
 @cache

@@ -1,12 +1,12 @@
-"""The data dictionary: every table, view and column with its description, from the schema itself.
+"""The data dictionary: every table, view and column with its description.
 
-`python -m db.schema.dictionary` prints docs/schema.md; a test keeps that file up to date.
+`python -m db.schema` prints docs/schema.md; a test keeps that file up to date.
 """
 
 import pandas as pd
 import sqlalchemy as sa
 
-from db.schema import ddl, views, workspace
+from db.schema import metadata, views, workspace
 
 _TYPES = {
     sa.Text: "text",
@@ -17,23 +17,22 @@ _TYPES = {
 }
 _HEAD = """# Tables and views of the store
 
-Made from `db/schema.py`, `db/schema_causes.py`, `db/schema_effects.py`, `db/views.py` and
-`db/workspace_schema.py` by `python -m db.schema.dictionary > docs/schema.md`. All are in
-`current.duckdb`; times are UTC without a zone.
+Generated from the modules of `db/schema/` by `python -m db.schema > docs/schema.md`.
+All tables and views are in `current.duckdb`. Times are UTC without a zone.
 """
 
 
 def kinds() -> dict[str, dict[str, sa.Table]]:
     """Every table by its kind: results, views, workspace."""
     return {
-        "results": dict(ddl.metadata.tables),
+        "results": dict(metadata.tables),
         "views": dict(views.metadata.tables),
         "workspace": dict(workspace.joined.tables),
     }
 
 
 def describe() -> pd.DataFrame:
-    """One row a column: kind, table, column, type, description, table_description."""
+    """One row per column: kind, table, column, type, description, table_description."""
     rows = [
         (kind, table.name, c.name, type_name(c), c.comment, table.comment)
         for kind, tables in kinds().items()
@@ -60,7 +59,3 @@ def _section(table: sa.Table) -> str:
     rows = "".join(f"| {c.name} | {type_name(c)} | {c.comment} |\n" for c in table.columns)
     head = "| column | type | what it holds |\n| --- | --- | --- |\n"
     return f"\n### {table.name}\n{table.comment}\n\n{head}{rows}"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")

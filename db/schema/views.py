@@ -4,10 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.schema.base import concept, layer, run, unit, unit_concept
+from db.schema.base import concept, layer, run
+from db.schema.dissection import unit, unit_concept
+from db.schema.naming import NamingRule
 
 metadata = sa.MetaData()
-NAMED_IOU = 0.05  # Bau et al. 2019: a unit is interpretable when its best label's IoU exceeds .05
 
 _NEW_COLUMNS = {
     "category": "Category of the concept.",
@@ -48,7 +49,7 @@ def _unit_label() -> sa.Select[Any]:
         u.unit,
         u.concept,
         *scored,
-        sa.func.coalesce(s.iou > NAMED_IOU, sa.false()).label("named"),
+        NamingRule("paper").of_rows(unit_concept).label("named"),
         u.activation_mean,
         u.activation_peak,
         u.p_value.label("unit_p_value"),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.errors import StoreError
-from db.schema.effects import metadata
+from db.schema import metadata
 from db.store import files, formats, frames
 
 

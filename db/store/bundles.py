@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from db.errors import StoreError
 from db.layout import Layout
-from db.schema.effects import metadata
+from db.schema import metadata
 from db.store import files as disk
 from db.store import formats, frames
 from db.store.bundle import Arrays as Arrays

@@ -17,9 +17,9 @@ import pyarrow as pa
 from db import workspace
 from db.errors import StoreError
 from db.layout import Layout
-from db.schema import ddl
+from db.schema import ddl, metadata
 from db.schema import workspace as workspace_schema
-from db.schema.effects import metadata
+from db.schema.base import store_info
 from db.store import bundles, snapshot, versions
 from db.store.bundles import Bundle
 from db.store.frames import conform
@@ -69,7 +69,7 @@ def open(layout: Layout) -> Snapshot:
 
 
 def _fingerprint(layout: Layout, opened: Snapshot) -> str:
-    return str(opened.read(ddl.STORE_INFO.select()).fingerprint[0])
+    return str(opened.read(store_info.select()).fingerprint[0])
 
 
 def publish(layout: Layout, run_ids: Sequence[str] | None = None, wait: float = WAIT_S) -> Path:

@@ -15,7 +15,8 @@ import pytest
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.schema.base import run, unit_concept
+from db.schema.base import run
+from db.schema.dissection import unit_concept
 from db.store import bundles, versions
 from db.store.files import point, unique
 

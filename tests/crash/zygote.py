@@ -16,7 +16,8 @@ import pandas as pd
 
 from db import store
 from db.layout import Layout
-from db.schema.base import run, unit, unit_concept
+from db.schema.base import run
+from db.schema.dissection import unit, unit_concept
 from db.store import bundles
 
 UNITS, CONCEPTS = 40, 10

@@ -1,12 +1,11 @@
 """The read API: three lines to a data frame. And what a run's row says of where it came from."""
 
-import datetime
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from db import open_store, provenance
+from db import open_store
 from db import store as results
 from db.errors import StoreError
 from db.layout import Layout
@@ -30,17 +29,3 @@ def test_what_is_not_there(layout: Layout, tmp_path: Path) -> None:
         open_store(layout.root).frame("unit", nix=1)
     with pytest.raises(StoreError, match="There is no store at"):
         open_store(tmp_path / "nix")
-
-
-def test_provenance_fills_the_run_row(layout: Layout, write_run: Callable[..., Path]) -> None:
-    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=90)
-    write_run(**provenance.provenance(start))
-    results.publish(layout)
-    row = open_store(layout.root).runs().iloc[0]
-    assert 89 < row.duration_s < 120
-    assert '"duckdb"' in row.versions
-    assert row.host
-    assert (
-        abs((row.finished_at - datetime.datetime.now(datetime.UTC).replace(tzinfo=None)).total_seconds()) < 60
-    )
-    assert row.git_revision is None or len(row.git_revision.rstrip("+")) == 40

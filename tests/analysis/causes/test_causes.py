@@ -15,7 +15,7 @@ from analysis.models.families import planted_causes, shape_colours
 from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
-from db.schema.causes import metadata
+from db.schema import metadata
 
 SEGMENTER = shape_colours.build(shape_colours.weights(0), "planted", "", "cpu")
 HAND = [7, 2, 11]

@@ -7,10 +7,10 @@ import pytest
 from torch import nn
 
 from analysis.counting.agreement import iou_at, null_iou_at
-from analysis.dissection import rules
 from analysis.dissection.dissection import Dissection, dissect
 from analysis.models import generators, segmenters
 from analysis.models.families.planted_shapes import truth
+from db.schema.naming import NamingRule
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,9 @@ def planted() -> Dissection:
 
 def test_planted_units_get_their_concept_and_unseen_shapes_get_none(planted: Dissection) -> None:
     frame = planted.frame()
-    found = frame[rules.calibrated(frame)].set_index(["layer", "unit"])["concept"].to_dict()
+    names = frame[frame["label"]]
+    names = names[NamingRule("calibrated").of_frame(names)]
+    found = names.set_index(["layer", "unit"])["concept"].to_dict()
     expected = {
         (layer, unit.unit): unit.concept
         for layer, units in truth(1).items()
@@ -35,10 +37,12 @@ def test_planted_units_get_their_concept_and_unseen_shapes_get_none(planted: Dis
 
 
 def test_the_papers_rule_lets_place_alone_pass(planted: Dissection) -> None:
-    table = rules.summary(planted.frame())
-    assert (table["paper"] > table["beats_null"]).all()
-    assert (table["beats_null"] == 24).all()
-    assert (table["distinct_concepts"] == 4).all()
+    names = planted.frame().query("label")
+    calibrated = names[NamingRule("calibrated").of_frame(names)].groupby("layer")
+    paper = names[NamingRule("paper").of_frame(names)].groupby("layer")
+    assert (paper.size() > calibrated.size()).all()
+    assert (calibrated.size() == 24).all()
+    assert (calibrated["concept"].nunique() == 4).all()
 
 
 def test_columns_and_ranges(planted: Dissection) -> None:

@@ -23,11 +23,12 @@ from analysis.counting.plan import BLOCK, Plan
 from analysis.counting.tally import Tally
 from analysis.counting.thresholds import choose
 from analysis.counting.top_images import Best, Portraits
-from analysis.dissection import rules, significance
+from analysis.dissection import significance
 from analysis.dissection.dissection import dissect
 from analysis.dissection.scores import Scores, score
 from analysis.models import generators, segmenters
 from analysis.shared.concepts import Concept
+from db.schema.naming import NamingRule
 
 pytestmark = pytest.mark.slow
 
@@ -174,8 +175,9 @@ def test_label_maps_of_an_independent_latent_stream_name_nothing() -> None:
     for seed in range(REPEATS):
         strangers = Strangers(generator, segmenter, seed=50_000 + seed)
         frame = dissect(generator, strangers, images=128, calibration=64, seed=seed).frame()
-        false["paper"] += rules.paper(frame).any() / REPEATS
-        by_layer = rules.calibrated(frame).groupby(frame["layer"]).any()
+        names = frame[frame["label"]]
+        false["paper"] += NamingRule("paper").of_frame(names).any() / REPEATS
+        by_layer = NamingRule("calibrated").of_frame(names).groupby(names["layer"]).any()
         false["calibrated"] += by_layer.mean() / REPEATS
     print(f"\nlayers with a falsely named unit: {false}")
     assert false["calibrated"] <= 0.05 + error(0.05, REPEATS)

@@ -11,7 +11,7 @@ from db import store
 from db.layout import Layout
 from db.queries import compare
 from db.queries.compare import Arm, Question
-from db.queries.runs import Rule
+from db.schema.naming import NamingRule
 from db.sql import console
 from db.store import bundles
 from db.store.publication import Snapshot
@@ -72,13 +72,13 @@ def snapshot(layout: Layout, tables: object) -> Snapshot:
 
 ARMS = (Arm("a", "layer1"), Arm("a", "layer2"), Arm("b", "layer2"))
 RULES = [
-    Question(ARMS, Rule("paper")),
-    Question(ARMS, Rule("paper", cut=0.1)),
-    Question(ARMS, Rule("paper", cut=0.1), over_ceiling=True),
-    Question(ARMS, Rule("calibrated")),
-    Question(ARMS, Rule("calibrated"), over_ceiling=True),
-    Question(ARMS, Rule("paper"), detectors=True),
-    Question(ARMS, Rule("calibrated"), detectors=True),
+    Question(ARMS, NamingRule("paper")),
+    Question(ARMS, NamingRule("paper", cut=0.1)),
+    Question(ARMS, NamingRule("paper", cut=0.1), over_ceiling=True),
+    Question(ARMS, NamingRule("calibrated")),
+    Question(ARMS, NamingRule("calibrated"), over_ceiling=True),
+    Question(ARMS, NamingRule("paper"), detectors=True),
+    Question(ARMS, NamingRule("calibrated"), detectors=True),
 ]
 
 
@@ -161,7 +161,7 @@ def test_dissections_come_newest_first_with_their_layers(snapshot: Snapshot) -> 
 
 
 def test_nothing_is_found_for_runs_that_are_not_there(snapshot: Snapshot) -> None:
-    question = Question((Arm("nobody", "layer1"), Arm("'; DROP TABLE run; --", "layer1")), Rule())
+    question = Question((Arm("nobody", "layer1"), Arm("'; DROP TABLE run; --", "layer1")), NamingRule())
     for ask in (compare.named, compare.outside, compare.best):
         assert ask(snapshot, question).empty
 
@@ -178,5 +178,5 @@ def test_the_statement_behind_the_page_gives_its_counts(
 
 
 def test_a_statement_quotes_what_comes_from_the_address(layout: Layout, snapshot: Snapshot) -> None:
-    statement = compare.statement(Question((Arm("it's", "'; DROP TABLE run; --"),), Rule()))
+    statement = compare.statement(Question((Arm("it's", "'; DROP TABLE run; --"),), NamingRule()))
     assert console.run(layout, statement, snapshot=snapshot).frame.empty

@@ -9,7 +9,7 @@ import pytest
 from db import store
 from db.layout import Layout
 from db.queries import runs as queries
-from db.queries.runs import Rule
+from db.schema.naming import NamingRule
 from db.store import bundles
 from db.store.publication import Snapshot
 
@@ -38,14 +38,14 @@ def test_an_empty_store_has_no_runs(layout: Layout) -> None:
 
 
 def test_units_come_best_first_and_pass_or_not(snapshot: Snapshot) -> None:
-    units = queries.units(snapshot, "new", "layer1", Rule("paper", cut=0.35))
+    units = queries.units(snapshot, "new", "layer1", NamingRule("paper", cut=0.35))
     assert list(units["unit"][:4]) == [7, 6, 5, 4]
     assert list(units.loc[units["passes"], "unit"]) == [7, 6, 5, 4]
     assert pd.isna(units.set_index("unit")["concept"][0])
 
 
 def test_the_calibrated_rule_names_nothing_without_evidence(snapshot: Snapshot) -> None:
-    assert not queries.units(snapshot, "new", "layer1", Rule("calibrated"))["passes"].any()
+    assert not queries.units(snapshot, "new", "layer1", NamingRule("calibrated"))["passes"].any()
 
 
 def publish_with(layout: Layout, path: Path, **columns: list[float]) -> Snapshot:
@@ -62,7 +62,7 @@ def publish_with(layout: Layout, path: Path, **columns: list[float]) -> Snapshot
 def test_the_calibrated_rule_wants_q_and_more_than_the_null(layout: Layout, write_run: WriteRun) -> None:
     evidence = {"q_value": [0.01] * 6 + [0.2, 0.2], "calibrated": [0.1] * 2 + [-0.1] * 2 + [0.1] * 4}
     snapshot = publish_with(layout, write_run("run", units=4), **evidence)
-    units = queries.units(snapshot, "run", "layer1", Rule("calibrated"))
+    units = queries.units(snapshot, "run", "layer1", NamingRule("calibrated"))
     # unit 0 has no name, unit 1 does not beat the null, unit 3's q is too large
     assert list(units.loc[units["passes"], "unit"]) == [2]
 
@@ -75,7 +75,7 @@ def test_best_units_are_ranked_on_calibration_images(layout: Layout, write_run: 
 
 
 def test_layers_count_units_and_distinct_concepts(snapshot: Snapshot) -> None:
-    counts = queries.layer_counts(snapshot, "new", Rule("paper", cut=0.35))
+    counts = queries.layer_counts(snapshot, "new", NamingRule("paper", cut=0.35))
     assert counts.loc[0, ["layer", "units", "named", "distinct_concepts", "detectors"]].tolist() == [
         "layer1",
         8,
@@ -83,7 +83,7 @@ def test_layers_count_units_and_distinct_concepts(snapshot: Snapshot) -> None:
         1,
         4,
     ]
-    concepts = queries.concept_counts(snapshot, "new", Rule("paper", cut=0.35))
+    concepts = queries.concept_counts(snapshot, "new", NamingRule("paper", cut=0.35))
     assert concepts.loc[0, ["concept", "units", "best_unit"]].tolist() == ["tree", 4, 7]
 
 

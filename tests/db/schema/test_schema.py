@@ -32,7 +32,7 @@ def test_the_names_of_the_design_are_there() -> None:
 
 def test_docs_schema_is_up_to_date() -> None:
     path = Path(__file__).parents[3] / "docs" / "schema.md"
-    assert path.read_text() == dictionary.markdown(), "run `python -m db.schema.dictionary > docs/schema.md`"
+    assert path.read_text() == dictionary.markdown(), "run `python -m db.schema > docs/schema.md`"
 
 
 def test_the_file_says_what_its_columns_hold(layout: Layout) -> None:

@@ -16,9 +16,10 @@ from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import ddl
-from db.schema.base import run, unit_concept
+from db.schema.base import run
+from db.schema.dissection import unit_concept
 from db.schema.views import layer_summary, run_comparison, unit_label
-from db.store import bundles, versions
+from db.store import bundles, publication, versions
 
 WriteRun = Callable[..., Path]
 
@@ -83,7 +84,7 @@ def test_old_revisions_go_once_nobody_can_be_reading_them(
     write_run()
     store.publish(layout)
     assert old.exists()
-    monkeypatch.setattr(store, "REVISION_GRACE_S", -1.0)
+    monkeypatch.setattr(publication, "REVISION_GRACE_S", -1.0)
     write_run("other")
     store.publish(layout)
     assert bundles.revisions(layout, "run-1") == [2]

@@ -8,7 +8,8 @@ import pytest
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.schema.base import run, unit
+from db.schema.base import run
+from db.schema.dissection import unit
 from db.store import bundles, removal
 
 WriteRun = Callable[..., Path]
