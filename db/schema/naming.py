@@ -37,7 +37,7 @@ class NamingRule:
         return sa.func.coalesce(iou > self.cut, sa.false())
 
     def of_frame(self, scores: "pd.DataFrame") -> "pd.Series[bool]":
-        """The same for a data frame with iou, null_iou and q_value, whose scores may be at another threshold."""
+        """The same for a data frame with iou, null_iou and q_value, at whatever threshold."""
         if self.name == "paper":
             return (scores["iou"] > self.cut).fillna(False).astype(bool)
         passes = (scores["q_value"] <= self.level) & (scores["iou"] > scores["null_iou"])
