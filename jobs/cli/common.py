@@ -28,7 +28,7 @@ Store = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Owner = Annotated[str, typer.Option(envvar="GANATOMY_OWNER", help="The owner of the result.")]
-console = Console()
+console = Console(highlight=False)
 
 
 class App(typer.Typer):

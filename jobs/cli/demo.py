@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from analysis.dissection.settings import DissectionSettings
 from analysis.shared.errors import GanatomyError
+from jobs.cli.common import console
 from jobs.cli.models import registry_of, with_segmenter
 from jobs.cli.submission import speed
 from jobs.kinds.dissection import DissectionRequest
@@ -48,7 +48,6 @@ class Demo:
     until_done: bool
     open: bool = False
     due: float = 0.0  # on time.monotonic()
-    console: Console = field(default_factory=Console)
 
     def run(self, port: int, address: str) -> None:
         """Start worker, render process and dashboard, dissect, and show progress until Ctrl-C.
@@ -62,7 +61,7 @@ class Demo:
         services = supervisor.standard(self.client.layout, port, address, warm=FIRST.generator)
         services.claim()
         logs.structured(self.client.layout.logs / "supervisor.log")
-        with Progress(*COLUMNS, console=self.console) as bar:
+        with Progress(*COLUMNS, console=console) as bar:
             parts = [Part(self.client, bar, request) for request in requests]
             try:
                 parts[0].submit()
@@ -82,7 +81,7 @@ class Demo:
         self.due = time.monotonic() + 0.5
         if not self.open and supervisor.answers(services.address):
             self.open = True
-            self.console.print(f"Open {services.address}  (Ctrl-C stops everything)", highlight=False)
+            console.print(f"Open {services.address}  (Ctrl-C stops everything)")
         for part in parts:
             part.update()
         done, failed = all(part.done for part in parts), any(part.failed for part in parts)
@@ -162,4 +161,4 @@ class Part:
     def _print_once(self, event: str, text: str) -> None:
         if event not in self.printed:
             self.printed.add(event)
-            self.bar.console.print(text, highlight=False)
+            console.print(text)

@@ -61,14 +61,14 @@ def show(job: JobId, store: Store = None, json: Json = False) -> None:
         return
     for key, value in asdict(found).items():
         if value not in (None, "", {}):
-            console.print(f"[bold]{key}[/]: {value}", highlight=False)
+            console.print(f"[bold]{key}[/]: {value}")
 
 
 @app.command()
 def cancel(job: JobId, store: Store = None, json: Json = False) -> None:
     """Stop a job. Its finished shards stay, so a retry continues from them."""
     ended = client(store).cancel(job)
-    show_json(ended.plain()) if json else console.print(f"Job {job} is cancelled.", highlight=False)
+    show_json(ended.plain()) if json else console.print(f"Job {job} is cancelled.")
 
 
 @app.command()
@@ -77,7 +77,7 @@ def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = Fals
     jobs = client(store)
     submission = jobs.retry(job)
     if not json:
-        console.print(submission.message, highlight=False)
+        console.print(submission.message)
     ended = follow(jobs, submission.job_id, quiet=json) if wait and submission.job_id else None
     if json:
         show_json(answer(submission, ended))
@@ -147,11 +147,11 @@ def add_watch(
     request = {"segmenter": segmenter, **sizes, "owner": owner, "project": project}
     added = folders.FolderWatch(name, str(folder.absolute()), family, key, request)
     folders.add(client(store).layout, added)
-    console.print(f"{folder} is watched.", highlight=False)
+    console.print(f"{folder} is watched.")
 
 
 @watch.command("remove")
 def remove_watch(name: Watch, store: Store = None) -> None:
     """Stop watching a folder."""
     folders.remove(client(store).layout, name)
-    console.print(f"{name} is removed.", highlight=False)
+    console.print(f"{name} is removed.")

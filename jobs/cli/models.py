@@ -60,7 +60,7 @@ def show(name: Name, store: Store = None, json: Json = False) -> None:
     for model in found:
         for key, value in model.items():
             if value not in ("", None, []):
-                console.print(f"[bold]{key}[/]: {_in_words(key, value)}", highlight=False)
+                console.print(f"[bold]{key}[/]: {_in_words(key, value)}")
 
 
 def _with_origin(model: JsonObject) -> JsonObject:

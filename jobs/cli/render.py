@@ -49,7 +49,7 @@ def render(
         show_json({**files, **facts, **({"pinned": run} if run else {})})
         return
     for part, names in files.items():
-        console.print(f"{part}: {' '.join(names)}", highlight=False, soft_wrap=True)
-    console.print(f"{made.milliseconds:.0f} ms{' (cached)' if made.cached else ''}", highlight=False)
+        console.print(f"{part}: {' '.join(names)}", soft_wrap=True)
+    console.print(f"{made.milliseconds:.0f} ms{' (cached)' if made.cached else ''}")
     if run:
-        console.print(f"Pinned as run {run}.", highlight=False)
+        console.print(f"Pinned as run {run}.")

@@ -47,32 +47,32 @@ def add(
     if json:
         show_json(asdict(added))
     else:
-        console.print(f"{name}: next at {added.next_at} UTC.", highlight=False)
+        console.print(f"{name}: next at {added.next_at} UTC.")
 
 
 @app.command()
 def pause(name: Name, store: Store = None) -> None:
     """Stop a schedule until it is resumed."""
     client(store).pause(name)
-    console.print(f"{name} is paused.", highlight=False)
+    console.print(f"{name} is paused.")
 
 
 @app.command()
 def resume(name: Name, store: Store = None) -> None:
     """Start a paused schedule again."""
     client(store).resume(name)
-    console.print(f"{name} is resumed.", highlight=False)
+    console.print(f"{name} is resumed.")
 
 
 @app.command()
 def trigger(name: Name, store: Store = None) -> None:
     """Queue a schedule's job now, once."""
     client(store).trigger(name)
-    console.print(f"{name} is triggered.", highlight=False)
+    console.print(f"{name} is triggered.")
 
 
 @app.command()
 def remove(name: Name, store: Store = None) -> None:
     """Remove a schedule. Jobs that it queued stay."""
     client(store).unschedule(name)
-    console.print(f"{name} is removed.", highlight=False)
+    console.print(f"{name} is removed.")

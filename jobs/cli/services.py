@@ -27,9 +27,7 @@ def worker(
 
     layout = client(store).layout
     logs.structured(layout.logs / "worker.log")
-    console.print(
-        f"Working on {layout.root}. Ctrl-C stops; jobs go on when a worker runs again.", highlight=False
-    )
+    console.print(f"Working on {layout.root}. Ctrl-C stops; jobs go on when a worker runs again.")
     WorkerProcess(layout, Settings(), until_idle).run()
 
 
@@ -48,7 +46,7 @@ def _serve(store: Store, port: int, address: str, worker: bool) -> None:
     logs.structured(layout.logs / "supervisor.log")
     services = supervisor.standard(layout, port, address, worker=worker)
     services.claim()
-    console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.", highlight=False)
+    console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.")
     services.run()
 
 

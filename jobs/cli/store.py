@@ -27,7 +27,7 @@ def check(store: Store = None, json: Json = False) -> None:
     elif not found.problems:
         console.print(f"Sound: {found.runs} runs, {found.bundles} bundles, {found.rows} rows.")
     for problem in found.problems if not json else []:
-        console.print(problem, highlight=False, soft_wrap=True)
+        console.print(problem, soft_wrap=True)
     if found.problems:
         raise typer.Exit(1)
 
@@ -37,7 +37,7 @@ def publish(store: Store = None) -> None:
     """Publish every bundle that is not published yet."""
     from db.store import publication  # pandas and DuckDB, which `--help` need not load
 
-    console.print(publication.publish(client(store).layout).name, highlight=False)
+    console.print(publication.publish(client(store).layout).name)
 
 
 @app.command()
@@ -45,7 +45,7 @@ def rebuild(store: Store = None) -> None:
     """Make the DuckDB file anew from the bundles."""
     from db.store import publication
 
-    console.print(publication.rebuild(client(store).layout).name, highlight=False)
+    console.print(publication.rebuild(client(store).layout).name)
 
 
 @app.command("backup")
@@ -56,7 +56,7 @@ def backup_(
 ) -> None:
     """Write everything that cannot be made again to one file. Jobs may run meanwhile."""
     written = backup.backup(client(store).layout, target, models)
-    console.print(f"{written}: {decimal(written.stat().st_size)}", highlight=False, soft_wrap=True)
+    console.print(f"{written}: {decimal(written.stat().st_size)}", soft_wrap=True)
 
 
 @app.command()
@@ -66,7 +66,7 @@ def restore(
 ) -> None:
     """Make a store from a backup in a new folder."""
     layout = backup.restore(source, folder)
-    console.print(f"Restored. Use it with --store {layout.root}", highlight=False, soft_wrap=True)
+    console.print(f"Restored. Use it with --store {layout.root}", soft_wrap=True)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def evict(
 ) -> None:
     """Remove label maps or renders, longest unused first. They are made again when needed."""
     freed = health.evict(client(store).layout, kind, int(gigabytes * 1e9))
-    console.print(f"{decimal(freed)} freed", highlight=False)
+    console.print(f"{decimal(freed)} freed")
 
 
 @app.command()
@@ -95,7 +95,7 @@ def delete(run: Run, yes: Yes = False, store: Store = None) -> None:
     """Delete a run and the runs that are based on it."""
     layout = client(store).layout
     _confirm("Delete", run, removal.standing_on(layout, run), yes)
-    console.print("Deleted: " + ", ".join(removal.delete(layout, run)), highlight=False, soft_wrap=True)
+    console.print("Deleted: " + ", ".join(removal.delete(layout, run)), soft_wrap=True)
 
 
 @app.command()
@@ -103,28 +103,28 @@ def archive(run: Run, yes: Yes = False, store: Store = None) -> None:
     """Archive a run and the runs that are based on it. No page shows them, and nothing is lost."""
     layout = client(store).layout
     _confirm("Archive", run, removal.standing_on(layout, run), yes)
-    console.print("Archived: " + ", ".join(removal.archive(layout, run)), highlight=False, soft_wrap=True)
+    console.print("Archived: " + ", ".join(removal.archive(layout, run)), soft_wrap=True)
 
 
 @app.command()
 def unarchive(run: Run, store: Store = None) -> None:
     """Publish an archived run again."""
     removal.unarchive(client(store).layout, run)
-    console.print(f"Published again: {run}", highlight=False)
+    console.print(f"Published again: {run}")
 
 
 @app.command()
 def push(address: Address, store: Store = None) -> None:
     """Copy to an address the bundles that it does not have."""
     pushed = remote.push(client(store).layout, address)
-    console.print(f"{len(pushed)} bundles pushed", highlight=False)
+    console.print(f"{len(pushed)} bundles pushed")
 
 
 @app.command()
 def pull(address: Address, store: Store = None) -> None:
     """Copy from an address the bundles that this store does not have, and publish them."""
     pulled = remote.pull(client(store).layout, address)
-    console.print(f"{len(pulled)} bundles pulled", highlight=False)
+    console.print(f"{len(pulled)} bundles pulled")
 
 
 def _confirm(action: str, run: str, others: list[str], yes: bool) -> None:
@@ -142,7 +142,7 @@ def export(
 ) -> None:
     """Write a run's tables and data dictionary to a folder."""
     written = exchange.export_run(client(store).layout, run, folder, format, whole)
-    console.print(str(written), highlight=False, soft_wrap=True)
+    console.print(str(written), soft_wrap=True)
 
 
 def import_(
@@ -151,4 +151,4 @@ def import_(
 ) -> None:
     """Copy an exported run into this store and publish it."""
     new = exchange.import_run(client(store).layout, folder)
-    console.print("Imported: " + ", ".join(new) if new else "Here already.", highlight=False, soft_wrap=True)
+    console.print("Imported: " + ", ".join(new) if new else "Here already.", soft_wrap=True)

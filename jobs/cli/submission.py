@@ -32,7 +32,7 @@ def submit(jobs: Client, request: Request, when: When, wait: bool, json: bool) -
     submission = jobs.submit(request, when)
     if not json:
         earlier = "".join(f" It waits for the {each.kind.name}." for each in request.before())
-        console.print(f"{submission.message}{earlier}", highlight=False)
+        console.print(f"{submission.message}{earlier}")
         if submission.job_id and not wait and not jobs.workers():
             console.print("No worker is running; start one with `ganatomy up` or `ganatomy worker`.")
     ended = []
@@ -47,7 +47,7 @@ def submit(jobs: Client, request: Request, when: When, wait: bool, json: bool) -
     if not json and (ended or submission.job_id is None):
         shown = request.shows()
         run = submission.run_id if shown is request else shown.resolve(jobs.layout)[1]
-        console.print(f"Run {run} is there: open it with `ganatomy dashboard`.", highlight=False)
+        console.print(f"Run {run} is there: open it with `ganatomy dashboard`.")
 
 
 def queued_by(jobs: Client, request: Request, job: Job) -> list[Job]:
