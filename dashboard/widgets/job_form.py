@@ -17,8 +17,7 @@ WIDTH_HELP = (
 
 
 def names(models: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The generators, segmenters, layers and concepts that the form offers, with those that the address
-    names."""
+    """The generators, segmenters, layers and concepts to choose from, those in the address among them."""
     offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
     for role, known in offered.items():
         known += [url.get(role)] if url.get(role) and url.get(role) not in known else []

@@ -58,8 +58,7 @@ class ArtifactsRequest(LayerRequest):
         return filled, filled.run_id(*keys, pictures_key(layout, filled.reference))
 
     def size(self) -> int:
-        """As its progress is counted: images, each unit's, and the lists' and random sets' (of a usual
-        layer)."""
+        """Images of the rankings, of each unit of a usual layer, of the lists and of the random sets."""
         return self.settings.images * (2 + 64 + 12 + 3 * self.settings.sets)
 
     def title(self) -> str:

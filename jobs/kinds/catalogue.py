@@ -1,11 +1,10 @@
-"""Models as jobs see them, without torch: what a request means, which weights it means, what is known and
-fetched."""
+"""Models as jobs see them, without torch: those that are known, their layers, whether their weights exist."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analysis.models import generators, segmenters
 from analysis.models.catalogue import ModelInfo as ModelInfo
@@ -14,19 +13,13 @@ from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
 
-if TYPE_CHECKING:
-    from jobs.kinds.base import Request
-
-
-def resolve(layout: Layout, request: Request) -> tuple[Request, str]:
-    """The request with its defaults filled in, and its run. Raises `GanatomyError` when models or layers are
-    not there."""
-    return request.resolve(layout)
-
 
 def pair(layout: Layout, generator: str, segmenter: str | None) -> tuple[ModelInfo, ModelInfo]:
-    """A generator and the segmenter that looks at it, its own unless one is named; their weights need not be
-    here."""
+    """A generator and its segmenter, the default one unless one is named; weights need not exist.
+
+    Raises:
+        GanatomyError: A model is not known, or the generator has no segmenter of its own.
+    """
     info = generators.describe(generator, layout.models)
     name = segmenter or info.default_segmenter
     if not name:
@@ -35,8 +28,11 @@ def pair(layout: Layout, generator: str, segmenter: str | None) -> tuple[ModelIn
 
 
 def layers_of(generator: ModelInfo, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The wanted layers in the generator's order; all of them when none is named. Module paths do as
-    names."""
+    """The wanted layers, by name or module path, in the generator's order; all of them for None.
+
+    Raises:
+        GanatomyError: The generator does not have such a layer.
+    """
     names = {layer.name: layer.name for layer in generator.layers} | {
         y.path: y.name for y in generator.layers
     }
@@ -51,7 +47,7 @@ def layers_of(generator: ModelInfo, wanted: tuple[str, ...] | None) -> tuple[str
 
 
 def must_be_here(layout: Layout, info: ModelInfo) -> None:
-    """Raises `GanatomyError`, with the remedy, when a model's weights were not fetched."""
+    """Raise `GanatomyError`, with the remedy, when a model's weights were not fetched."""
     registry = generators if info.role == "generator" else segmenters
     if not registry.ready(info.name, layout.models):
         raise GanatomyError(
@@ -69,8 +65,8 @@ def weights_key(info: ModelInfo) -> str:
 
 
 def finished(layout: Layout, run: str) -> bool:
-    """True when the run's last publication is there."""
-    from db.store import bundles  # pandas and pyarrow, only once something may be there
+    """Whether the final results of a run are in the store."""
+    from db.store import bundles  # pandas and pyarrow: a second that other requests need not spend
 
     if not (layout.bundles / run).is_dir():
         return False

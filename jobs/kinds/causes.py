@@ -51,7 +51,7 @@ class CausesRequest(ConceptRequest):
         return found
 
     def size(self) -> int:
-        """As its progress is counted: images made, steps learned, and the sets scored on the curves."""
+        """Images made, steps learned, and the sets that the curves score."""
         chosen, units, sizes = (
             self.settings,
             64,
@@ -67,7 +67,7 @@ class CausesRequest(ConceptRequest):
 
 
 def must_know(segmenter: catalogue.ModelInfo, concept: str) -> None:
-    """Raises `GanatomyError` when a segmenter does not know a concept."""
+    """Raise `GanatomyError` when a segmenter does not know a concept."""
     known = [each.name for each in segmenter.concepts]
     if concept not in known:
         raise GanatomyError(

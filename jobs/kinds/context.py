@@ -40,7 +40,7 @@ class ContextRequest(ConceptRequest):
         return filled.model_copy(update={"causes": causes(layout, filled)})
 
     def size(self) -> int:
-        """As its progress is counted: measured images, and cells forced (of a usual grid)."""
+        """Measured images, and cells of a usual grid that are forced on."""
         passes = len(self.settings.strengths or STRENGTHS)
         passes += passes if self.settings.controls == "all" else 1
         return self.settings.measuring + self.settings.images * passes * 256 // self.settings.every

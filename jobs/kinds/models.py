@@ -44,6 +44,5 @@ class ModelRequest(Request):
         return filled, filled.run_id(*map(catalogue.weights_key, models))
 
     def run_id(self, *hashes: str) -> str:
-        """The run that this request asks for, given the weights' hashes: the same request has the same
-        run."""
+        """The run of this request, given the weights' hashes. The same request has the same run."""
         return run_id(self.generator, self.kind.command, self.content(), *hashes)

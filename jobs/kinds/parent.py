@@ -37,7 +37,7 @@ class LayerRequest(ModelRequest):
         return filled.model_copy(update={"parent": parent(layout, filled)})
 
     def check_units(self, layout: Layout, text: str | None) -> None:
-        """Raises `GanatomyError` when a list names units that the layer does not have."""
+        """Raise `GanatomyError` when a list names units that the layer does not have."""
         generator, _segmenter = catalogue.pair(layout, self.generator, self.segmenter)
         width = next(layer.units for layer in generator.layers if layer.name == self.layer)
         wrong = [unit for unit in listed(text or "0") if unit >= width]

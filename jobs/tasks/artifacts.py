@@ -21,7 +21,7 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
     """Ranks units by the damage they do, and ablates the worst."""
 
     def run(self) -> None:
-        self.watch.keep()
+        self.watch.save()
         request, settings = self.request, self.request.settings
         structlog.get_logger().info("loading", generator=request.generator, reference=request.reference)
         found = rank_artifacts(

@@ -21,7 +21,7 @@ class CausesTask(LayerTask[CausesRequest]):
     """Learns which units cause a concept."""
 
     def run(self) -> None:
-        self.watch.keep()
+        self.watch.save()
         request, settings = self.request, self.request.settings
         structlog.get_logger().info("loading", generator=request.generator, parent=request.parent)
         iou = causes.calibration_iou(

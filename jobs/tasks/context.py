@@ -23,7 +23,7 @@ class ContextTask(LayerTask[ContextRequest]):
     """Forces a concept's units on at every cell."""
 
     def run(self) -> None:
-        self.watch.keep()
+        self.watch.save()
         request, settings = self.request, self.request.settings
         units, values = self.units()
         structlog.get_logger().info(

@@ -30,9 +30,8 @@ from analysis.models.generator import Generator
 from analysis.shared.errors import GanatomyError
 from db.store import bundles
 from jobs.kinds.dissection import DissectionRequest
-from jobs.tasks.label_cache import LabelStore
-from jobs.tasks.reported_segmenter import Reported
-from jobs.tasks.run_row import counted
+from jobs.tasks.label_cache import LabelCache
+from jobs.tasks.reported_segmenter import ReportedSegmenter
 from jobs.tasks.shards import LostShardError, Shards
 from jobs.tasks.task import ModelTask, main
 
@@ -48,7 +47,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
     published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
     calibration: Counts | None = None
     thresholds: Thresholds | None = None
-    whole: bool = False  # thresholds are those of all calibration images
+    calibrated: bool = False  # thresholds are those of all calibration images
 
     @cached_property
     def plan(self) -> Plan:
@@ -65,7 +64,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
     @cached_property
     def generator(self) -> Generator:
-        """The generator, loaded once; a control under a name of its own, so that nobody takes it for it."""
+        """The generator, loaded once. A control has a name of its own, so that nobody confuses the two."""
         loaded = super().generator
         if self.request.control == "random-weights":
             return random_twin(loaded)
@@ -74,9 +73,9 @@ class DissectionTask(ModelTask[DissectionRequest]):
         return loaded
 
     @cached_property
-    def reported(self) -> Reported:
+    def reported(self) -> ReportedSegmenter:
         """The segmenter, which reports how far it is."""
-        return Reported(self.segmenter, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
+        return ReportedSegmenter(self.segmenter, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
 
     @cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -91,9 +90,9 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
     @cached_property
     def source(self) -> Source:
-        """Where blocks come from: made, and segmented unless their label maps are kept."""
+        """Where blocks of images and labels come from. Label maps in the store are not made again."""
         concepts = [f"{concept.name}/{concept.category}" for concept in self.reported.concepts]
-        labels = LabelStore.of(
+        labels = LabelCache.of(
             self.spec.layout,
             self.generator.weights_sha256,
             self.reported.weights_sha256,
@@ -105,7 +104,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
     @cached_property
     def edges(self) -> Edges:
-        """Bin edges, kept with the shards that are counted over them."""
+        """Bin edges, in a file beside the shards that are counted with them."""
         file = self.folder / "edges.npz"
         try:
             return Edges.load(file)
@@ -116,7 +115,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
             return edges
 
     def shards(self, thresholds: Thresholds | None) -> Shards[Counts]:
-        """The calibration's shards, or with thresholds the evaluation's."""
+        """The shards of the calibration or, given thresholds, of the evaluation."""
         if thresholds is None:
             return Shards(self.folder, "calibration", self.edges.hash, Counts.load)
         return Shards(self.folder, "evaluation", thresholds.hash, Counts.load)
@@ -124,15 +123,15 @@ class DissectionTask(ModelTask[DissectionRequest]):
     def count(
         self, span: tuple[int, int], thresholds: Thresholds | None = None, again: bool = True
     ) -> Counts:
-        """The counts of a span: what is missing is counted, a block at a time, and a lost shard again."""
+        """The counts of a span of images. Missing blocks and a lost shard are counted."""
         shards = self.shards(thresholds)
         for first, last in blocks(*span):
-            kept = shards.has(first, last)
-            if not kept:
+            found = shards.has(first, last)
+            if not found:
                 shards.put(first, last, count_from(self.source, (first, last), self.edges, thresholds))
-            self._done(first, last, kept)
-            if thresholds is not None and not kept:
-                self._publish_now_and_then(span[0], last, thresholds, shards)
+            self._report(first, last, found)
+            if thresholds is not None and not found:
+                self._publish_provisional(span[0], last, thresholds, shards)
         try:
             return shards.total(*span)
         except LostShardError as lost:
@@ -141,20 +140,25 @@ class DissectionTask(ModelTask[DissectionRequest]):
             structlog.get_logger().warning("a shard is counted again", reason=str(lost))
             return self.count(span, thresholds, again=False)
 
-    def _done(self, first: int, last: int, kept: bool) -> None:
-        """A block is there. It counts as progress once, though evaluation may count it twice."""
-        self.reported.block_done(0 if (first, last) in self.seen else last - first, kept)
+    def _report(self, first: int, last: int, found: bool) -> None:
+        """Report a block. It is progress once, though the first look and the evaluation may both count it."""
+        self.reported.block_done(0 if (first, last) in self.seen else last - first, found)
         self.seen.add((first, last))
         if self.spec.device == "cuda":
             self.progress.extra["gpu_memory_bytes"] = torch.cuda.memory_reserved()
-        self.watch.keep()
+        self.watch.save()
 
-    def _publish_now_and_then(
+    def _publish_provisional(
         self, start: int, stop: int, thresholds: Thresholds, shards: Shards[Counts]
     ) -> None:
         when, images = self.published
         complete = stop == self.plan.evaluation[1]
-        if complete or time.monotonic() - when < PAUSE or stop - start < GROWTH * images or not self.whole:
+        if (
+            complete
+            or time.monotonic() - when < PAUSE
+            or stop - start < GROWTH * images
+            or not self.calibrated
+        ):
             return
         with suppress(LostShardError):  # it is counted again before the end
             self.publish(shards.total(start, stop), "provisional")
@@ -167,22 +171,24 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
     def run(self) -> None:
         """Everything, from the pilot to the final publication."""
-        self.watch.keep()
+        self.watch.save()
         self.progress.begin(stage("pilot"))
         log = structlog.get_logger()
-        log.info("loaded", generator=self.generator.name, segmenter=self.reported.name, **said(self.plan))
+        log.info(
+            "loaded", generator=self.generator.name, segmenter=self.reported.name, **log_fields(self.plan)
+        )
         _ = self.edges
-        self._first()
+        self._publish_first()
         self.progress.begin(stage("calibration"))
         thresholds = self.calibrate(self.plan.calibration)
-        self.whole = True
+        self.calibrated = True
         self.progress.begin(stage("evaluation"))
         evaluation = self.count(self.plan.evaluation, thresholds)
         self.publish(evaluation, "final")
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _first(self) -> None:
-        """The first numbers, from the first block of each part; passed over when that is all there is."""
+    def _publish_first(self) -> None:
+        """Publish first numbers, from the first block of each part, unless there are no more blocks."""
         (a, b), (c, d) = self.plan.calibration, self.plan.evaluation
         if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
             return
@@ -197,7 +203,21 @@ class DissectionTask(ModelTask[DissectionRequest]):
         assert self.thresholds is not None
         seen = (self.calibration, evaluation)
         dissection = measure(self.plan, self.facts, self.edges, self.thresholds, *seen)
-        row = self.row(state) | counted(self.plan, self.request.layers or (), *seen)
+        height, width = evaluation.grid
+        row = self.row(
+            state,
+            images=evaluation.images,
+            calibration=self.calibration.images,
+            calibration_start=self.calibration.ranges[0][0],
+            calibration_stop=self.calibration.ranges[-1][1],
+            evaluation_start=evaluation.ranges[0][0],
+            evaluation_stop=evaluation.ranges[-1][1],
+            threshold_rule=str(self.plan.threshold),
+            layers=",".join(self.request.layers or ()),
+            grid_height=height,
+            grid_width=width,
+        )
+        # What is published early has not made all images of the request, so it states a speed of its own.
         images = evaluation.images + self.calibration.images
         row["images_per_s"] = images / row["duration_s"] if row["duration_s"] else None
         self.write(row, dissection.tables(), dissection.arrays())
@@ -205,11 +225,11 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
 
 def stage(name: str) -> str:
-    """What the stage is called; the first one on a machine stands still for a while, and says why."""
+    """The name of a stage. The first one on a machine says why it takes longer: functions are compiled."""
     return f"{name}, preparing: the first time on a machine takes a minute more" if cold() else name
 
 
-def said(plan: Plan) -> dict[str, str]:
+def log_fields(plan: Plan) -> dict[str, str]:
     """What is going to be counted, for the log."""
     first = {"layers": ",".join(plan.layers) if plan.layers else "all"}
     spans = {"calibration": plan.calibration, "evaluation": plan.evaluation}

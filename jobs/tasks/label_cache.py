@@ -1,8 +1,7 @@
-"""Label maps kept between runs: segmenting is the slow part, and a second run over the same images need not
-do it.
+"""Label maps of earlier runs: a second run over the same images need not segment them again.
 
-Maps lie in the store's `labels` folder by what they depend on (generator, segmenter with its vocabulary,
-seed, grid), a file per block of images. A map that is gone or damaged is made again.
+Maps are in the store's `labels` folder by what they depend on (generator, segmenter with its vocabulary,
+seed, grid), one file per block of images. A map that is missing or damaged is made again.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from db.layout import Layout
 
 
 @dataclass(frozen=True)
-class LabelStore:
+class LabelCache:
     """The label maps of one generator, segmenter and seed."""
 
     folder: Path
@@ -35,7 +34,7 @@ class LabelStore:
         concepts: Sequence[str],
         seed: int,
         image: Sequence[int],
-    ) -> LabelStore:
+    ) -> LabelCache:
         """The store for these weights (by hash), concepts, seed and image shape."""
         parts = [generator, segmenter, *concepts, str(seed), *map(str, image)]
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
@@ -44,7 +43,7 @@ class LabelStore:
         return cls(folder)
 
     def get(self, start: int, stop: int) -> NDArray[np.unsignedinteger] | None:
-        """Label maps (stop - start, maps, h, w) of images start to stop, or None when they are not kept."""
+        """Label maps (stop - start, maps, h, w) of images start to stop, or None when there are none."""
         try:
             with np.load(self._file(start, stop), allow_pickle=False) as file:
                 labels: NDArray[np.unsignedinteger] = file["labels"]
@@ -53,7 +52,7 @@ class LabelStore:
         return labels if len(labels) == stop - start else None
 
     def put(self, start: int, stop: int, labels: NDArray[np.integer]) -> None:
-        """Keep label maps, whole or not at all, in as few bytes as their values need."""
+        """Write label maps, whole or not at all, in as few bytes as their values need."""
         largest = int(labels.max(initial=0))
         small = labels.astype(np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.uint32)
         temporary = self.folder / f".{start}-{stop}.{os.getpid()}.tmp"

@@ -50,8 +50,11 @@ Work = Callable[[Spec, Progress], None]
 
 
 def main(work: Work) -> None:
-    """Run `work` for the job on standard input. Exit 0 when it is done, else 1 with the reason in a live
-    file. Ends without Python's tidying up, which libraries fill the log with."""
+    """Run `work` for the job on standard input.
+
+    The exit status is 0 when it is done, else 1, with the reason in a live file. The process ends without
+    Python's clean-up, in which libraries fill the log.
+    """
     processes.expendable()
     spec = Spec(**json.load(sys.stdin))
     log = logs.readable(sys.stderr)
@@ -93,15 +96,17 @@ def _hold(spec: Spec, progress: Progress) -> locks.Lock:
 
 
 def explain(error: Exception) -> tuple[str, str]:
-    """Kind and reason of a failure: 'person' (their request), 'memory', 'cuda' (worth a fresh process) or
-    'bug'."""
+    """Kind and reason of a failure.
+
+    The kind is 'person' (the request cannot be met), 'memory', 'cuda' (a new process may succeed) or 'bug'.
+    """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, GanatomyError | StoreError):
         return "person", str(error)
     if isinstance(error, MemoryError) or ("alloc" in text and "memory" in text) or "OutOfMemory" in text:
         return (
             "memory",
-            f"Out of memory ({_first(text)}); ask for fewer layers at a time or give it a larger machine.",
+            f"Out of memory ({_first(text)}); ask for fewer layers at a time or use a larger machine.",
         )
     if "CUDA" in text or "cuDNN" in text or "cuBLAS" in text:
         return "cuda", f"The GPU failed ({_first(text)}); see `ganatomy doctor`."

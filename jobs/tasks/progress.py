@@ -1,13 +1,16 @@
-"""How far a job is. Every report renews the file, which also says that the process is not stuck."""
+"""How far a job is, and how long it has run. Reports renew a file; a process that reports is not stuck."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from db.layout import Layout
+from db.times import utc_now
 from jobs.system import live
 
 WINDOW = 16  # reports that the speed is measured over
@@ -73,3 +76,61 @@ class Progress:
             **self.extra,
         }
         live.write(live.path(self.layout, self.job_id, "progress"), values)
+
+
+@dataclass(frozen=True)
+class Times:
+    """When a run began, and the seconds of work in it, over all attempts."""
+
+    started_at: datetime
+    seconds: float
+
+
+@dataclass
+class StopWatch:
+    """A run's time, in a file, so that the next attempt continues it."""
+
+    file: Path
+    _began: float = field(default_factory=time.monotonic)
+    _before: Times | None = None
+
+    def save(self) -> Times:
+        """Write the run's time so far."""
+        if self._before is None:
+            found = live.read(self.file)
+            started = found.get("started_at")
+            self._before = Times(
+                datetime.fromisoformat(started) if started else utc_now(), found.get("seconds", 0.0)
+            )
+        times = Times(self._before.started_at, self._before.seconds + time.monotonic() - self._began)
+        live.write(self.file, {"started_at": times.started_at.isoformat(), "seconds": times.seconds})
+        return times
+
+
+@dataclass
+class Stages:
+    """Progress as a study reports it, stage by stage, made into one count that never falls.
+
+    A file holds how far each stage came. So after a kill the count goes on from there, although the next
+    process may have to repeat part of a stage first.
+    """
+
+    progress: Progress
+    file: Path
+    watch: StopWatch
+    _done: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._done = {stage: int(done) for stage, done in live.read(self.file).items()}
+        self.progress.skip(sum(self._done.values()))
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` of a stage."""
+        if self.progress.stage != stage:
+            self.progress.begin(stage)
+            live.write(self.file, self._done)
+            self.watch.save()
+        new = max(0, done - self._done.get(stage, 0))
+        self._done[stage] = max(done, self._done.get(stage, 0))
+        self.progress.total = max(self.progress.total, sum(self._done.values()) + total - done)
+        self.progress.advance(new)

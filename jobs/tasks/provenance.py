@@ -1,4 +1,4 @@
-"""What a number came from: versions, machine, revision of this program."""
+"""The versions and the revision of the program that made a run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
-
-from jobs.queue import workers
 
 PACKAGES = ("ganatomy", "torch", "numpy", "numba", "scipy", "duckdb", "pyarrow")
 
@@ -39,8 +37,3 @@ def _git(folder: Path, *arguments: str) -> str:
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True
     )
     return done.stdout.strip()
-
-
-def host() -> str:
-    """This machine."""
-    return workers.host()

@@ -1,4 +1,4 @@
-"""A segmenter that says how far it is, since segmenting is the slow part of a block."""
+"""A segmenter that reports progress, since segmenting is the slow part of a block."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from analysis.shared.concepts import Concept
 from jobs.tasks.progress import Progress
 
 
-class Reported:
-    """`segmenter`, run a few images at a time, with progress told after each few."""
+class ReportedSegmenter:
+    """`segmenter`, run on `batch` images at a time, with progress reported after each batch."""
 
-    def __init__(self, segmenter: Segmenter, few: int, progress: Progress) -> None:
-        self._segmenter, self._few, self._progress = segmenter, few, progress
-        self._told = 0
+    def __init__(self, segmenter: Segmenter, batch: int, progress: Progress) -> None:
+        self._segmenter, self._batch, self._progress = segmenter, batch, progress
+        self._reported = 0  # images of the current block
         self.name = str(getattr(segmenter, "name", type(segmenter).__name__))
         self.weights_sha256 = str(getattr(segmenter, "weights_sha256", "") or type(segmenter).__name__)
 
@@ -29,24 +29,23 @@ class Reported:
     def labels(self, images: Tensor) -> Tensor:
         """Labels (N, maps, h, w)."""
         parts = []
-        for few in images.split(self._few):
-            parts.append(self._segmenter.labels(few))
-            self._tell(len(few))
+        for batch in images.split(self._batch):
+            parts.append(self._segmenter.labels(batch))
+            self._reported += len(batch)
+            self._progress.advance(len(batch))
         return torch.cat(parts)
 
     def probability(self, images: Tensor, concept: Concept | str) -> Tensor:
         """As the segmenter's own."""
         return self._segmenter.probability(images, concept)
 
-    def _tell(self, images: int) -> None:
-        self._told += images
-        self._progress.advance(images)
+    def block_done(self, images: int, found: bool) -> None:
+        """Report a block of `images` new images, less those that were reported while it was segmented.
 
-    def block_done(self, images: int, kept: bool) -> None:
-        """A block of `images` new images is counted, or was `kept` from before, which says nothing of the
-        speed. What was told of it while it was segmented is not told again."""
-        rest, self._told = images - self._told, 0
-        if kept:
+        A block that was `found` from an earlier attempt says nothing about the speed.
+        """
+        rest, self._reported = images - self._reported, 0
+        if found:
             self._progress.skip(rest)
         else:
             self._progress.advance(rest)

@@ -1,9 +1,9 @@
 """The shards of an unfinished run: one file per block of images, in the run's folder under `work`.
 
 A shard is written aside and renamed, so a file that has its name is whole. Names carry a hash of what the
-counts depend on, so shards of other edges or thresholds are never taken. Many shards become one now and then;
-while both are there, the larger wins, so a kill between writing it and removing its parts counts nothing
-twice.
+counts depend on, so shards of other edges or thresholds are never read. Many small shards are merged into
+one. While the merged one and its parts exist, the larger wins: a kill between writing it and removing them
+counts nothing twice.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from analysis.shared.errors import GanatomyError
 
-TOGETHER = 16  # shards that become one
+TOGETHER = 16  # more shards than these are merged into one
 NAME = re.compile(r"(?P<part>[a-z]+)-(?P<key>[0-9a-f]{12})-(?P<start>\d{9})-(?P<stop>\d{9})\.npz")
 
 
 class Countable(Protocol):
-    """Counts of some images: they add, and go to and from a file."""
+    """Counts of some images, which can be merged and saved."""
 
     def merge(self, other: Any) -> Any: ...
 
@@ -54,24 +54,24 @@ class Shards(Generic[T]):
     load: Callable[[Path], T]
 
     def spans(self) -> list[Span]:
-        """What is there, without overlaps: of two that overlap the larger."""
+        """The spans that exist, without overlaps: of two that overlap the larger."""
         found = []
         for file in self.folder.glob(f"{self.part}-{self.key[:12]}-*.npz"):
             match = NAME.fullmatch(file.name)
             if match:
                 found.append(Span(int(match["start"]), int(match["stop"])))
-        kept: list[Span] = []
-        for span in sorted(found, key=lambda one: (one.start - one.stop, one.start)):
-            if all(span.stop <= other.start or other.stop <= span.start for other in kept):
-                kept.append(span)
-        return sorted(kept)
+        chosen: list[Span] = []
+        for span in sorted(found, key=lambda span: (span.start - span.stop, span.start)):
+            if all(span.stop <= other.start or other.stop <= span.start for other in chosen):
+                chosen.append(span)
+        return sorted(chosen)
 
     def has(self, start: int, stop: int) -> bool:
         """True when some shard holds these images."""
         return any(span.start <= start and stop <= span.stop for span in self.spans())
 
     def put(self, start: int, stop: int, counts: T) -> None:
-        """Keep a shard."""
+        """Write a shard."""
         temporary = self.folder / f".{self.part}-{start}-{stop}.{os.getpid()}.tmp"
         counts.save(temporary)
         with temporary.open("rb") as file:
@@ -79,7 +79,11 @@ class Shards(Generic[T]):
         os.replace(temporary, self._file(Span(start, stop)))
 
     def total(self, start: int, stop: int) -> T:
-        """The counts of images start to stop together, from the shards within; many small ones become one."""
+        """The counts of images start to stop, merged from the shards within; many small ones become one file.
+
+        Raises:
+            LostShardError: A shard is missing or damaged.
+        """
         spans = [span for span in self.spans() if start <= span.start and span.stop <= stop]
         if sum(span.stop - span.start for span in spans) != stop - start:
             raise LostShardError(f"Shards of images {start} to {stop} are missing; retry the job.")
@@ -93,7 +97,7 @@ class Shards(Generic[T]):
         return counts
 
     def _read(self, span: Span) -> T:
-        """A shard's counts; a damaged one is removed, so that it is counted again."""
+        """The counts of a shard. A damaged file is removed, so that its images are counted again."""
         try:
             return self.load(self._file(span))
         except GanatomyError as error:

@@ -6,11 +6,12 @@ A kind's task is a module `jobs.tasks.<kind>`. It subclasses `Task`, and ends wi
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -25,15 +26,15 @@ from analysis.models.generator import Generator
 from analysis.models.segmenter import Segmenter
 from db import store
 from db.store import bundles
+from db.times import utc_now
 from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.requests import KINDS
-from jobs.system import live
-from jobs.tasks import process
-from jobs.tasks.progress import Progress
-from jobs.tasks.run_row import StopWatch, common
+from jobs.queue import workers
+from jobs.tasks import process, provenance
+from jobs.tasks.progress import Progress, Stages, StopWatch
 
 R = TypeVar("R", bound=Request)
 M = TypeVar("M", bound=ModelRequest)
@@ -82,7 +83,7 @@ class ModelTask(Task[M]):
 
     @cached_property
     def folder(self) -> Path:
-        """Where the run keeps what it has so far."""
+        """The folder of what the run has so far."""
         folder = self.spec.layout.work / self.spec.run_id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -122,9 +123,34 @@ class ModelTask(Task[M]):
         return {role: pd.DataFrame([facts]) for role, facts in self.facts.items()}
 
     def row(self, state: str, **more: Any) -> dict[str, Any]:
-        """The row of table `run`: what every kind's has, and what this one adds."""
-        times = self.watch.keep()
-        return common(self.spec, self.request, state, times, self.facts) | more
+        """The row of table `run`: the request, its models, where and when it ran, and `more` columns.
+
+        `images_per_s` is the speed of the whole request, from which estimates are made.
+        """
+        times, request = self.watch.save(), self.request
+        generator, segmenter = self.facts["generator"], self.facts["segmenter"]
+        return {
+            "run_id": self.spec.run_id,
+            "kind": request.kind.name,
+            "parent_run_id": None,
+            "state": state,
+            "generator": generator["name"],
+            "segmenter": segmenter["name"],
+            "seed": request.seed,
+            "generator_sha256": generator["weights_sha256"],
+            "segmenter_sha256": segmenter["weights_sha256"],
+            "settings": json.dumps(request.model_dump(mode="json"), sort_keys=True),
+            "versions": json.dumps(provenance.versions()),
+            "device": self.spec.slot,
+            "host": workers.host(),
+            "git_revision": provenance.revision(),
+            "owner": request.owner,
+            "project": request.project,
+            "started_at": times.started_at,
+            "finished_at": utc_now(),
+            "duration_s": times.seconds,
+            "images_per_s": request.size() / times.seconds if times.seconds else None,
+        } | more
 
     def write(
         self,
@@ -172,32 +198,3 @@ class LayerTask(ModelTask[L]):
         parent, layer = self.request.parent, self.request.layer
         about = {"parent_run_id": parent, "layers": layer, "evaluation_start": start, "evaluation_stop": stop}
         self.finish(found, images=images, **about)
-
-
-@dataclass
-class Stages:
-    """Progress that is told stage by stage (stage, done, total), as one count that never falls.
-
-    What each stage came to is kept in a file, so that a process that goes on after a kill is seen to get
-    further, whatever it has to make again first.
-    """
-
-    progress: Progress
-    file: Path
-    watch: StopWatch
-    _done: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._done = {stage: int(done) for stage, done in live.read(self.file).items()}
-        self.progress.skip(sum(self._done.values()))
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` of a stage."""
-        if self.progress.stage != stage:
-            self.progress.begin(stage)
-            live.write(self.file, self._done)
-            self.watch.keep()
-        new = max(0, done - self._done.get(stage, 0))
-        self._done[stage] = max(done, self._done.get(stage, 0))
-        self.progress.total = max(self.progress.total, sum(self._done.values()) + total - done)
-        self.progress.advance(new)

@@ -52,7 +52,7 @@ def repair(store: Path, whole: bytes) -> None:
 def scheduled(visitor: Visitor) -> Locator:
     """The schedule, made on the page: first a slip of the pen, then 03:00, then changed to each minute."""
     page = visitor.open(f"{FORM}&cron=soon")
-    expect(page.get_by_role("alert").filter(has_text="'soon' is no cron expression")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="'soon' is not a cron expression")).to_be_visible()
     page.get_by_role("textbox", name="Cron (UTC)").fill("0 3 * * *")
     page.get_by_role("button", name="Schedule", exact=True).click()  # at once: the new text counts
     schedule = page.locator(".st-key-schedule-nightly")

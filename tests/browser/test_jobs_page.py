@@ -70,7 +70,7 @@ def test_a_job_for_later_waits_and_says_until_when(visitor: Visitor) -> None:
 
 def test_a_schedule_is_made_paused_resumed_removed(visitor: Visitor) -> None:
     page = visitor.open(f"{FORM}&when=every&name=nightly&cron=soon")
-    expect(page.get_by_role("alert").filter(has_text="'soon' is no cron expression")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="'soon' is not a cron expression")).to_be_visible()
     page = visitor.open(f"{FORM}&when=every&name=nightly&cron=0+2+*+*+*")
     expect(page.get_by_text("02:00 UTC").first).to_be_visible()
     page.get_by_role("button", name="Schedule", exact=True).click()

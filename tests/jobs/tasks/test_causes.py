@@ -28,9 +28,7 @@ from jobs.kinds.requests import parse
 from jobs.queue.client import Client
 from jobs.system import live
 from jobs.tasks import full
-from jobs.tasks.progress import Progress
-from jobs.tasks.run_row import StopWatch
-from jobs.tasks.task import Stages
+from jobs.tasks.progress import Progress, Stages, StopWatch
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
 TINY = {"seeds": 2, "steps": 4, "images": 4, "random_sets": 1}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from db.layout import Layout
-from jobs.tasks.label_cache import LabelStore
+from jobs.tasks.label_cache import LabelCache
 
 
-def keep(layout: Layout, seed: int = 1, concepts: tuple[str, ...] = ("hair", "eye")) -> LabelStore:
-    return LabelStore.of(layout, "g", "s", concepts, seed, (3, 64, 64))
+def keep(layout: Layout, seed: int = 1, concepts: tuple[str, ...] = ("hair", "eye")) -> LabelCache:
+    return LabelCache.of(layout, "g", "s", concepts, seed, (3, 64, 64))
 
 
 @pytest.mark.parametrize("largest", [1, 255, 256, 70_000])
