@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from db import store
 from db.layout import Layout
+from db.schema import metadata
 from db.store import bundles
 
 WriteRun = Callable[..., Path]
@@ -66,3 +68,40 @@ def small_tables(units: int) -> dict[str, pd.DataFrame]:
     )
     concept = pd.DataFrame({"concept": ["tree", "door"], "category": ["object", "part"], "label": [1, 2]})
     return {"layer": layer, "concept": concept, "unit": unit, "unit_concept": unit_concept}
+
+
+@pytest.fixture(scope="session")
+def column_faults() -> Callable[[Layout], list[str]]:
+    """What the rows of a published store hold against the schema's descriptions, one line per column.
+
+    A column's `info` says its least and greatest value, its only values, and whether it is never NULL.
+    """
+
+    def faults(layout: Layout) -> list[str]:
+        snapshot = store.open(layout)
+        return [
+            f"{table.name}.{column.name}: {problem}"
+            for table in metadata.sorted_tables
+            for rows in [snapshot.read(table.select())]
+            for column in table.columns
+            for problem in _problems(rows[column.name], column.info)
+        ]
+
+    return faults
+
+
+def _problems(values: "pd.Series[Any]", checks: dict[str, Any]) -> list[str]:
+    known = values.dropna()
+    found = []
+    if checks.get("filled") and len(known) < len(values):
+        found.append(f"{len(values) - len(known)} of {len(values)} rows are NULL")
+    if "values" in checks and not known.isin(checks["values"]).all():
+        found.append(f"holds {sorted(set(known) - set(checks['values']))}")
+    if len(known) and known.min() < checks.get("low", known.min()):
+        found.append(f"holds {known.min()}, below {checks['low']}")
+    if len(known) and known.max() > checks.get("high", known.max()):
+        found.append(f"holds {known.max()}, above {checks['high']}")
+    # A number that counts from `low` starts there in any real run: the mistake that this finds is an offset.
+    if len(known) and checks.get("starts") and known.min() != checks["low"]:
+        found.append(f"starts at {known.min()}, not at {checks['low']}")
+    return found

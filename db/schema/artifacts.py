@@ -16,7 +16,7 @@ artifact_unit = table(
     ),
     real("score", "The ranking's score; larger is worse. NULL by hand."),
     real("error", "Standard error of the score over blocks of images; NULL where not computed.", low=0),
-    whole("rank", "Place by score, 1 being the worst.", low=1, filled=True),
+    whole("rank", "Place by score, 1 being the worst.", low=1, starts=True, filled=True),
 )
 
 artifact_effect = table(

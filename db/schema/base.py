@@ -6,7 +6,8 @@ indexes, because on the large tables they cost five times the insert. A run's ro
 publishing deletes the run and inserts it whole.
 
 A column's `info` holds what a test checks against a real run: `low` and `high` (the least and greatest
-value), `values` (the only ones) and `filled` (never NULL).
+value), `starts` (the least value occurs in every real run), `values` (the only ones) and `filled`
+(never NULL).
 """
 
 from typing import Any
@@ -124,7 +125,7 @@ generator = table(
     text("latent_shape", "Shape of one latent: its sizes with an x between them, such as 100x1x1."),
     whole("image_height", "Height of its images, in pixels.", low=1),
     whole("image_width", "Width of its images, in pixels.", low=1),
-    whole("parameters", "Number of its parameters.", low=1),
+    whole("parameters", "Number of its parameters; 0 for a planted generator."),
     text("licence", "Licence of its weights."),
     text("trained_on", "The data set that it was trained on; NULL where that is not known."),
     text("training", "The training that it is a checkpoint of; NULL where that is not known."),
@@ -148,7 +149,7 @@ concept = table(
     "The concepts that a run looked for, and how often they are there.",
     text("concept", "Name of the concept.", filled=True),
     text("category", "Its category: object, part, material, colour."),
-    whole("label", "Its number in the label maps; 0 is no concept.", low=1, filled=True),
+    whole("label", "Its number in the label maps; 0 is no concept.", low=1, starts=True, filled=True),
     share("frequency", "Share of evaluation pixels that carry it: the score of a unit that is always on."),
     share("calibration_frequency", "Share of calibration pixels that carry it."),
     whole("images", "Evaluation images that show it."),
@@ -163,7 +164,7 @@ layer = table(
     "layer",
     "The layers of a run.",
     text("layer", "Name of the layer: layer1, layer2, ...", filled=True),
-    whole("position", "Its place in the generator, from 1.", low=1, filled=True),
+    whole("position", "Its place in the generator, from 1.", low=1, starts=True, filled=True),
     text("module_path", "Path of its module in the network."),
     whole("units", "Number of its units (channels).", low=1, filled=True),
     whole("height", "Height of its featuremap, in cells.", low=1, filled=True),

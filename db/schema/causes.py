@@ -12,7 +12,11 @@ ace_unit = table(
     share("alpha_low", "Least alpha over the learning seeds.", filled=True),
     share("alpha_high", "Greatest alpha over the learning seeds.", filled=True),
     whole(
-        "rank", "Place by alpha, 1 being the largest; equal alphas by calibration IoU.", low=1, filled=True
+        "rank",
+        "Place by alpha, 1 being the largest; equal alphas by calibration IoU.",
+        low=1,
+        starts=True,
+        filled=True,
     ),
     real("ablate_value", "What an ablation sets the unit to: 0, or its mean."),
     real("insert_value", "The constant that an insertion sets the unit to."),
@@ -106,7 +110,10 @@ unit_effect = table(
     real("effect_high", "Upper end of the 95 % interval."),
     real("relative_effect", "Effect over the concept's share before the edit."),
     whole(
-        "rank", "Place by this edit's choosing_effect among the layer's units, 1 being the largest.", low=1
+        "rank",
+        "Place by this edit's choosing_effect among the layer's units, 1 being the largest.",
+        low=1,
+        starts=True,
     ),
     whole("images", "Number of test images scored."),
 )

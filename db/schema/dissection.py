@@ -66,6 +66,7 @@ unit_image = table(
         "rank",
         "Place of the image: 0 is the image of highest peak activation, 1 the next.",
         low=0,
+        starts=True,
         filled=True,
     ),
     whole("latent", "Number of the latent that the image was made from.", filled=True),
