@@ -15,30 +15,37 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GANATOMY_", extra="ignore")
 
-    store: Path = Field(default=Path("store"), description="the store's folder")
-    cpu_slots: int | None = Field(default=None, ge=1, description="job processes at a time without a GPU")
+    store: Path = Field(default=Path("store"), description="The store's folder.")
+    cpu_slots: int | None = Field(default=None, ge=1, description="Job processes at a time without a GPU.")
     slot_memory_gb: float | None = Field(
-        default=None, gt=0, description="memory limit of one job process, GiB"
+        default=None, gt=0, description="Memory limit of a job process, GiB."
     )
     stuck_seconds: float = Field(
-        default=900.0, gt=0, description="a job without progress for this long is stopped"
+        default=900.0, gt=0, description="Seconds without progress after which a job process is replaced."
     )
-    restarts: int = Field(default=2, ge=0, description="restarts without progress before a job fails")
-    poll_seconds: float = Field(default=0.4, gt=0, description="how often a worker looks for work")
+    restarts: int = Field(
+        default=2, ge=0, description="New job processes without progress before a job fails."
+    )
+    poll_seconds: float = Field(
+        default=0.4, gt=0, description="Seconds between two looks of a worker at the queue."
+    )
     notify: list[str] = Field(
-        default_factory=list, description="apprise addresses that get a notice when a job ends (JSON list)"
+        default_factory=list,
+        description="Addresses that get a notice when a job ends: a JSON list, as apprise reads it.",
     )
-    metrics_port: int | None = Field(default=None, description="serve Prometheus metrics of the worker here")
+    metrics_port: int | None = Field(
+        default=None, description="Port of 127.0.0.1 at which a worker serves Prometheus metrics."
+    )
     labels_gb: float | None = Field(
-        default=50.0, ge=0, description="disk for label maps, GB; the longest unused go first"
+        default=50.0, ge=0, description="Disk for label maps, GB. The longest unused go first."
     )
     renders_gb: float | None = Field(
-        default=5.0, ge=0, description="disk for rendered images, GB; the longest unused go first"
+        default=5.0, ge=0, description="Disk for rendered images, GB. The longest unused go first."
     )
     render_generators: int = Field(
-        default=3, ge=1, description="generators that the render process keeps loaded"
+        default=3, ge=1, description="Generators that the render process keeps loaded."
     )
-    host: str | None = Field(default=None, description="this machine's name in slots and runs")
+    host: str | None = Field(default=None, description="This machine's name in slots and runs.")
 
     def slots(self) -> int:
         """Job processes at a time without a GPU: `cpu_slots`, else one per four cores, and at least one."""
