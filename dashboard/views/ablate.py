@@ -123,8 +123,7 @@ with page.frame("Ablate", ABOUT) as snapshot:
             seed, numbers, beside = latents(run)
             name, count = str(layer["layer"]), int(layer["units"])
             control = at_random(name, units, count, seed) if beside and units else None
-            made = renders.Made(str(run.row["generator"]), edit, seed, run.id)
-            renders.show(ask(run, edit, control, seed, numbers), "ablation.png", made)
+            renders.show(ask(run, edit, control, seed, numbers), "ablation.png", pinned_to=run.id)
             renders.said(edit)
         else:
             st.info("Choose units to switch off.", icon=":material/content_cut:")

@@ -14,16 +14,6 @@ SIDE = 192  # pixels a picture, about
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was asked of the render process, so that it can be pinned."""
-
-    generator: str
-    edit: Edit
-    seed: int
-    run_id: str
-
-
-@dataclass(frozen=True)
 class Pictures:
     """What is shown: the edit's pictures, and another edit's beside them, if asked for."""
 
@@ -49,8 +39,8 @@ def _large(path: str) -> Image.Image:
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
 
 
-def show(shown: Pictures, file: str, made: Made | None = None) -> None:
-    """A card an image, and what to take away; with `made`, a button that pins them."""
+def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
+    """A card per image, and downloads; with `pinned_to`, a run, a button that pins the pictures to it."""
     rows = [shown.row(i) for i in range(len(shown.latents))]
     columns = " · ".join(shown.columns)
     with st.grid(min_column_width=460):
@@ -66,19 +56,19 @@ def show(shown: Pictures, file: str, made: Made | None = None) -> None:
         with st.popover("Link", icon=":material/link:"):
             st.caption("Shows a colleague the same.")
             st.code(f"{st.context.url}?{url.query()}", language=None)
-        if made is not None:
-            pin(shown, made)
+        if pinned_to is not None:
+            pin(shown.edit, pinned_to)
         speed = "from the cache" if shown.edit.cached else f"rendered in {shown.edit.milliseconds:,.0f} ms"
         st.caption(f"{words.count(len(rows), 'image')}, {speed}")
 
 
-def pin(shown: Pictures, made: Made) -> None:
+def pin(made: RenderResult, run_id: str) -> None:
     """A button that keeps the pictures: a run of their own, with rows that SQL finds."""
     with st.popover("Pin", icon=":material/keep:"):
         st.caption("Keeps these pictures in the store, as rows of table render.")
         author = st.text_input("Your name", value="anyone", key="pin-author")
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
-            name = jobs.client().pin(shown.edit, author=author or "anyone", run_id=made.run_id)
+            name = jobs.client().pin(made, author=author or "anyone", run_id=run_id)
             st.success(f"Pinned as run {name}.", icon=":material/check:")
             statement = f"SELECT * FROM render WHERE run_id = '{name}'"
             st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})
