@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from analysis.shared.errors import GanatomyError
 from db.times import duration
 from jobs.cli import schedule
 from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
-from jobs.cli.submission import Wait, answer, follow, submit
+from jobs.cli.submission import Wait, answer, follow, require_done, submit
 from jobs.kinds.requests import When, parse
 from jobs.worker import folders
 
@@ -81,8 +80,8 @@ def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = Fals
     ended = follow(jobs, submission.job_id, quiet=json) if wait and submission.job_id else None
     if json:
         show_json(answer(submission, ended))
-    if ended is not None and ended.state != "done":
-        raise GanatomyError(f"Job {ended.id} {ended.state}: {ended.error}")
+    if ended is not None:
+        require_done(ended)
 
 
 @app.command()

@@ -41,9 +41,8 @@ def submit(jobs: Client, request: Request, when: When, wait: bool, json: bool) -
         ended += [follow(jobs, job.id, quiet=json) for job in queued_by(jobs, request, ended[0])]
     if json:
         show_json(answer(submission, ended[0] if ended else None))
-    if failed := next((job for job in ended if job.state != "done"), None):
-        reason = failed.error or "see its log"
-        raise GanatomyError(f"Job {failed.id} {failed.state}: {reason} (ganatomy jobs logs {failed.id})")
+    for job in ended:
+        require_done(job)
     if not json and (ended or submission.job_id is None):
         shown = request.shows()
         run = submission.run_id if shown is request else shown.resolve(jobs.layout)[1]
@@ -59,6 +58,14 @@ def queued_by(jobs: Client, request: Request, job: Job) -> list[Job]:
         if request.queues(later.kind, later.request, jobs.layout)
         and (not later.ended or later.created_at >= began)
     ]
+
+
+def require_done(job: Job) -> None:
+    """Raise `GanatomyError` when an ended job failed or was cancelled."""
+    if job.state != "done":
+        end = "was cancelled" if job.state == "cancelled" else "failed"
+        reason = job.error or "see its log"
+        raise GanatomyError(f"Job {job.id} {end}: {reason} (ganatomy jobs logs {job.id})")
 
 
 def answer(submission: Submission, job: Job | None) -> dict[str, object]:
