@@ -126,7 +126,7 @@ def test_a_kind_is_added_in_files_of_its_name(copy: Copy, tmp_path: Path) -> Non
     listed = json.loads(copy.ganatomy("jobs", "list", "--json"))
     assert (listed[0]["title"], listed[0]["command"]) == (
         "Brightness of planted (8 images)",
-        "ganatomy brightness planted --seed 2 --images 8",
+        "ganatomy brightness planted --segmenter planted --seed 2 --images 8",
     )
     assert "about" in copy.ganatomy("brightness", "planted", "--images", "80", "--estimate")
     schedule = ["jobs", "schedule", "add", "nightly", "planted", "--cron", "0 2 * * *"]
