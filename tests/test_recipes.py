@@ -8,32 +8,49 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from db import store
+from db.layout import Layout
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("analysis", "db", "jobs", "dashboard")
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text()
 FILE = re.compile(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINES = re.compile(r"^In `([\w/]+\.py)`, inside `(\w+)`:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FORM = """
+
+# One process answers several questions, since each start of Python costs seconds. Its last line is JSON.
+PROGRAM = """
+import contextlib, io, json, sys
 import jobs.queue.client  # before Streamlit puts the views' folder, where a jobs.py is, on the path
 from streamlit.testing.v1 import AppTest
-page = AppTest.from_file("{tree}/dashboard/app.py", default_timeout=60)
-page.query_params["kind"] = "{kind}"
-page.switch_page("views/{view}.py").run()
-assert not page.exception, page.exception
-print(page.title[0].value)
-print([widget.label for widget in (*page.number_input, *page.text_input, *page.selectbox)])
-print([frame.value.to_dict("records") for frame in page.dataframe])
-"""
+from db.schema import dictionary
+from jobs.cli import reference
+from jobs.cli.app import app
+from jobs.kinds.requests import parse
 
+def command(*words):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            app(args=list(words), prog_name="ganatomy")
+        except SystemExit as end:
+            assert not end.code, (words, printed.getvalue())
+    return printed.getvalue()
 
-EMPTY = """
-import sys
-from db import store
-from db.layout import Layout
-store.publish(Layout.create(sys.argv[1]))
+def page(view, **parameters):
+    shown = AppTest.from_file(sys.argv[1] + "/dashboard/app.py", default_timeout=60)
+    for name, value in parameters.items():
+        shown.query_params[name] = value
+    shown.switch_page(f"views/{view}.py").run()
+    assert not shown.exception, shown.exception
+    return {
+        "title": shown.title[0].value,
+        "labels": [w.label for w in (*shown.number_input, *shown.text_input, *shown.selectbox)],
+        "rows": [row for frame in shown.dataframe for row in frame.value.to_dict("records")],
+    }
 """
 
 
@@ -64,13 +81,11 @@ class Copy:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def ganatomy(self, *words: str) -> str:
-        """What a command prints."""
-        return self.python("-m", "jobs.cli.app", *words)
-
-    def form(self, view: str, kind: str) -> str:
-        """The widgets and tables of a page."""
-        return self.python("-c", FORM.format(tree=self.tree, view=view, kind=kind))
+    def answers(self, questions: str) -> dict[str, Any]:
+        """The values of a dict display, evaluated in one process: `"help": command("ace", "--help"), ...`."""
+        program = f"{PROGRAM}\nprint(json.dumps({{{questions}}}, default=str))"
+        values: dict[str, Any] = json.loads(self.python("-c", program, str(self.tree)).splitlines()[-1])
+        return values
 
 
 @pytest.fixture
@@ -78,6 +93,7 @@ def copy(tmp_path: Path) -> Copy:
     tree = tmp_path / "tree"
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+    store.publish(Layout.create(tmp_path / "store"))
     return Copy(tree, tmp_path / "store")
 
 
@@ -89,19 +105,24 @@ def test_an_option_is_added_in_one_file(copy: Copy) -> None:
     stop = end.start() if end else len(body)
     file.write_text(before + head + body[:stop].rstrip() + "\n" + lines + "\n\n" + body[stop:])
 
-    assert re.search(r"--patience +<int> +Checks without a gain", copy.ganatomy("ace", "--help"))
-    copy.python("-c", EMPTY, str(copy.store))
-    assert "'Patience'" in copy.form("jobs", "ace")
-    assert "| `--patience` | Patience | int, 1 to 100 | `4` |" in copy.python("-m", "jobs.cli.reference")
-    program = """
-from jobs.kinds.requests import parse
-request = parse("ace", {"generator": "g", "layer": "l", "concept": "c", "patience": "9"})
-print(request.settings.patience, request.content()["patience"], request.command())
-"""
-    assert re.match(r"9 9 ganatomy ace .*--patience 9", copy.python("-c", program))
+    found = copy.answers(
+        """
+        "help": command("ace", "--help"),
+        "form": page("jobs", kind="ace"),
+        "docs": reference.markdown(),
+        "request": (r := parse("ace", dict(generator="g", layer="l", concept="c", patience="9"))).content(),
+        "settings": r.settings.patience,
+        "command": r.command(),
+        """
+    )
+    assert re.search(r"--patience +<int> +Checks without a gain", found["help"])
+    assert "Patience" in found["form"]["labels"]
+    assert "| `--patience` | Patience | int, 1 to 100 | `4` |" in found["docs"]
+    assert (found["request"]["patience"], found["settings"]) == (9, 9)
+    assert "--patience 9" in found["command"]
 
 
-def test_a_kind_is_added_in_files_of_its_name(copy: Copy, tmp_path: Path) -> None:
+def test_a_kind_is_added_in_files_of_its_name(copy: Copy) -> None:
     files = dict(FILE.findall(RECIPES))
     assert {path.split("/")[0] for path in files} == set(PACKAGES)
     (copy.tree / "analysis" / "brightness").mkdir()
@@ -112,43 +133,47 @@ def test_a_kind_is_added_in_files_of_its_name(copy: Copy, tmp_path: Path) -> Non
         (copy.tree / path).write_text(text)
     must_be_clean(copy.tree, list(files))
 
-    answer = json.loads(
-        copy.ganatomy("brightness", "planted", "--images", "8", "--seed", "2", "--wait", "--json")
-    )
+    words = ["brightness", "planted", "--images", "8", "--seed", "2", "--wait", "--json"]
+    answer = json.loads(copy.python("-m", "jobs.cli.app", *words))
     assert (answer["state"], answer["already"]) == ("done", False)
-    question = (
-        "SELECT kind, images, count(mean) AS n FROM run JOIN image_brightness USING (run_id) GROUP BY ALL"
+    found = copy.answers(
+        """
+        "help": command("--help"),
+        "rows": command("sql", "SELECT kind, images, count(mean) AS n FROM run JOIN image_brightness "
+            "USING (run_id) GROUP BY ALL", "--json"),
+        "again": command("brightness", "planted", "--images", "8", "--seed", "2"),
+        "jobs": command("jobs", "list", "--json"),
+        "estimate": command("brightness", "planted", "--images", "80", "--estimate"),
+        "add": command("jobs", "schedule", "add", "nightly", "planted", "--cron", "0 2 * * *",
+            "--kind", "brightness", "--set", "images=4"),
+        "schedules": command("jobs", "schedule", "list", "--json"),
+        "form": page("jobs", kind="brightness"),
+        "page": page("brightness"),
+        "options": reference.markdown(),
+        "schema": dictionary.markdown(),
+        """
     )
-    assert json.loads(copy.ganatomy("sql", question, "--json")) == [
-        {"kind": "brightness", "images": 8, "n": 8}
-    ]
-    assert "Already there" in copy.ganatomy("brightness", "planted", "--images", "8", "--seed", "2")
-    listed = json.loads(copy.ganatomy("jobs", "list", "--json"))
-    assert (listed[0]["title"], listed[0]["command"]) == (
-        "Brightness of planted (8 images)",
-        "ganatomy brightness planted --segmenter planted --seed 2 --images 8",
-    )
-    assert "about" in copy.ganatomy("brightness", "planted", "--images", "80", "--estimate")
-    schedule = ["jobs", "schedule", "add", "nightly", "planted", "--cron", "0 2 * * *"]
-    copy.ganatomy(*schedule, "--kind", "brightness", "--set", "images=4")
-    (kept,) = json.loads(copy.ganatomy("jobs", "schedule", "list", "--json"))
-    assert kept["title"] == "Brightness of planted (4 images)"
-
-    form = copy.form("jobs", "brightness")
-    assert "'Images'" in form
-    page = copy.form("brightness", "")
-    assert page.startswith("Brightness\n")
-    assert answer["run_id"] in page
-    assert "## Brightness" in copy.python("-m", "jobs.cli.reference")
-    assert "### image_brightness" in copy.python("-m", "db.schema.dictionary")
+    assert "Measure how bright" in found["help"]
+    assert json.loads(found["rows"]) == [{"kind": "brightness", "images": 8, "n": 8}]
+    assert "Already there" in found["again"]
+    (job,) = json.loads(found["jobs"])
+    assert job["title"] == "Brightness of planted (8 images)"
+    assert job["command"] == "ganatomy brightness planted --segmenter planted --seed 2 --images 8"
+    assert "from 1 earlier run of this generator" in found["estimate"]
+    (schedule,) = json.loads(found["schedules"])
+    assert schedule["title"] == "Brightness of planted (4 images)"
+    assert "Images" in found["form"]["labels"]
+    assert found["page"]["title"] == "Brightness"
+    assert [row["run_id"] for row in found["page"]["rows"]] == [answer["run_id"]]
+    assert "## Brightness" in found["options"]
+    assert "### image_brightness" in found["schema"]
 
 
 def must_be_clean(tree: Path, files: list[str]) -> None:
-    """The recipe's own code passes the lint that it has to pass here."""
-    config = ["--config", str(ROOT / "pyproject.toml")]
+    """The recipe's own code passes ruff with the settings of this repository."""
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
-            ["ruff", *command, *config, *files],
+            ["ruff", *command, "--config", str(ROOT / "pyproject.toml"), *files],
             cwd=tree,
             capture_output=True,
             text=True,
