@@ -113,7 +113,7 @@ def rank_artifacts(
     from analysis.artifacts.task import Task
     from analysis.artifacts.top_images import checked
     from analysis.shared.latent_ranges import RANKING, SCORING, span
-    from analysis.shared.stage_cache import Kept
+    from analysis.shared.stage_cache import StageCache
 
     place, network = generator.layer(layer), as_extractor(extractor)
     hand = place.checked(by_hand) if by_hand else []
@@ -125,14 +125,16 @@ def rank_artifacts(
         "latents": [span(start, images) for start in (RANKING, SCORING)],
         "seed": seed,
     }
-    kept = Kept(keep, about)
+    cache = StageCache(keep, about)
     progress("reference", 0, 1)
-    known = kept.stage("reference", lambda: {"features": features_of(network, reference).numpy()})["features"]
+    known = cache.stage("reference", lambda: {"features": features_of(network, reference).numpy()})[
+        "features"
+    ]
     for many in (images, len(known) // 2):
         check_enough(many, known.shape[1])
     block = min(100, images // 5, len(known) // 10)
     ranker, scorer = (Yardstick(half, block=block) for half in (known[::2], known[1::2]))
-    task = Task(generator, network, place, ranker, scorer, images, seed, progress, kept, activation)
+    task = Task(generator, network, place, ranker, scorer, images, seed, progress, cache, activation)
     plain = task.plain()
     ranking, top_facts, top = task.by_images(plain)
     rankings = {"images": ranking, "ablation": task.by_ablation(plain["features"])}
@@ -155,7 +157,7 @@ def rank_artifacts(
         "activation": activation,
         **top_facts,
         "tail_passes": images * (1 + place.units + 1 + len(lists) + len(drawn)),
-        "seconds": kept.seconds,
+        "seconds": cache.meter.seconds,
     }
     return Artifacts(
         layer=place.name,

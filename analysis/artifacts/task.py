@@ -17,7 +17,7 @@ from analysis.models.generator import Generator
 from analysis.models.layer import Layer
 from analysis.shared.distances import Distance, Yardstick
 from analysis.shared.latent_ranges import RANKING, SCORING, span
-from analysis.shared.stage_cache import Kept
+from analysis.shared.stage_cache import StageCache
 
 CHUNK = 8  # units or lists whose features are held at once
 SHOWN_TOP, SHOWN_EXAMPLES = 9, 12
@@ -36,7 +36,7 @@ class Task:
     images: int
     seed: int
     progress: Callable[[str, int, int], None]
-    kept: Kept
+    cache: StageCache
     activation: str = "rms"
 
     @property
@@ -52,7 +52,7 @@ class Task:
             features = self._features([()], self.ranking_span, "images", self.images)[0]
             return {"activity": activity, "features": features}
 
-        return self.kept.stage("images", make)
+        return self.cache.stage("images", make)
 
     def by_images(
         self, plain: dict[str, NDArray[Any]]
@@ -93,7 +93,7 @@ class Task:
                     "error": np.array([f.error for f in falls]),
                 }
 
-            parts.append(self.kept.stage(f"units-{first}", make))
+            parts.append(self.cache.stage(f"units-{first}", make))
         return Ranking.by(*(np.concatenate([part[name] for part in parts]) for name in ("fall", "error")))
 
     def _features(
@@ -128,7 +128,7 @@ class Task:
                 rows = self._features([u for _, u in chunk], place, "lists", total, first * self.images)
                 return _packed([(self.scorer.fid(row), self.scorer.kid(row)) for row in rows])
 
-            kept = self.kept.stage(f"lists-{name}", make)
+            kept = self.cache.stage(f"lists-{name}", make)
             found += [
                 Scored(ranking, units, _unpacked(kept, number))
                 for number, (ranking, units) in enumerate(chunk)

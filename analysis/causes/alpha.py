@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.causes import cells
-from analysis.causes.convergence import LADDER, Arrays, Looks
-from analysis.causes.meter import Eyes
+from analysis.causes.convergence import LADDER, StopLosses, penalty
 from analysis.causes.sample import Sample, pooled
-from analysis.causes.settings import Settings, penalty
+from analysis.causes.segmentation import ConceptSegmenter
+from analysis.causes.settings import CausesSettings
+from analysis.shared.arrays import Arrays, Floats
 from analysis.shared.errors import GanatomyError
 
 
@@ -31,7 +31,7 @@ class Targets(NamedTuple):
     insert: Tensor
 
     @classmethod
-    def of(cls, values: Mapping[str, NDArray[Any]], device: torch.device) -> Targets:
+    def of(cls, values: Mapping[str, Floats], device: torch.device) -> Targets:
         return cls(*(torch.as_tensor(values[n], dtype=torch.float32, device=device) for n in cls._fields))
 
 
@@ -44,7 +44,7 @@ class Batch:
     where: Tensor
 
 
-def start(iou: NDArray[np.float64]) -> NDArray[np.float64]:
+def start(iou: Floats) -> Floats:
     """IoU over the largest IoU (the authors' start); a half everywhere where no unit agrees."""
     known = np.nan_to_num(np.asarray(iou, float))
     return known / known.max() if known.max() > 0 else np.full_like(known, 0.5)
@@ -59,22 +59,22 @@ def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor
     return r + strength * (target - r)
 
 
-def effect(sample: Sample, eyes: Eyes, alpha: Tensor, to: Targets, batch: Batch) -> Tensor:
+def effect(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> Tensor:
     """delta at the batch's cells: mean probability in inserted cells minus mean in ablated cells."""
     r = sample.maps(batch.rows)
     images = sample.tail(batch.rows, relaxed(r, alpha, to, batch.where, batch.ablate))
     grid = (r.shape[2], r.shape[3])
     where = batch.where.to(images.device, images.dtype)
-    seen = pooled(eyes.probability(images).to(images.device), grid)
+    seen = pooled(segmenter.probability(images).to(images.device), grid)
     inside = (seen * where).sum((1, 2)) / where.sum((1, 2)).clamp(min=1)
     ablated = batch.ablate.to(inside)
     return (inside * (1 - ablated)).sum() / (1 - ablated).sum() - (inside * ablated).sum() / ablated.sum()
 
 
-class Drawer:
+class Batches:
     """Batches of a sample without end: rows in shuffled order, cells stratified."""
 
-    def __init__(self, sample: Sample, settings: Settings, seed: int) -> None:
+    def __init__(self, sample: Sample, settings: CausesSettings, seed: int) -> None:
         self._there = sample.there
         self._random = torch.Generator().manual_seed(seed)
         self._shown, self._free = cells.strata(sample.there)
@@ -89,7 +89,7 @@ class Drawer:
         self._inserted = settings.cells or cells.typical(sample.there)
         self._orders = [self._endless(self._shown), self._endless(self._free)]
 
-    def batch(self, count: int) -> Batch:
+    def draw(self, count: int) -> Batch:
         """`count` images to ablate in, and as many to insert in."""
         shown, free = (
             torch.tensor([next(order) for _ in range(count)], device=self._there.device)
@@ -108,10 +108,10 @@ class Drawer:
 def learn(
     sample: Sample,
     stopping: Sample,
-    eyes: Eyes,
-    values: Mapping[str, NDArray[np.float64]],
-    begin: NDArray[np.float64],
-    settings: Settings,
+    segmenter: ConceptSegmenter,
+    values: Mapping[str, Floats],
+    begin: Floats,
+    settings: CausesSettings,
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Arrays:
@@ -120,15 +120,15 @@ def learn(
     to = Targets.of(values, device)
     alpha = torch.tensor(begin, dtype=torch.float32, device=device, requires_grad=True)
     optimiser = torch.optim.Adam([alpha], lr=settings.rate)
-    drawer = Drawer(sample, settings, seed)
+    batches = Batches(sample, settings, seed)
     weight = LADDER[0] if settings.penalty_weight is None else settings.penalty_weight
     kept = alpha.detach().clone()
-    held = Drawer(stopping, settings, seed + 1).batch(settings.stop_images)
-    look = Looks(settings, weight, lambda acting: effect_of(stopping, eyes, acting, to, held))
-    look.at(0, kept, float("nan"))
+    held = Batches(stopping, settings, seed + 1).draw(settings.stop_images)
+    losses = StopLosses(settings, weight, lambda acting: effect_of(stopping, segmenter, acting, to, held))
+    losses.add(0, kept, float("nan"))
     since: list[Tensor] = []
     for step in range(1, settings.steps + 1):
-        delta = effect(sample, eyes, alpha, to, drawer.batch(settings.batch))
+        delta = effect(sample, segmenter, alpha, to, batches.draw(settings.step_images))
         loss = penalty(alpha, settings, weight) - delta
         (alpha.grad,) = torch.autograd.grad(loss, [alpha])
         optimiser.step()
@@ -138,19 +138,19 @@ def learn(
         since.append(loss.detach())
         progress(step, settings.steps)
         if step % settings.every == 0 or step == settings.steps:
-            look.at(step, kept, float(torch.stack(since).mean()))
+            losses.add(step, kept, float(torch.stack(since).mean()))
             since.clear()
-            if look.flat():
+            if losses.flat():
                 break
-    return look.result()
+    return losses.result()
 
 
-def effect_of(sample: Sample, eyes: Eyes, alpha: Tensor, to: Targets, batch: Batch) -> float:
+def effect_of(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> float:
     """The effect, in parts of the sample's batch so that memory does not grow with the batch."""
     half, total = len(batch.rows) // 2, torch.zeros((), device=batch.rows.device)
     with torch.no_grad():
         for chosen in torch.arange(half).split(max(1, sample.batch // 2)):
             rows = torch.cat([chosen, chosen + half]).to(batch.rows.device)
             part = Batch(batch.rows[rows], batch.ablate[rows], batch.where[rows])
-            total += effect(sample, eyes, alpha, to, part).to(total) * len(chosen)
+            total += effect(sample, segmenter, alpha, to, part).to(total) * len(chosen)
     return float(total) / half

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.causes.meter import Eyes
 from analysis.causes.sample import Sample
+from analysis.causes.segmentation import ConceptSegmenter
 from analysis.counting import agreement
 from analysis.counting.agreement import at_pairs
 from analysis.counting.passes import Made, Source, count_from, pilot_from
@@ -22,8 +22,10 @@ from analysis.shared.latent_ranges import LANE, TRAINING
 class KeptSource(Source):
     """A source whose blocks were made before: samples (which kept their images) by their first latent."""
 
-    def __init__(self, generator: Generator, eyes: Eyes, plan: Plan, samples: dict[int, Sample]) -> None:
-        super().__init__(generator, eyes.segmenter, plan, None)
+    def __init__(
+        self, generator: Generator, segmenter: ConceptSegmenter, plan: Plan, samples: dict[int, Sample]
+    ) -> None:
+        super().__init__(generator, segmenter.segmenter, plan, None)
         self._samples = samples
 
     def block(self, start: int, stop: int) -> Made:
@@ -37,7 +39,7 @@ class KeptSource(Source):
 
 
 def calibration_iou(
-    generator: Generator, eyes: Eyes, seed: int, samples: dict[int, Sample]
+    generator: Generator, segmenter: ConceptSegmenter, seed: int, samples: dict[int, Sample]
 ) -> NDArray[np.float64]:
     """IoU (U, C) at t(u, c), chosen and measured on the samples (by first latent); NaN without threshold."""
     layer = next(iter(samples.values())).layer.name
@@ -48,7 +50,7 @@ def calibration_iou(
     for span in spans:
         # A shard ends at a block's end or at the plan's; a lane may end anywhere, so each is its own plan.
         plan = Plan(seed=seed, layers=(layer,), calibration=span, evaluation=(whole[1], whole[1] + 64))
-        source = KeptSource(generator, eyes, plan, samples)
+        source = KeptSource(generator, segmenter, plan, samples)
         edges = edges or pilot_from(source)
         counted = count_from(source, span, edges)
         counts = counted if counts is None else counts.merge(counted)

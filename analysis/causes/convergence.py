@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.causes.settings import Settings, penalty
+from analysis.causes.settings import CausesSettings
+from analysis.shared.arrays import Arrays
 
-Arrays = dict[str, NDArray[Any]]
 LEAST = 0.01  # alpha under which a unit does not act
 LADDER = (0.2, 0.1, 0.05, 0.025, 0.0125)  # penalty weights that are tried
 WORTH = 1.2  # times the gain, for which the next weight is taken
+
+
+def penalty(alpha: Tensor, settings: CausesSettings, weight: float) -> Tensor:
+    """Return weight * ||alpha||_2, or weight * ||alpha||_2^2 as in the authors' code."""
+    squared = alpha.square().sum()
+    # The norm has no slope at 0, where every unit is out; a tiny constant gives it one.
+    kind = squared if settings.penalty == "squared" else (squared + 1e-12).sqrt()
+    return weight * kind
 
 
 def floored(alpha: Tensor) -> Tensor:
@@ -23,19 +29,19 @@ def floored(alpha: Tensor) -> Tensor:
     return alpha.detach() * (alpha >= LEAST)
 
 
-class Looks:
+class StopLosses:
     """The learning's looks at the stopping latents: the losses, and the best alpha so far.
 
     `effect` is the stratified effect of an alpha there. Alphas are looked at as they are kept: floored.
     """
 
-    def __init__(self, settings: Settings, weight: float, effect: Callable[[Tensor], float]) -> None:
+    def __init__(self, settings: CausesSettings, weight: float, effect: Callable[[Tensor], float]) -> None:
         self._settings, self._weight, self._effect = settings, weight, effect
         self._rows: list[tuple[int, float, float]] = []
         self._best: tuple[float, float, Tensor] | None = None  # loss, effect, alpha
         self._gained = (0, np.inf)  # the last look that counts as a gain, and its loss
 
-    def at(self, step: int, alpha: Tensor, train_loss: float) -> None:
+    def add(self, step: int, alpha: Tensor, train_loss: float) -> None:
         """Looks once."""
         acting = floored(alpha)
         effect = self._effect(acting)

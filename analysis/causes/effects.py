@@ -1,42 +1,84 @@
-"""What edits of sets of units at all cells do to images of a sample: every concept's share, and how the
-picture changed. The sample's own baseline is shared by all sets, and sets run side by side through the tail.
+"""What edits of sets of units, at all cells, do to images of a sample (docs/method.md section 3).
+
+The unedited images of the sample serve all sets, and sets run side by side through the generator's tail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.causes.meter import Eyes
 from analysis.causes.realism import Realism
 from analysis.causes.sample import Sample
+from analysis.causes.segmentation import ConceptSegmenter
+from analysis.shared.arrays import Array, Floats, Ints
+from analysis.shared.stage_cache import StageCache
 
-Floats = NDArray[np.float64]
+EDITED = ("ablate", "insert")
 Sets = Sequence[Sequence[int]]
 Progress = Callable[[int], None]  # images that went through since the last call
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Of each set and image: shares (S, n, C) after the edit, before (S, n, C), the concept's pixels newly
-    there (S, n), root mean square change of the pixels (S, n), realism (S, n) or NaN; and the rows (S, n)."""
+class Scores:
+    """Of S sets on n images each: how the images are before and after one edit.
+
+    `before` is (1, n, C) if all sets were scored on the same images.
+    """
+
+    before: Floats  # (S, n, C): every concept's share of the pixels
+    after: Floats  # (S, n, C)
+    created: Floats  # (S, n): the share of pixels that carry the concept now and did not before
+    distance: Floats  # (S, n): root mean square change of the pixels
+    realism: Floats  # (S, n), or NaN
+
+
+@dataclass(frozen=True)
+class EditScores:
+    """The same of both edits: all arrays but `before` have a first axis, ablation then insertion."""
 
     before: Floats
     after: Floats
     created: Floats
     distance: Floats
     realism: Floats
-    rows: NDArray[np.int64]
+
+    def of(self, edit: str) -> Scores:
+        """Return the scores of one edit, `ablate` or `insert`."""
+        at = EDITED.index(edit)
+        return Scores(self.before, self.after[at], self.created[at], self.distance[at], self.realism[at])
+
+    def before_of(self, sets: int | Ints) -> Floats:
+        """Return `before` of one set (n, C), or of several (sets, n, C)."""
+        shape = (self.after.shape[1], *self.before.shape[1:])
+        return np.asarray(np.broadcast_to(self.before, shape)[sets])
+
+    def gain(self, edit: str, concept: int) -> Floats:
+        """Return by how much the concept's share moves in the expected direction, (S, n).
+
+        That is a loss under `ablate`, a gain under `insert`, and the difference of both states under `both`,
+        whose mean is the average causal effect.
+        """
+        ablated, inserted = self.after[..., concept]
+        before = self.before[..., concept]
+        moved = {"ablate": before - ablated, "insert": inserted - before, "both": inserted - ablated}
+        return np.asarray(moved[edit])
+
+
+def stored_edits(cache: StageCache, name: str, make: Callable[[], EditScores]) -> EditScores:
+    """Return scores from the stage cache, made if they are not there."""
+    return EditScores(**cache.stage(name, lambda: vars(make())))
 
 
 def edited_maps(r: Tensor, members: Tensor, values: Tensor, where: Tensor | None = None) -> Tensor:
-    """Maps (n, U, h, w) with the units `members` (n, U) set to `values` (U,), at `where` (n, h, w) or all."""
+    """Return maps (n, U, h, w) with the units `members` (n, U) set to `values` (U,).
+
+    `where` (n, h, w) says at which cells; by default at all.
+    """
     chosen = members[:, :, None, None]
     if where is not None:
         chosen = chosen & where[:, None]
@@ -44,7 +86,7 @@ def edited_maps(r: Tensor, members: Tensor, values: Tensor, where: Tensor | None
 
 
 def membership(sets: Sets, units: int, device: torch.device) -> Tensor:
-    """Which units are in each set, (S, U) true or false."""
+    """Return which units are in each set, bool (S, U)."""
     found = torch.zeros((len(sets), units), dtype=torch.bool)
     for row, chosen in enumerate(sets):
         found[row, torch.as_tensor(list(chosen), dtype=torch.long)] = True
@@ -53,84 +95,73 @@ def membership(sets: Sets, units: int, device: torch.device) -> Tensor:
 
 def score_sets(
     sample: Sample,
-    eyes: Eyes,
+    segmenter: ConceptSegmenter,
     sets: Sets,
     values: Floats,
-    rows: NDArray[np.int64] | None = None,
+    rows: Ints | None = None,
     realism: Realism | None = None,
     progress: Progress = lambda done: None,
-) -> Scored:
-    """Each set's units set to `values` (U,; zeros ablate) at all cells of its rows (S, n; default: all).
+) -> Scores:
+    """Set each set's units to `values` (U,), zeros for an ablation, at all cells of its images.
 
-    Rows that several sets share go through together; a sample must have kept its images.
+    `rows` are the images of each set (S, n), or of all sets (1, n); by default all. The sample must have kept
+    its images.
     """
-    device = sample.generator.device
-    if rows is None:
-        rows = np.tile(np.arange(len(sample)), (len(sets), 1))
+    device, images = sample.generator.device, sample.images
+    assert images is not None
+    rows = np.arange(len(sample))[None] if rows is None else rows
     members = membership(sets, sample.layer.units, device)
     constants = torch.as_tensor(values, dtype=torch.float32, device=device)
+    whole = np.broadcast_to(rows, (len(sets), rows.shape[1]))
+    order, batches = _batches(whole, sample.batch)
     found: dict[str, list[Tensor]] = {"after": [], "created": [], "distance": [], "realism": []}
-    order, pairs = _pairs(rows, sample.batch)
-    for which, chosen in pairs:
-        part = torch.as_tensor(chosen, device=device)
-        r = edited_maps(sample.maps(part), members[torch.as_tensor(which, device=device)], constants)
-        with torch.no_grad():
-            _look(sample, eyes, part, sample.tail(part, r), realism, found)
-        progress(len(chosen))
+    with torch.no_grad():
+        for numbers, chosen in batches:
+            part = torch.as_tensor(chosen, device=device)
+            r = edited_maps(sample.maps(part), members[torch.as_tensor(numbers, device=device)], constants)
+            edited = sample.tail(part, r)
+            seen = segmenter.segment(edited)
+            before = sample.mask[part.to(sample.mask.device)]
+            found["after"].append(seen.shares)
+            found["created"].append((seen.mask & ~before).float().mean((1, 2)))
+            found["distance"].append((edited - images[part]).square().mean((1, 2, 3)).sqrt())
+            known = realism(edited) if realism is not None else torch.full((len(part),), float("nan"))
+            found["realism"].append(known)
+            progress(len(chosen))
     back = np.argsort(order)
     joined = {name: torch.cat(parts).double().cpu().numpy()[back] for name, parts in found.items()}
-    shaped = {name: value.reshape(*rows.shape, *value.shape[1:]) for name, value in joined.items()}
-    before = sample.shares.double().cpu().numpy()[rows]
-    return Scored(before=before, rows=rows, **shaped)
+    shaped = {name: value.reshape(*whole.shape, *value.shape[1:]) for name, value in joined.items()}
+    return Scores(before=sample.shares.double().cpu().numpy()[rows], **shaped)
 
 
 def score_edits(
     sample: Sample,
-    eyes: Eyes,
+    segmenter: ConceptSegmenter,
     sets: Mapping[str, Sets],
     values: Mapping[str, Floats],
-    rows: NDArray[np.int64] | None = None,
+    rows: Ints | None = None,
     realism: Realism | None = None,
     progress: Progress = lambda done: None,
-) -> dict[str, NDArray[Any]]:
-    """Each edit's sets set to its values, as arrays by name: before, ablate_after, insert_created, ..."""
-    found: dict[str, NDArray[Any]] = {}
-    for edit, chosen in sets.items():
-        scored = score_sets(sample, eyes, chosen, values[edit], rows, realism, progress)
-        found |= {
-            "before": scored.before,
-            f"{edit}_after": scored.after,
-            f"{edit}_created": scored.created,
-            f"{edit}_distance": scored.distance,
-            f"{edit}_realism": scored.realism,
-        }
-    return found
+) -> EditScores:
+    """Score each edit's sets, set to that edit's values; both edits have equally many sets."""
+    scores = [
+        score_sets(sample, segmenter, sets[edit], values[edit], rows, realism, progress) for edit in EDITED
+    ]
+    return EditScores(
+        before=scores[0].before,
+        after=np.stack([each.after for each in scores]),
+        created=np.stack([each.created for each in scores]),
+        distance=np.stack([each.distance for each in scores]),
+        realism=np.stack([each.realism for each in scores]),
+    )
 
 
-def _pairs(rows: NDArray[np.int64], batch: int) -> tuple[Any, list[tuple[Any, Any]]]:
-    """(set, row) pairs in batches of equal rows, so that replayed pasts serve many sets; and their order."""
-    sets = np.repeat(np.arange(len(rows)), rows.shape[1])
-    flat = rows.ravel()
-    block = flat // batch
-    order = np.lexsort((flat, sets, block))
-    cuts = np.arange(batch, len(order), batch)
-    parts = np.split(order, cuts)
-    return order, [(sets[part], flat[part]) for part in parts if len(part)]
+def _batches(rows: Ints, batch: int) -> tuple[Ints, Iterator[tuple[Array, Array]]]:
+    """Return an order of all (set, image) pairs, and the pairs in batches of that order.
 
-
-def _look(
-    sample: Sample,
-    eyes: Eyes,
-    rows: Tensor,
-    images: Tensor,
-    realism: Realism | None,
-    found: dict[str, list[Tensor]],
-) -> None:
-    assert sample.images is not None
-    mask, shares, _ = eyes.look(images)
-    before = sample.mask[rows.to(sample.mask.device)]
-    found["after"].append(shares)
-    found["created"].append((mask & ~before).float().mean((1, 2)))
-    found["distance"].append((images - sample.images[rows]).square().mean((1, 2, 3)).sqrt())
-    known = realism(images) if realism is not None else torch.full((len(images),), float("nan"))
-    found["realism"].append(known)
+    Pairs of the same block of images are neighbours, so that one replayed pass of h serves many sets.
+    """
+    sets, flat = np.repeat(np.arange(len(rows)), rows.shape[1]), rows.ravel()
+    order = np.lexsort((flat, sets, flat // batch))
+    parts = (order[first : first + batch] for first in range(0, len(order), batch))
+    return order, ((sets[part], flat[part]) for part in parts)

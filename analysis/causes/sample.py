@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from analysis.causes.meter import Eyes, Meter
+from analysis.causes.segmentation import ConceptSegmenter
 from analysis.models.generator import Generator, ImageCut
 from analysis.shared.latents import latents
+from analysis.shared.meter import Meter
 
 ROOM = 2 << 30  # bytes of maps that are kept; beyond, h runs again
 Seen = Callable[[Tensor], Tensor]
@@ -28,7 +29,7 @@ class Sample:
         self,
         generator: Generator,
         layer: str,
-        eyes: Eyes,
+        segmenter: ConceptSegmenter,
         seed: int,
         span: tuple[int, int],
         meter: Meter,
@@ -40,7 +41,7 @@ class Sample:
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.generator, self.layer, self.meter, self.batch = generator, generator.layer(layer), meter, batch
-        self.concept, self.name = eyes.concept, name  # what a sentence calls them
+        self.concept, self.name = segmenter.concept, name  # what a sentence calls them
         self.z = latents(seed, *span, generator.latent_shape)
         grid = (self.layer.height, self.layer.width)
         self._kept = len(self.z) * self.layer.units * grid[0] * grid[1] * 4 <= ROOM
@@ -52,7 +53,7 @@ class Sample:
             cut = generator.cut(part, layer)
             meter.generator += len(part)
             images = self._plain(cut)
-            mask, shares, labels = eyes.look(images)
+            mask, shares, labels = segmenter.segment(images)
             kept["mask"].append(mask)
             kept["shares"].append(shares)
             for name, wanted, value in (

@@ -1,22 +1,27 @@
-"""What a search for causes measures, how alpha is learned, and what keeps it small."""
+"""How the causes of a concept are learned and measured. No torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from analysis.shared.errors import GanatomyError
 from analysis.shared.options import Ge, Le, Option
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 Penalty = Literal["norm", "squared"]
+Insertion = Literal["mean", "double", "q99"]
+Ablation = Literal["zero", "mean"]
+# The field `insert` keeps its stored words; the constants have the names of method.md.
+CONSTANT: dict[Insertion, str] = {"mean": "k", "double": "2k", "q99": "q99"}
 
 
 @dataclass(frozen=True)
 class CausesSettings:
-    """What a person chooses of a search for causes."""
+    """How alpha is learned, and on how many images and sets everything is measured.
+
+    Fields with an `Option` can be chosen in a form or on the command line, within their limits. The others,
+    and values beyond the limits, are for callers in Python.
+    """
 
     images: Annotated[
         int, Ge(2), Le(6000), Option("Images", "Test images, which give the effects; latents of their own.")
@@ -45,7 +50,7 @@ class CausesSettings:
         ),
     ] = None
     insert: Annotated[
-        Literal["mean", "double", "q99"],
+        Insertion,
         Option(
             "Insert",
             "What an insertion sets a unit to: its mean where the concept is (k), double (2k), or its 99 % "
@@ -54,7 +59,7 @@ class CausesSettings:
         ),
     ] = "mean"
     ablate: Annotated[
-        Literal["zero", "mean"],
+        Ablation,
         Option("Ablate", "What an ablation sets a unit to: zero, or its mean.", advanced=True),
     ] = "zero"
     training: Annotated[
@@ -98,38 +103,49 @@ class CausesSettings:
         ),
     ] = None
 
+    # How alpha is learned.
+    rate: float = 0.05  # Adam's step size
+    step_images: int = 4  # images of each edit in one step
+    every: int = 10  # steps between two looks at the stopping images
+    patience: int = 4  # looks without a gain, after which the learning stops
+    tolerance: float = 0.01  # the least gain that counts, in units of the penalty's weight
+    stop_images: int = 32  # stopping images of each learning
+    cells: int | None = None  # cells edited per image; None: as many as the concept touches
+    averaging: float = 0.9  # weight of the past in the running mean of alpha, which is the result
 
-@dataclass(frozen=True)
-class Settings:
-    """How alpha is learned. `cells` None edits as many as the concept touches; `batch` counts images of each
-    edit; the learning stops after `patience` looks, `every` steps apart, without a gain of `tolerance`, which
-    is in units of the penalty's weight.
-
-    `penalty_weight` None is chosen, see `looks.choose_weight`.
-    """
-
-    steps: int = 200
-    rate: float = 0.05
-    penalty: Penalty = "norm"
-    penalty_weight: float | None = None
-    batch: int = 4
-    every: int = 10
-    patience: int = 4
-    tolerance: float = 0.01
-    stop_images: int = 32
-    cells: int | None = None
-    averaging: float = 0.9  # of the running mean of alpha, which is what is looked at and kept
+    cell_images: int = 32  # test images of which single cells are edited
+    batch: int = 32  # images that pass through the networks together
 
     def __post_init__(self) -> None:
-        if self.penalty not in ("norm", "squared"):
-            raise GanatomyError(f"There is no penalty '{self.penalty}'; choose norm or squared.")
-        if min(self.steps, self.batch, self.every, self.patience, self.stop_images) < 1:
-            raise GanatomyError("Steps, batch, looks, patience and stopping images must be 1 or more.")
+        for what, kind, kinds in (
+            ("penalty", self.penalty, get_args(Penalty)),
+            ("insertion", self.insert, get_args(Insertion)),
+            ("ablation", self.ablate, get_args(Ablation)),
+        ):
+            if kind not in kinds:
+                raise GanatomyError(f"There is no {what} '{kind}'; choose {' or '.join(kinds)}.")
+        least = {"images": 2, "random_sets": 0, "cell_images": 0} | dict.fromkeys(
+            ("seeds", "steps", "training", "choosing", "random_images", "batch"), 1
+        )
+        least |= dict.fromkeys(("step_images", "every", "patience", "stop_images"), 1)
+        for name, number in least.items():
+            if getattr(self, name) < number:
+                raise GanatomyError(f"{name} is {getattr(self, name)}; it must be {number} or more.")
+
+    def causal_set(self, width: int) -> int:
+        """Return the size of the causal set in a layer of that many units.
+
+        Raises:
+            GanatomyError: the layer has fewer units than `top`.
+        """
+        size = min(width, max(8, -(-4 * width // 100))) if self.top is None else self.top
+        if not 1 <= size <= width:
+            raise GanatomyError(f"A causal set of {size} units is not possible; the layer has {width} units.")
+        return size
 
 
-def penalty(alpha: Tensor, settings: Settings, weight: float) -> Tensor:
-    """weight * ||alpha||_2, or its square."""
-    squared = alpha.square().sum()
-    # The norm has no slope at 0, where every unit is out; a tiny constant gives it one.
-    kind = squared if settings.penalty == "squared" else (squared + 1e-12).sqrt()
-    return weight * kind
+def curve_sizes(width: int) -> list[int]:
+    """Return the numbers n of units on the curves: 0, some up to 20, and up to 4 % of the layer's width."""
+    share = -(-4 * width // 100)
+    wanted = {0, 1, 2, 4, 8, 12, 20, share, *(round(share * part) for part in (0.25, 0.5, 0.75))}
+    return sorted(n for n in wanted if n <= width)

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.causes import statistics
 from analysis.causes.cells import draw
 from analysis.causes.effects import edited_maps, membership
-from analysis.causes.meter import Eyes
 from analysis.causes.sample import Sample, pooled
+from analysis.causes.segmentation import ConceptSegmenter
+from analysis.shared.arrays import Floats, Mask
 
-Floats = NDArray[np.float64]
 Progress = Callable[[int], None]
+
+
+class CellEffect(NamedTuple):
+    """The effect of editing one cell on that cell, and the same over the concept's share of it before.
+
+    Each has its 95 % interval; NaN where nothing was measured.
+    """
+
+    effect: float
+    low: float
+    high: float
+    relative: float
+    relative_low: float
+    relative_high: float
 
 
 @dataclass(frozen=True)
@@ -26,7 +40,7 @@ class Cells:
 
     rows: Tensor
     where: Tensor  # (n, h, w), one true cell a row
-    held: NDArray[np.bool_]
+    held: Mask
     weight: Floats  # the stratum's share of the image's cells: what makes the mean one over uniform cells
     before: Floats  # the concept's share of that cell's pixels
 
@@ -58,7 +72,12 @@ def draw_cells(sample: Sample, count: int, seed: int) -> Cells:
 
 
 def score_cells(
-    sample: Sample, eyes: Eyes, units: Sequence[int], values: Floats, at: Cells, progress: Progress
+    sample: Sample,
+    segmenter: ConceptSegmenter,
+    units: Sequence[int],
+    values: Floats,
+    at: Cells,
+    progress: Progress,
 ) -> Floats:
     """The concept's share of each edited cell after the edit of that cell alone, (cells,)."""
     device = sample.generator.device
@@ -70,16 +89,15 @@ def score_cells(
         r = sample.maps(rows)
         with torch.no_grad():
             images = sample.tail(rows, edited_maps(r, members.expand(len(rows), -1), constants, where))
-            mask = eyes.look(images)[0]
+            mask = segmenter.segment(images).mask
         after = pooled(mask.float(), grid).to(where.device)
         found.append((after * where.to(after.dtype)).sum((1, 2)))
         progress(len(rows))
     return torch.cat(found).double().cpu().numpy()
 
 
-def one_cell(at: Cells, edit: str, after: Mapping[str, Floats]) -> Floats:
-    """Of an edit, as `frames.ONE_CELL`: by how much the concept's share of the cell moves in the expected
-    direction, with its interval, and the same over its share before.
+def one_cell(at: Cells, edit: str, after: Mapping[str, Floats]) -> CellEffect:
+    """Return by how much the concept's share of the cell moves in the expected direction.
 
     A mean over images and cells alike. Ablated: over all cells that held the concept; inserted: over all that
     did not; both (insert minus ablate): over all, which is the ACE over a uniformly drawn cell. An image's
@@ -93,4 +111,4 @@ def one_cell(at: Cells, edit: str, after: Mapping[str, Floats]) -> Floats:
     stratum = {"ablate": at.held, "insert": ~at.held, "both": np.ones_like(at.held)}
     weight = at.weight * stratum[edit]
     parts, cells, had = (at.by_image(weight * each) for each in (moved[edit], 1.0, at.before))
-    return np.array([*statistics.ratio(parts, cells), *statistics.ratio(parts, had)])
+    return CellEffect(*map(float, (*statistics.ratio(parts, cells), *statistics.ratio(parts, had))))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[Any]
+from analysis.shared.arrays import Array, Ints
 
 
 class Estimate(NamedTuple):
@@ -73,8 +72,15 @@ def top_overlap(alphas: Array, then: Array, count: int) -> float:
     return float(np.mean(pairs)) if pairs else float("nan")
 
 
-def ranked(scores: Array, then: Array | None = None) -> NDArray[np.int64]:
+def ranked(scores: Array, then: Array | None = None) -> Ints:
     """Unit numbers, the largest score first; equal scores by `then`, and then by number."""
     scores = np.nan_to_num(np.asarray(scores, float), nan=-np.inf)
     other = np.zeros_like(scores) if then is None else np.nan_to_num(np.asarray(then, float), nan=-np.inf)
     return np.lexsort((np.arange(len(scores)), -other, -scores)).astype(np.int64)
+
+
+def ranks(order: Ints) -> Ints:
+    """Return each unit's rank, 1 first, from the unit numbers in their order."""
+    found = np.empty(len(order), np.int64)
+    found[order] = np.arange(1, len(order) + 1)
+    return found

@@ -139,7 +139,7 @@ def insertion_context(
     """
     from analysis.context.task import Task
     from analysis.shared.latent_ranges import FORCING, MEASURING, span
-    from analysis.shared.stage_cache import Kept
+    from analysis.shared.stage_cache import StageCache
 
     inserted, _ = span(FORCING, images), span(MEASURING, measuring)
     place, wanted = generator.layer(layer), concept if isinstance(concept, str) else concept.name
@@ -152,7 +152,7 @@ def insertion_context(
         "measuring": [measuring, every, patch],
         "seed": seed,
     }
-    task = Task(generator, segmenter, place, wanted, seed, progress, Kept(keep, about), patch)
+    task = Task(generator, segmenter, place, wanted, seed, progress, StageCache(keep, about), patch)
     facts = task.unit_facts(measuring)
     chosen = task.chosen(facts, units)
     forcings = {name: _values(facts, chosen, name, values) for name in strengths}

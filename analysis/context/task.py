@@ -19,7 +19,7 @@ from analysis.models.segmenter import Segmenter, checked_labels
 from analysis.shared.concepts import concept_index
 from analysis.shared.latent_ranges import FORCING, MEASURING, span
 from analysis.shared.latents import latents
-from analysis.shared.stage_cache import Kept
+from analysis.shared.stage_cache import StageCache
 
 BATCH = 8  # images made together; the smallest part of the work that is kept
 
@@ -34,7 +34,7 @@ class Task:
     concept: str
     seed: int
     progress: Callable[[str, int, int], None]
-    kept: Kept
+    cache: StageCache
     patch: int = 1
 
     @property
@@ -56,7 +56,7 @@ class Task:
             )
             return {name: np.asarray(value) for name, value in vars(found).items()}
 
-        return UnitFacts(**self.kept.stage("units", make))
+        return UnitFacts(**self.cache.stage("units", make))
 
     def chosen(self, facts: UnitFacts, units: Sequence[int] | None) -> list[int]:
         if units is None:
@@ -135,7 +135,7 @@ class Task:
                 found["trace"], found["outside"] = stacked[:, 0], stacked[:, 1]
             return found
 
-        arrays = self.kept.stage(f"cells-{start}", make)
+        arrays = self.cache.stage(f"cells-{start}", make)
         self.progress("cells", stop * passes, total)
         return arrays
 

@@ -14,15 +14,23 @@ Python.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from annotated_types import Ge as Ge
 from annotated_types import Gt as Gt
 from annotated_types import Le as Le
 from annotated_types import Lt as Lt
 
-__all__ = ["Annotated", "Ge", "Gt", "Le", "Lt", "Option", "option_of", "options"]
+from analysis.shared.errors import GanatomyError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+S = TypeVar("S", bound="DataclassInstance")
+
+__all__ = ["Annotated", "Ge", "Gt", "Le", "Lt", "Option", "option_of", "options", "with_options"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +60,16 @@ def options(settings: type) -> dict[str, Option]:
     hints = get_type_hints(settings, include_extras=True)
     found = {name: option_of(hint) for name, hint in hints.items()}
     return {name: option for name, option in found.items() if option is not None}
+
+
+def with_options(settings: S, given: Mapping[str, object]) -> S:
+    """Return the settings with some fields replaced.
+
+    Raises:
+        GanatomyError: the settings have no such field.
+    """
+    known = [field.name for field in fields(settings)]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise GanatomyError(f"There is no option '{unknown[0]}'; the options are {', '.join(known)}.")
+    return replace(settings, **given)

@@ -1,7 +1,8 @@
-"""Finished stages of a long computation, as files: a second call goes on from what is there.
+"""Finished stages of a long computation, as files: a second call goes on from what is there. No torch.
 
-kept = Kept(folder, {"generator": sha, "seed": 1})
-rows = kept.stage("effects-0", lambda: {"effect": compute()})
+>>> cache = StageCache(None, {"generator": "sha", "seed": 1})
+>>> cache.stage("effects", lambda: {"effect": np.zeros(2)})["effect"]
+array([0., 0.])
 """
 
 from __future__ import annotations
@@ -9,62 +10,73 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.shared.arrays import Arrays
 from analysis.shared.errors import GanatomyError
+from analysis.shared.meter import Meter
 
-Arrays = dict[str, NDArray]
-ABOUT = "about"  # the name under which a file carries the hash of all that decided its numbers
-SECONDS = "seconds"  # and what it took
+# A stage's file also holds the hash of everything that decides its numbers, and what it cost.
+HASH, COST = "_about", "_cost"
 
 
-class Kept:
-    """Stages in a folder (None: nothing is kept), each written aside and renamed.
+class StageCache:
+    """Stages in a folder (None: in memory only), each written aside, flushed and renamed.
 
-    `seconds` is what all stages took, in this attempt or an earlier one.
+    `about` is everything that decides the numbers. `meter` counts what all stages cost, in this call or in an
+    earlier one.
     """
 
-    def __init__(self, folder: Path | None, about: Mapping[str, object]) -> None:
-        self.folder, self.seconds = folder, 0.0
-        text = json.dumps(about, sort_keys=True, default=str)
+    def __init__(self, folder: Path | None, about: Mapping[str, object], meter: Meter | None = None) -> None:
+        self.folder, self.meter = folder, meter or Meter()
+        text = json.dumps(dict(about), sort_keys=True, default=str)
         self.hash = hashlib.sha256(text.encode()).hexdigest()
+        self._known: dict[str, Arrays] = {}
 
     def stage(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """The stage's arrays: read where they are there, else made and kept.
+        """Return the stage's arrays: read if they are there, else made and written.
+
+        `make` must not ask for another stage, or that stage's cost would be counted twice.
 
         Raises:
-            GanatomyError: the file was made with other parameters.
+            GanatomyError: the file is damaged, or was made with other settings.
         """
-        path = self.folder / f"{name}.npz" if self.folder else None
-        if path and path.exists():
-            return self._read(path)
-        begun = time.monotonic()
-        arrays = make()
-        took = time.monotonic() - begun
-        self.seconds += took
-        if path:
-            self._write(path, arrays, took)
-        return arrays
+        if name not in self._known:
+            path = self.folder / f"{name}.npz" if self.folder else None
+            found = self._read(path) if path and path.exists() else None
+            self._known[name] = self._make(path, make) if found is None else found
+        return self._known[name]
 
-    def _write(self, path: Path, arrays: Arrays, took: float) -> None:
+    def _make(self, path: Path | None, make: Callable[[], Arrays]) -> Arrays:
+        before = self.meter.values()
+        arrays = make()
+        if path is None:
+            return arrays
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(f".{os.getpid()}.part")
-        about = {ABOUT: np.array(self.hash), SECONDS: np.array(took)}
+        cost = np.subtract(self.meter.values(), before)
         with aside.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **about)
+            np.savez(file, allow_pickle=False, **arrays, **{HASH: np.array(self.hash), COST: cost})
+            file.flush()
+            os.fsync(file.fileno())
         aside.replace(path)
+        return arrays
 
-    def _read(self, path: Path) -> Arrays:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        if str(arrays.pop(ABOUT, "")) != self.hash:
+    def _read(self, path: Path) -> Arrays | None:
+        """Return the arrays of a file; None if an earlier version of Ganatomy wrote it."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+        except (OSError, ValueError, EOFError) as error:
+            raise GanatomyError(f"{path} is damaged; remove it, and it is made again.") from error
+        if HASH not in arrays or COST not in arrays:
+            return None
+        if str(arrays.pop(HASH)) != self.hash:
             raise GanatomyError(
-                f"'{path.name}' was made with other settings or models; choose another folder, or remove it."
+                f"{path} was made with other settings or models; use another folder, or remove it."
             )
-        self.seconds += float(arrays.pop(SECONDS))
+        self.meter.add(tuple(arrays.pop(COST)))
         return arrays

@@ -27,31 +27,20 @@ class CausesTask(LayerTask[CausesRequest]):
         iou = causes.calibration_iou(
             store.open(self.spec.layout), str(request.parent), request.layer, request.concept
         )
-        second = request.second_segmenter
-        amounts = ("training", "choosing", "single_images", "random_images")
+        name = request.second_segmenter
+        second = segmenters.load(name, self.spec.layout.models, self.spec.device) if name else None
         found = ace(
             self.generator,
             self.segmenter,
             layer=request.layer,
             concept=request.concept,
             seed=request.seed,
-            seeds=settings.seeds,
-            steps=settings.steps,
-            penalty=settings.penalty,
-            penalty_weight=settings.penalty_weight,
-            insert=settings.insert,
-            ablate=settings.ablate,
-            images=settings.images,
-            random_sets=settings.random_sets,
-            top=settings.top,
             by_hand=listed(request.marked) if request.marked else (),
             iou=iou,
-            second_segmenter=segmenters.load(second, self.spec.layout.models, self.spec.device)
-            if second
-            else None,
+            second_segmenter=second,
             progress=self.stages,
             keep=self.kept,
-            amounts={name: getattr(settings, name) for name in amounts},
+            settings=settings,
         )
         self.finish_layer(
             found, settings.images, latent_ranges.lane(latent_ranges.TESTING, 0, settings.images)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis import Causes, Generator, ace
-from analysis.causes import amounts
+from analysis.causes.settings import curve_sizes
 from analysis.editing.edits import Edit
 from analysis.editing.interventions import edited_images
 from analysis.models.families import planted_causes, shape_colours
@@ -53,7 +53,7 @@ def test_the_curve_starts_at_nothing_and_has_every_ranking(causes: Causes) -> No
     curve = causes.curve
     assert set(curve.ranking) == {"ace", "iou", "single", "hand", "random"}
     assert (curve[curve.units == 0].effect == 0).all()
-    assert set(curve.units) == set(amounts.sizes(18)) | {causes.top, len(HAND)}
+    assert set(curve.units) == set(curve_sizes(18)) | {causes.top, len(HAND)}
     assert set(curve[curve.ranking == "hand"].units) == {0, 1, 2, 3}
     known = curve[(curve.units > 0) & (curve.ranking != "random")]
     assert (known.effect_low <= known.effect + 1e-12).all()
@@ -158,7 +158,7 @@ def test_a_kept_task_goes_on(tmp_path: Path, causes: Causes) -> None:
     pd.testing.assert_frame_equal(found.curve, whole.curve)
     assert (whole.summary[passes] == asked().summary[passes]).all(axis=None)
     assert (found.summary[passes].iloc[0] >= asked().summary[passes].iloc[0]).all()
-    with pytest.raises(GanatomyError, match="belongs to other parameters"):
+    with pytest.raises(GanatomyError, match="made with other settings"):
         asked(keep=tmp_path, steps=31)
 
 
@@ -177,12 +177,12 @@ def test_given_ious_are_used() -> None:
         ({"penalty": "cube"}, "no penalty 'cube'"),
         ({"ablate": "most"}, "no ablation 'most'"),
         ({"top": 19}, "causal set of 19 units"),
-        ({"by_hand": [3, 18]}, "layer1's 0 to 17"),
+        ({"by_hand": [3, 18]}, "layer1's units 0 to 17"),
         ({"amounts": {**FEW, "training": 3}}, "Realism needs more than 6 reference images"),
         ({"second_segmenter": BLIND}, "no concept 'disc'"),
         ({"iou": np.zeros(3)}, "give one each"),
-        ({"learning": {"speed": 1}}, "no such setting"),
-        ({"images": 1}, "test images 2 or more"),
+        ({"learning": {"speed": 1}}, "no option 'speed'"),
+        ({"images": 1}, "images is 1; it must be 2 or more"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(wanted: dict[str, Any], words: str) -> None:

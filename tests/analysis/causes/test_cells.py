@@ -5,30 +5,34 @@ import pytest
 import torch
 
 from analysis import Generator
-from analysis.causes import frames, single_cells
-from analysis.causes.meter import Eyes, Meter
+from analysis.causes import single_cells
 from analysis.causes.sample import Sample, pooled
+from analysis.causes.segmentation import ConceptSegmenter
 from analysis.models.families import planted_causes, shape_colours
+from analysis.shared.meter import Meter
 
+Small = tuple[Sample, ConceptSegmenter, Meter]
 SEGMENTER = shape_colours.build(shape_colours.weights(0), "planted", "", "cpu")
 
 
 @pytest.fixture(scope="module")
-def small() -> tuple[Sample, Eyes, Meter]:
+def small() -> Small:
     meter = Meter()
-    eyes, generator = (
-        Eyes(SEGMENTER, "disc", meter),
+    disc, generator = (
+        ConceptSegmenter(SEGMENTER, "disc", meter),
         Generator(*planted_causes.build(planted_causes.weights(1))),
     )
-    return Sample(generator, "layer1", eyes, 1, (7, 17), meter, batch=4, keep_images=True), eyes, meter
+    return Sample(generator, "layer1", disc, 1, (7, 17), meter, batch=4, keep_images=True), disc, meter
 
 
-def test_single_cells_are_scored_in_the_cell_that_was_edited(small: tuple[Sample, Eyes, Meter]) -> None:
-    made, eyes, _ = small
+def test_single_cells_are_scored_in_the_cell_that_was_edited(
+    small: Small,
+) -> None:
+    made, disc, _ = small
     at = single_cells.draw_cells(made, 6, 1)
     assert at.where.flatten(1).sum(1).tolist() == [1] * len(at.rows)
     units = planted_causes.truth(1).argsort()[-2:].tolist()
-    gone = single_cells.score_cells(made, eyes, units, np.zeros(18), at, lambda done: None)
+    gone = single_cells.score_cells(made, disc, units, np.zeros(18), at, lambda done: None)
     weight = 0.0
     for n, (row, where) in enumerate(zip(at.rows, at.where, strict=True)):
         held = float(made.there[row][where]) > 0
@@ -43,22 +47,26 @@ def test_single_cells_are_scored_in_the_cell_that_was_edited(small: tuple[Sample
     assert weight == pytest.approx(6)  # images: each one's strata make a whole
 
 
-def every_cell(made: Sample, eyes: Eyes, units: list[int], value: float, images: int) -> np.ndarray:
+def every_cell(
+    made: Sample, disc: ConceptSegmenter, units: list[int], value: float, images: int
+) -> np.ndarray:
     """The concept's share of each cell (images, 256) when it alone is edited: one tail a cell."""
     where = torch.eye(256).bool().view(256, 16, 16)
     found = []
     for row in range(images):
         rows = torch.full((256,), row)
         at = single_cells.Cells(rows, where, np.ones(256, bool), np.ones(256), np.ones(256))
-        after = single_cells.score_cells(made, eyes, units, np.full(18, value), at, lambda done: None)
+        after = single_cells.score_cells(made, disc, units, np.full(18, value), at, lambda done: None)
         found.append(after)
     return np.stack(found)
 
 
-def test_one_cell_effects_are_means_over_every_cell_of_the_stratum(small: tuple[Sample, Eyes, Meter]) -> None:
-    made, eyes, _ = small
+def test_one_cell_effects_are_means_over_every_cell_of_the_stratum(
+    small: Small,
+) -> None:
+    made, disc, _ = small
     units = planted_causes.truth(1).argsort()[-3:].tolist()
-    after = {"ablate": every_cell(made, eyes, units, 0, 4), "insert": every_cell(made, eyes, units, 3, 4)}
+    after = {"ablate": every_cell(made, disc, units, 0, 4), "insert": every_cell(made, disc, units, 3, 4)}
     there = made.there[:4].flatten(1).double().numpy()
     held = there > 0
     assert len(set(held.sum(1).tolist())) > 2  # concepts of unequal size: cells are not images
@@ -82,4 +90,4 @@ def test_one_cell_effects_are_means_over_every_cell_of_the_stratum(small: tuple[
             whole = moved[edit].sum() / before[edit].sum()
             assert values[:, 3].mean() == pytest.approx(whole, rel=0.15), edit
     assert moved["ablate"].mean() > 0.1
-    assert len(frames.ONE_CELL) == len(drawn["both"][0])
+    assert len(single_cells.CellEffect._fields) == len(drawn["both"][0])

@@ -7,21 +7,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.causes.convergence import LADDER, Arrays, Looks, choose_weight, floored
-from analysis.causes.settings import Settings
+from analysis.causes.convergence import LADDER, StopLosses, choose_weight, floored
+from analysis.causes.settings import CausesSettings
+from analysis.shared.arrays import Arrays
 
 
 def looked(losses: list[float], patience: int = 2, weight: float = 1.0) -> tuple[Arrays, int]:
     """A learning whose stopping losses are these, and how many looks it took to rest. A squared penalty of
     one unit of alpha 1 is the weight, so that the effect is the weight minus the loss."""
     script: Iterator[float] = iter([*losses, 0.0])
-    settings = Settings(patience=patience, penalty="squared")
-    look = Looks(settings, weight, lambda alpha: weight - next(script))
+    settings = CausesSettings(patience=patience, penalty="squared")
+    stop = StopLosses(settings, weight, lambda alpha: weight - next(script))
     for count in range(len(losses)):
-        look.at(10 * count, torch.tensor([1.0, 0.001]), float("nan"))
-        if look.flat():
+        stop.add(10 * count, torch.tensor([1.0, 0.001]), float("nan"))
+        if stop.flat():
             break
-    return look.result(), count + 1
+    return stop.result(), count + 1
 
 
 def test_small_alphas_are_none() -> None:
@@ -46,9 +47,9 @@ def test_the_gain_is_that_of_what_is_kept() -> None:
     def effect(alpha: Tensor) -> float:
         return float(0.3 * alpha.sum() + 0.05)
 
-    acting, idle = Looks(Settings(), 0.1, effect), Looks(Settings(), 0.1, effect)
-    acting.at(0, torch.tensor([0.5, 0.009]), 0.0)
-    idle.at(0, torch.tensor([0.009, 0.009]), 0.0)
+    acting, idle = StopLosses(CausesSettings(), 0.1, effect), StopLosses(CausesSettings(), 0.1, effect)
+    acting.add(0, torch.tensor([0.5, 0.009]), 0.0)
+    idle.add(0, torch.tensor([0.009, 0.009]), 0.0)
     assert float(acting.result()["gain"]) == pytest.approx(0.15)
     assert float(idle.result()["gain"]) == 0
     assert not idle.result()["alpha"].any()

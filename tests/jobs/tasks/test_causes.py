@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.causes.amounts import Amounts
 from analysis.causes.causes import ace
+from analysis.causes.settings import CausesSettings
 from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
 from db import store
@@ -144,7 +144,7 @@ def test_a_slow_segmenter_can_be_asked_for_little() -> None:
     assert little.settings.training == 16
     assert little.size() < asked().size() / 10
     for name in FEW:
-        assert getattr(asked().settings, name) == getattr(Amounts(), name)
+        assert getattr(asked().settings, name) == getattr(CausesSettings(), name)
 
 
 def test_iou_comes_from_the_parent(layout: Layout) -> None:

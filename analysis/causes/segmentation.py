@@ -1,0 +1,63 @@
+"""A segmenter asked about one concept, with every image counted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.models.segmenter import Segmenter, checked_labels
+from analysis.shared.concepts import concept_index
+from analysis.shared.meter import Meter
+
+
+class Segmentation(NamedTuple):
+    """What a segmenter says about N images."""
+
+    mask: Tensor  # (N, H, W): the concept's pixels
+    shares: Tensor  # (N, C): every concept's share of the pixels
+    labels: Tensor  # (N, maps, H, W), in as few bytes as they need
+
+
+class ConceptSegmenter:
+    """A segmenter, one concept that it knows, and the meter that counts its images.
+
+    Raises:
+        GanatomyError: the segmenter does not know the concept.
+    """
+
+    def __init__(self, segmenter: Segmenter, concept: str, meter: Meter) -> None:
+        self.segmenter, self.concept, self._meter = segmenter, concept, meter
+        self.index = concept_index(segmenter.concepts, concept)
+        self.count = len(segmenter.concepts)
+
+    @property
+    def identity(self) -> str:
+        """What its results are recognised by: the hash of its weights, or its class."""
+        return getattr(self.segmenter, "weights_sha256", None) or type(self.segmenter).__name__
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return str(getattr(self.segmenter, "name", type(self.segmenter).__name__))
+
+    def probability(self, images: Tensor) -> Tensor:
+        """Return the concept's probability at each pixel (N, H, W), differentiable in the images."""
+        self._meter.segmenter += len(images)
+        return self.segmenter.probability(images, self.concept)
+
+    @torch.no_grad()
+    def segment(self, images: Tensor) -> Segmentation:
+        """Segment images (N, 3, H, W)."""
+        self._meter.segmenter += len(images)
+        labels = checked_labels(self.segmenter, images)
+        flat = labels.flatten(2)
+        there = torch.zeros(
+            (len(labels), self.count + 1, flat.shape[2]), dtype=torch.bool, device=labels.device
+        )
+        # Setting a flag, not adding: a pixel that carries a concept in two label maps counts once.
+        there.scatter_(1, flat, torch.ones_like(flat, dtype=torch.bool))
+        mask = (labels == self.index + 1).any(1)
+        small = labels.to(torch.uint8 if self.count < 256 else torch.int16)
+        return Segmentation(mask, there[:, 1:].float().mean(2), small)

@@ -1,1 +1,0 @@
-"""What an insertion needs: constants and controls, cells and what fills them, sweep, statistics."""

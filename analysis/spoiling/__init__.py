@@ -1,1 +1,0 @@
-"""What ranking artifact units needs: features, references, ablations of many lists, planted damage."""
