@@ -13,7 +13,7 @@ import httpx
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
-from jobs.system import live, locks, processes, slots
+from jobs.system import live, locks, processes
 from jobs.system.live import JsonObject
 
 LONGEST_PATH = 100  # bytes of a socket's path; Linux allows 107
@@ -43,7 +43,7 @@ def socket(layout: Layout) -> Path:
     inside = layout.live / "render.sock"
     if len(os.fsencode(inside)) <= LONGEST_PATH:
         return inside
-    folder = slots.machine_folder()
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"ganatomy-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise GanatomyError(f"{folder} belongs to another user; use a store with a shorter path.")

@@ -50,8 +50,3 @@ def _open(file: Path, mode: int) -> int:
         return os.open(file, flags)
     except FileNotFoundError:
         return os.open(file, flags | os.O_CREAT, mode)
-
-
-def first(folder: Path, names: list[str]) -> Lock | None:
-    """The first lock of `names` that is free, taken; None when all are held."""
-    return next((lock for name in names if (lock := take(folder, name))), None)

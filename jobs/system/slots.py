@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -61,8 +60,10 @@ class Devices:
     def take(self, layout: Layout, device: str) -> Slot | None:
         """A free slot for a job with device 'auto', 'cpu' or 'cuda'; None while all are held."""
         if device == "cpu" or (device == "auto" and not self.gpus):
-            lock = locks.first(layout.live / "slots", list(self.cpu_names))
-            return Slot(lock.name, "cpu", self.threads, lock) if lock else None
+            for name in self.cpu_names:
+                if lock := locks.take(layout.live / "slots", name):
+                    return Slot(name, "cpu", self.threads, lock)
+            return None
         threads = max(1, cores() // max(1, len(self.gpus)))
         for name, uuid in zip(self.gpu_names, self.uuids, strict=True):
             if lock := locks.take(GPU_LOCKS, uuid, shared=True):
@@ -79,11 +80,6 @@ def detect(settings: Settings) -> Devices:
 def driver() -> bool:
     """Whether the driver shows a GPU. Torch may still be unable to use it."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
-
-
-def machine_folder() -> Path:
-    """This user's folder for sockets whose path in the store would be too long."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"ganatomy-{os.getuid()}"
 
 
 def _gpus() -> dict[str, str]:
