@@ -110,16 +110,16 @@ def test_an_option_is_added_in_one_file(copy: Copy) -> None:
         "help": command("ace", "--help"),
         "form": page("jobs", kind="ace"),
         "docs": reference.markdown(),
-        "request": (r := parse("ace", dict(generator="g", layer="l", concept="c", patience="9"))).content(),
-        "settings": r.settings.patience,
+        "request": (r := parse("ace", dict(generator="g", layer="l", concept="c", warmup="9"))).content(),
+        "settings": r.settings.warmup,
         "command": r.command(),
         """
     )
-    assert re.search(r"--patience +<int> +Checks without a gain", found["help"])
-    assert "Patience" in found["form"]["labels"]
-    assert "| `--patience` | Patience | int, 1 to 100 | `4` |" in found["docs"]
-    assert (found["request"]["patience"], found["settings"]) == (9, 9)
-    assert "--patience 9" in found["command"]
+    assert re.search(r"--warmup +<int> +Steps before alpha", found["help"])
+    assert "Warm-up" in found["form"]["labels"]
+    assert "| `--warmup` | Warm-up | int, 0 to 1,000 | `0` |" in found["docs"]
+    assert (found["request"]["warmup"], found["settings"]) == (9, 9)
+    assert "--warmup 9" in found["command"]
 
 
 def test_a_kind_is_added_in_files_of_its_name(copy: Copy) -> None:

@@ -11,8 +11,8 @@ from jobs.kinds.requests import KINDS, parse
 
 WIDTHS = (0.02, 0.05, 0.1, 0.2)
 WIDTH_HELP = (
-    "The evaluation images at which the median 95 % interval of the named units is as wide as this, as the "
-    "newest run of the same generator and segmenter has it; a run that is still going will do."
+    "How many evaluation images make the median 95 % interval of the named units as narrow as this, judged "
+    "by the newest run of the same generator and segmenter. A run that has not ended counts too."
 )
 
 
@@ -53,7 +53,7 @@ def ask() -> None:
         st.info("No generator is known; add one with `ganatomy models add`.", icon=":material/lightbulb:")
         return
     kind = choose_kind()
-    fields, more = st.container(), opened()
+    fields, more = st.container(), folded()
     with fields:
         filled = form.values(kind, offered, more)
     others = [name for name in offered["generator"] if name != filled.get("generator")]
@@ -65,20 +65,20 @@ def ask() -> None:
         images(request)
 
 
-def opened() -> DeltaGenerator:
-    """The folded part of the form; open when the address says something of it."""
-    said = url.get("when", "now") != "now" or bool(url.get("then"))
-    return st.expander("More: when, how urgent, for whom", icon=":material/tune:", expanded=said)
+def folded() -> DeltaGenerator:
+    """The folded part of the form; it is open when the address chooses a time or further jobs."""
+    chosen = url.get("when", "now") != "now" or bool(url.get("then"))
+    return st.expander("More: when, how urgent, for whom", icon=":material/tune:", expanded=chosen)
 
 
 def act(request: Request, chosen: job_time.Timing) -> None:
-    """The button, the cost, and in a sentence what will happen when."""
+    """The button, the cost, and a sentence about when the job runs."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Schedule" if chosen.cron else "Queue", icon=":material/play_arrow:"):
             schedule(request, chosen) if chosen.cron else queue(request, chosen)
         cost(request)
-    if said := job_time.sentence(chosen):
-        st.caption(said)
+    if sentence := job_time.sentence(chosen):
+        st.caption(sentence)
 
 
 def cost(request: Request) -> None:
@@ -101,7 +101,7 @@ def images(request: Request) -> None:
         needed = jobs.client().images_for(request, width)
         if needed is None:
             st.caption(
-                "How many images that needs is known after a first run of these models; 200 images will do."
+                "A first run of these models shows how many images that needs; 200 images are enough for it."
             )
             return
         st.caption(
@@ -114,7 +114,7 @@ def images(request: Request) -> None:
 
 
 def queue(request: Request, chosen: job_time.Timing) -> None:
-    """Submit, say what came of it, and show the job; those that follow wait behind it."""
+    """Submit the request, report the outcome, and show the job; further generators wait behind it."""
     own = {"layers": None} | ({} if url.get("segmenter") else {"segmenter": None})
     later = [request.replace(**own, generator=name) for name in chosen.then]
     first, *others = jobs.client().pipeline([request, *later], chosen.when)
@@ -127,7 +127,7 @@ def queue(request: Request, chosen: job_time.Timing) -> None:
 
 
 def schedule(request: Request, chosen: job_time.Timing) -> None:
-    """Keep a schedule, and say when it comes."""
+    """Create a schedule, and say when it comes first."""
     view = jobs.client().schedule(chosen.name, request, chosen.cron, chosen.when)
     assert view.next_at is not None
     st.toast(f"{words.plain(view.name)}: first on {times.said(view.next_at)}.", icon=":material/check:")

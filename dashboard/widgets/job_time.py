@@ -1,4 +1,4 @@
-"""When a job runs: now, at a time, or whenever a cron expression says so; how urgent; what comes after."""
+"""When a job runs: now, at a time, or by a cron expression; how urgent it is; which jobs follow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from jobs.kinds.requests import When
 LABELS = {"now": "Now", "at": "At a time", "every": "Again and again"}
 CRON = "Minute, hour, day, month, weekday, in UTC. `0 2 * * *` is 02:00 each day, `0 6 * * 1` Monday 06:00."
 ANOTHER = (
-    "Other generators, in this order: each waits until the one before is done, with its own segmenter "
-    "unless one is chosen, and all its layers."
+    "Other generators, in this order. Each job waits for the one before. It reads all layers, with the "
+    "generator's own segmenter unless one is chosen."
 )
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What was chosen: `cron` and `name` are empty unless a schedule is meant."""
+    """When and how urgently a job runs; `cron` and `name` are empty unless it is a schedule."""
 
     when: When
     cron: str = ""
@@ -29,7 +29,7 @@ class Timing:
 
 
 def ask(generators: Sequence[str]) -> Timing:
-    """Draw the choices; what they hold. `generators`: those that may be dissected after the first."""
+    """Draw the choices and return their values; `generators` can be queued after the first."""
     how = url.choice(
         st.segmented_control, "Run", "when", list(LABELS), format_func=LABELS.__getitem__, width="content"
     )
@@ -39,7 +39,7 @@ def ask(generators: Sequence[str]) -> Timing:
             default = f"{url.get('generator', 'job')} at night"
             name = url.text(st.text_input, "Schedule's name", "name", default=default)
         moment = chosen_moment() if how == "at" else None
-        help_text = "1 runs first, 9 last; among equals, owners take turns."
+        help_text = "1 runs first, 9 last. Among equals, owners take turns."
         priority = url.whole(st.number_input, "Priority", "priority", 1, 9, 5, help=help_text)
         then: list[str] = []
         if how != "every" and generators:
@@ -52,13 +52,17 @@ def ask(generators: Sequence[str]) -> Timing:
 
 
 def chosen_moment() -> datetime:
-    """A time, held in the address as `at`; the next full hour until one is chosen."""
+    """A time, in the address as `at`; the default is the next full hour."""
     default = utc_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return url.moment(st.datetime_input, "At (UTC)", "at", default)
 
 
 def sentence(timing: Timing) -> str:
-    """What will happen, in a sentence. Raises GanatomyError for a cron expression that is none."""
+    """When the job runs, in a sentence.
+
+    Raises:
+        GanatomyError: The cron expression is not valid.
+    """
     if timing.cron:
         coming = times.said(jobs.client().next_time(timing.cron))
         again = any(view.name == timing.name for view in jobs.client().schedules())

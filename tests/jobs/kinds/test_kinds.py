@@ -127,3 +127,21 @@ def test_when_documents_the_fields_that_it_has() -> None:
     named = set(re.findall(r"`(\w+)`", When.__doc__ or ""))
     assert named
     assert named <= set(When.model_fields)
+
+
+ROOT = Path(__file__).parents[3]
+PAGES = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+TYPED = rf"(ganatomy (?:{'|'.join(KINDS)}) [^`#\n]+)"
+SHOWN = re.compile(rf"^(?:\.venv/bin/)?{TYPED}|`{TYPED}`", re.MULTILINE)
+FOUND = {first or second for page in PAGES for first, second in SHOWN.findall(page.read_text())}
+DOCUMENTED = sorted(line.strip() for line in FOUND if "..." not in line)
+
+
+@pytest.mark.parametrize("line", DOCUMENTED)
+def test_a_command_in_the_docs_can_be_typed(line: str) -> None:
+    _program, name, *words = shlex.split(line)
+    assert typed(KINDS[name], words).kind is KINDS[name]
+
+
+def test_the_docs_show_a_command_of_every_kind() -> None:
+    assert {line.split()[1] for line in DOCUMENTED} == set(KINDS)
