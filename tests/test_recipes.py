@@ -101,7 +101,7 @@ def test_an_option_is_added_in_one_file(copy: Copy) -> None:
     ((path, name, lines),) = LINES.findall(RECIPES)
     file = copy.tree / path
     before, head, body = file.read_text().partition(f"class {name}:")
-    end = re.search(r"^\S", body, re.MULTILINE)  # where the class ends
+    end = re.search(r"^    def |^\S", body, re.MULTILINE)  # the first method, or the end of the class
     stop = end.start() if end else len(body)
     file.write_text(before + head + body[:stop].rstrip() + "\n" + lines + "\n\n" + body[stop:])
 

@@ -8,15 +8,15 @@ Python.
 >>> @dataclass(frozen=True)
 ... class Settings:
 ...     images: Annotated[int, Ge(2), Option("Images", "Test images, which give the effects.")] = 64
->>> option_of(get_type_hints(Settings, include_extras=True)["images"]).label
-'Images'
+>>> with_options(Settings(), {"images": 8})
+Settings(images=8)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from annotated_types import Ge as Ge
 from annotated_types import Gt as Gt
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound="DataclassInstance")
 
-__all__ = ["Annotated", "Ge", "Gt", "Le", "Lt", "Option", "option_of", "options", "with_options"]
+__all__ = ["Ge", "Gt", "Le", "Lt", "Option", "with_options"]
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,6 @@ class Option:
     advanced: bool = False
     empty: str = ""
     names: Literal["", "generator", "segmenter", "layer", "concept"] = ""
-
-
-def option_of(annotation: Any) -> Option | None:
-    """The `Option` in an `Annotated[...]` type, if there is one."""
-    return next((part for part in get_args(annotation)[1:] if isinstance(part, Option)), None)
-
-
-def options(settings: type) -> dict[str, Option]:
-    """The options of a settings dataclass by field, in their order."""
-    hints = get_type_hints(settings, include_extras=True)
-    found = {name: option_of(hint) for name, hint in hints.items()}
-    return {name: option for name, option in found.items() if option is not None}
 
 
 def with_options(settings: S, given: Mapping[str, object]) -> S:
