@@ -1,6 +1,5 @@
 """Everything that cannot be made again, in one tar file: bundles, archive, workspace, models."""
 
-import os
 import sqlite3
 import tarfile
 import tempfile
@@ -21,18 +20,15 @@ def backup(layout: Layout, target: Path, models: bool = True) -> Path:
     Label maps, renders, published versions and the queue are left out: they can be made again.
     """
     target = Path(target).absolute()
-    aside = target.with_name(files.unique(target.name))
     folders = [name for name in _FOLDERS if models or name != "models"]
-    with files.writing(f"The backup {target}"):
-        try:
-            with tarfile.open(aside, "w") as tar:
-                for name in folders:
-                    _add(tar, layout.root / name, name)
-                _add_workspace(tar, layout)
-            files.flush(aside)
-            os.replace(aside, target)
-        finally:
-            aside.unlink(missing_ok=True)
+    with (
+        files.writing(f"The backup {target}"),
+        files.replacing(target) as aside,
+        tarfile.open(aside, "w") as tar,
+    ):
+        for name in folders:
+            _add(tar, layout.root / name, name)
+        _add_workspace(tar, layout)
     return target
 
 

@@ -95,8 +95,8 @@ def _seal(folder: Path) -> None:
             "sha256": disk.sha256(path),
         }
     manifest = {"format_version": formats.FORMAT, "files": facts}
-    disk.write(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-    for path in (folder / "tables", folder / "arrays", folder / "files", folder):
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    for path in (folder / MANIFEST, folder / "tables", folder / "arrays", folder / "files", folder):
         disk.flush(path)
 
 

@@ -31,11 +31,28 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+@contextmanager
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """Yield the name of a file to write, which replaces `path` in one step when the block ends.
+
+    A reader sees the old content or the new, never half of it. When the block fails, `path` stays as it was.
+    The name is unique, because two processes may write the same file at once after one was thought dead.
+
+    Args:
+        path: The file to replace or to make.
+        durable: Whether the content is on the disk before it gets its name. Without this, a power failure
+            may leave an empty file under the name; that is enough for what can be made again.
+    """
+    aside = path.with_name(f".{unique(path.name)}.tmp")
+    try:
+        yield aside
+        if durable:
+            flush(aside)
+        os.replace(aside, path)
+        if durable:
+            flush(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def copy(source: Path, target: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -28,6 +27,7 @@ from analysis.models import generators
 from analysis.models.generator import Generator
 from analysis.shared.latents import latents as sample
 from db.layout import Layout
+from db.store import files
 from jobs.kinds import catalogue
 from jobs.kinds.base import run_id
 from jobs.system.live import JsonObject
@@ -93,7 +93,8 @@ class Pictures:
         self._answers[key] = made
         while len(self._answers) > ANSWERS:
             self._answers.popitem(last=False)
-        _write(self.layout.renders / f"{key}.json", json.dumps(asdict(made)).encode())
+        with files.replacing(self.layout.renders / f"{key}.json", durable=False) as aside:
+            aside.write_text(json.dumps(asdict(made)))
         return {**asdict(made), "key": key, "cached": False}
 
     def _earlier(self, key: str) -> Answer | None:
@@ -129,12 +130,6 @@ class Pictures:
         if not file.exists():
             buffer = io.BytesIO()
             Image.fromarray(image).save(buffer, "PNG", compress_level=1)
-            _write(file, buffer.getvalue())
+            with files.replacing(file, durable=False) as aside:  # a lost picture is rendered again
+                aside.write_bytes(buffer.getvalue())
         return file.name
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a file so that nobody sees half of it. No fsync: a lost render is made again."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, file)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from db.layout import Layout
+from db.store import files
 
 JsonObject = dict[str, Any]
 
@@ -24,13 +24,9 @@ def path(layout: Layout, job_id: str, what: str) -> Path:
 
 
 def write(file: Path, values: JsonObject) -> None:
-    """Replace `file` in one step.
-
-    The temporary name is unique, since two processes may write the same file at once after a kill.
-    """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
-    temporary.write_text(json.dumps(values))
-    os.replace(temporary, file)
+    """Replace `file` in one step. No fsync: after a power failure nothing of this is true any more."""
+    with files.replacing(file, durable=False) as aside:
+        aside.write_text(json.dumps(values))
 
 
 def read(file: Path) -> JsonObject:

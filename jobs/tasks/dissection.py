@@ -28,7 +28,7 @@ from analysis.models import generators
 from analysis.models.controls import random_twin
 from analysis.models.generator import Generator
 from analysis.shared.errors import GanatomyError
-from db.store import bundles
+from db.store import bundles, files
 from jobs.kinds.dissection import DissectionRequest
 from jobs.tasks.label_cache import LabelCache
 from jobs.tasks.reported_segmenter import ReportedSegmenter
@@ -110,8 +110,8 @@ class DissectionTask(ModelTask[DissectionRequest]):
             return Edges.load(file)
         except GanatomyError:
             edges = pilot_from(self.source)
-            edges.save(file.with_suffix(".tmp"))
-            file.with_suffix(".tmp").replace(file)
+            with files.replacing(file) as aside:
+                edges.save(aside)
             return edges
 
     def shards(self, thresholds: Thresholds | None) -> Shards[Counts]:

@@ -7,7 +7,6 @@ seed, grid), one file per block of images. A map that is missing or damaged is m
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.layout import Layout
+from db.store import files
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,8 @@ class LabelCache:
         """Write label maps, whole or not at all, in as few bytes as their values need."""
         largest = int(labels.max(initial=0))
         small = labels.astype(np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.uint32)
-        temporary = self.folder / f".{start}-{stop}.{os.getpid()}.tmp"
-        with temporary.open("wb") as file:
+        with files.replacing(self._file(start, stop), durable=False) as aside, aside.open("wb") as file:
             np.savez_compressed(file, labels=small)
-        os.replace(temporary, self._file(start, stop))
 
     def _file(self, start: int, stop: int) -> Path:
         return self.folder / f"{start:09d}-{stop:09d}.npz"

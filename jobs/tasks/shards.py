@@ -8,7 +8,6 @@ counts nothing twice.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from analysis.shared.errors import GanatomyError
+from db.store import files
 
 TOGETHER = 16  # more shards than these are merged into one
 NAME = re.compile(r"(?P<part>[a-z]+)-(?P<key>[0-9a-f]{12})-(?P<start>\d{9})-(?P<stop>\d{9})\.npz")
@@ -72,11 +72,8 @@ class Shards(Generic[T]):
 
     def put(self, start: int, stop: int, counts: T) -> None:
         """Write a shard."""
-        temporary = self.folder / f".{self.part}-{start}-{stop}.{os.getpid()}.tmp"
-        counts.save(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, self._file(Span(start, stop)))
+        with files.replacing(self._file(Span(start, stop))) as aside:
+            counts.save(aside)
 
     def total(self, start: int, stop: int) -> T:
         """The counts of images start to stop, merged from the shards within; many small ones become one file.
