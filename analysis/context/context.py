@@ -1,37 +1,39 @@
-"""Where a concept may appear: its units forced on at every cell, by what was there (method.md section 4).
+"""Where a concept may appear: its units forced on at every cell, by what was there.
+
+The method is in docs/method.md section 4.
 
 context = insertion_context(generator, segmenter, layer="layer3", concept="door", units=[4, 17, 31])
-print(context.frame())                       # one row a strength and context; docs/context.md says what of
+print(context.frame())                       # one row per strength and context; docs/context.md says what of
 context.arrays()["cells"]["effect"]          # (strengths, images, h, w): maps of where it may appear
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.context import tables
+from analysis.context.settings import STRENGTHS, ContextSettings
 from analysis.context.tables import Measured
 from analysis.editing.edits import Edit
+from analysis.shared.arrays import Arrays, Floats
 from analysis.shared.concepts import Concept, concept_index
 from analysis.shared.errors import GanatomyError
+from analysis.shared.latent_ranges import FORCING, MEASURING, span
+from analysis.shared.options import with_options
 
 if TYPE_CHECKING:
-    from analysis.context.forced_units import UnitFacts
     from analysis.models.generator import Generator
     from analysis.models.segmenter import Segmenter
+    from analysis.shared.unit_statistics import UnitStatistics
 
 Progress = Callable[[str, int, int], None]
-
-
-def _quiet(stage: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,18 @@ class Context:
     concept: str
     strengths: tuple[str, ...]
     units: tuple[int, ...]
-    values: dict[str, NDArray[np.float64]]  # strength to values (units,)
+    values: dict[str, Floats]  # strength to values (units,)
     latents: tuple[int, int]
     measured: Measured = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict)
     patch: int = 1
 
     def frame(self) -> pd.DataFrame:
-        """One row a strength and context: locations, images, effect, row_effect, random_effect, each with
-        its interval, and whether these cells were left out of the comparison."""
+        """Return one row per strength and context.
+
+        It holds locations, images, effect, row_effect and random_effect, each with its interval, and whether
+        these cells were left out of the comparison.
+        """
         return self._tables["insertion_context"]
 
     def edit(self, strength: str | None = None) -> Edit:
@@ -62,11 +67,11 @@ class Context:
         """The store's tables of this run, without run_id."""
         return dict(self._tables)
 
-    def arrays(self) -> dict[str, dict[str, NDArray[Any]]]:
+    def arrays(self) -> dict[str, Arrays]:
         """`cells`: effect, random_effect (strengths, N, h, w), near, contexts (names' numbers as bits), and
         latents; `trace`: change (places, traced N, h, w) relative to the edited layer."""
         m = self.measured
-        cells: dict[str, NDArray[Any]] = {
+        cells: Arrays = {
             "effect": m.effect,
             "mean_effect": m.effect.mean(1),
             "random_effect": m.random,
@@ -113,88 +118,86 @@ def insertion_context(
     concept: Concept | str,
     units: Sequence[int] | None = None,
     values: Sequence[float] | None = None,
-    strengths: Sequence[str] = ("k", "2k", "q99"),
     controls: Sequence[str] | None = None,
-    images: int = 48,
-    traced: int = 16,
-    measuring: int = 512,
-    every: int = 1,
-    patch: int = 1,
     seed: int = 1,
-    progress: Progress = _quiet,
+    progress: Progress = lambda stage, done, total: None,
     keep: Path | None = None,
+    settings: ContextSettings | None = None,
+    **options: Any,
 ) -> Context:
-    """Forces units on at every single cell of `images` images, and tells the effect by what was there.
+    """Force units on at single cells of many images, and measure the effect by what was there.
 
-    `units` is the concept's causal set; None takes those of best IoU with it on latents of their own.
-    `values` replaces the constants k of these units. Each strength is one pass over all cells; those in
-    `controls` (None: the first) have another pass, with random units at equal energy. The first `traced`
-    images are followed through the later layers at the first strength. With `every` of 2 or more only one
-    cell in so many is tried, in other places for each batch of images; the rest is NaN. `patch` forces a
-    square of that many cells a side around the cell, where one cell is too small for the concept.
+    Each strength is one pass of the generator's tail per cell. The images that are traced are followed
+    through the later layers at the first strength. With `every` of 2 or more only one cell in so many is
+    tried, in other places for each batch of images; the rest is NaN.
+
+    Args:
+        generator: the generator.
+        segmenter: a segmenter that knows the concept.
+        layer: the layer's name or module path.
+        concept: the concept, or its name.
+        units: the concept's causal set. By default the units of best IoU on images that measure nothing else.
+        values: replaces the constants k of these units.
+        controls: the strengths that have another pass, with random units at equal energy; also `"first"` or
+            `"all"`.
+        seed: every image follows from it.
+        progress: called as `progress(stage, done, total)`.
+        keep: a folder for finished stages. A second call goes on from them.
+        settings: the strengths, and the images and cells that measure them.
+        options: fields of `ContextSettings` that replace those of `settings`, such as `images=96, patch=3`.
 
     Raises:
-        GanatomyError: no such layer, concept, unit or strength; more images than there are latents for; the
-            concept is not made by the generator.
+        GanatomyError: no such layer, concept, unit, strength or option; more images than there are latents
+            for; the generator does not make the concept.
     """
-    from analysis.context.task import Task
-    from analysis.shared.latent_ranges import FORCING, MEASURING, span
+    from analysis.context.forced_units import best_units
+    from analysis.context.measurement import Insertion
     from analysis.shared.stage_cache import StageCache
 
-    inserted, _ = span(FORCING, images), span(MEASURING, measuring)
-    place, wanted = generator.layer(layer), concept if isinstance(concept, str) else concept.name
-    controls = tuple(strengths[:1] if controls is None else controls)
-    _check(segmenter, wanted, strengths, controls, (images, measuring, every, patch))
+    chosen = with_options(settings or ContextSettings(), options)
+    inserted, _ = span(FORCING, chosen.images), span(MEASURING, chosen.measuring)
+    found, name = generator.layer(layer), concept if isinstance(concept, str) else concept.name
+    concept_index(segmenter.concepts, name)
+    strengths: tuple[str, ...] = chosen.strengths or STRENGTHS
+    controls = chosen.controls if controls is None else controls
+    beside = {"first": strengths[:1], "all": strengths}[controls] if isinstance(controls, str) else controls
+    wrong = [strength for strength in strengths if strength not in STRENGTHS]
+    wrong += [strength for strength in beside if strength not in strengths]
+    if wrong:
+        raise GanatomyError(
+            f"'{', '.join(wrong)}' is no strength; choose from {', '.join(STRENGTHS)}, controls among them."
+        )
     about = {
         "generator": generator.weights_sha256,
         "segmenter": getattr(segmenter, "weights_sha256", type(segmenter).__name__),
-        "asked": [place.name, wanted, units, values, list(strengths), controls, images, traced],
-        "measuring": [measuring, every, patch],
+        "edit": [found.name, name, units, values, list(strengths), list(beside)],
+        "settings": asdict(chosen),
         "seed": seed,
     }
-    task = Task(generator, segmenter, place, wanted, seed, progress, StageCache(keep, about), patch)
-    facts = task.unit_facts(measuring)
-    chosen = task.chosen(facts, units)
-    forcings = {name: _values(facts, chosen, name, values) for name in strengths}
-    measured = task.measured(facts, chosen, forcings, controls, images, min(traced, images), every)
+    cache = StageCache(keep, about)
+    insertion = Insertion(generator, segmenter, found, name, seed, progress, cache, chosen.patch)
+    statistics, iou = insertion.unit_statistics(chosen.measuring)
+    forced = best_units(iou, max(4, round(0.04 * found.units))) if units is None else found.checked(units)
+    constants = {strength: _values(statistics, forced, strength, values) for strength in strengths}
+    measured = insertion.measured(statistics, forced, constants, tuple(beside), chosen)
     return Context(
-        layer=place.name,
-        concept=wanted,
-        strengths=tuple(strengths),
-        units=tuple(chosen),
-        values=forcings,
+        layer=found.name,
+        concept=name,
+        strengths=strengths,
+        units=tuple(forced),
+        values=constants,
         latents=inserted,
         measured=measured,
-        patch=patch,
+        patch=chosen.patch,
         facts={"tail_passes": int(np.isfinite(measured.effect).sum() + np.isfinite(measured.random).sum())},
     )
 
 
-def _check(
-    segmenter: Segmenter,
-    concept: str,
-    strengths: Sequence[str],
-    controls: Sequence[str],
-    sizes: Sequence[int],
-) -> None:
-    from analysis.context.forced_units import STRENGTHS
-
-    concept_index(segmenter.concepts, concept)
-    wrong = [name for name in strengths if name not in STRENGTHS]
-    wrong += [name for name in controls if name not in strengths]
-    if wrong or not strengths:
-        raise GanatomyError(
-            f"'{', '.join(wrong)}' is no strength; choose from {', '.join(STRENGTHS)}, controls among them."
-        )
-    if min(sizes) < 1:
-        raise GanatomyError("An insertion needs images and cells to insert into; ask for 1 or more.")
-
-
 def _values(
-    facts: UnitFacts, units: list[int], strength: str, given: Sequence[float] | None
-) -> NDArray[np.float64]:
+    statistics: UnitStatistics, units: list[int], strength: str, given: Sequence[float] | None
+) -> Floats:
     if given is None or strength == "q99":
-        return facts.values(strength)[units]
+        return statistics.constant(strength)[units]
     if len(given) != len(units):
         raise GanatomyError(f"{len(given)} values do not fit {len(units)} units; give one for each.")
     return np.asarray(given, np.float64) * (2 if strength == "2k" else 1)

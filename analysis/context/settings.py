@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import MinLen
 
+from analysis.shared.errors import GanatomyError
 from analysis.shared.latent_ranges import MEASURING, room
 from analysis.shared.options import Ge, Le, Option
 
@@ -16,7 +17,10 @@ STRENGTHS: tuple[Strength, ...] = ("k", "2k", "q99")
 
 @dataclass(frozen=True)
 class ContextSettings:
-    """The strengths of an insertion, and the images and cells that measure it."""
+    """The strengths of an insertion, and the images and cells that measure it.
+
+    The limits are those of a form and the command line; callers in Python may go beyond.
+    """
 
     strengths: Annotated[
         tuple[Strength, ...] | None,
@@ -50,3 +54,8 @@ class ContextSettings:
         Le(room(MEASURING)),
         Option("Measuring", "Images that give the constants, with latents of their own."),
     ] = 512
+
+    def __post_init__(self) -> None:
+        for name in ("images", "every", "patch", "measuring"):
+            if getattr(self, name) < 1:
+                raise GanatomyError(f"{name} is {getattr(self, name)}; it must be 1 or more.")

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 
 from analysis.context.context import Context, insertion_context
-from analysis.context.settings import STRENGTHS
 from db import store
 from db.queries import context
 from jobs.kinds.context import ContextRequest
@@ -33,7 +32,6 @@ class ContextTask(LayerTask[ContextRequest]):
             units=units or "of best IoU",
             causes=request.causes,
         )
-        strengths = settings.strengths or STRENGTHS
         found = insertion_context(
             self.generator,
             self.segmenter,
@@ -41,14 +39,8 @@ class ContextTask(LayerTask[ContextRequest]):
             concept=request.concept,
             units=units,
             values=values,
-            strengths=strengths,
-            controls=strengths if settings.controls == "all" else None,
-            images=settings.images,
-            traced=settings.traced,
-            measuring=settings.measuring,
-            every=settings.every,
-            patch=settings.patch,
             seed=request.seed,
+            settings=settings,
             progress=self.stages,
             keep=self.kept,
         )

@@ -12,7 +12,7 @@ from analysis import insertion_context
 from analysis.context import insertions
 from analysis.context.cells import context_names, memberships, near
 from analysis.context.context import Context
-from analysis.context.forced_units import TAILS, UnitFacts, measure_units, random_edits
+from analysis.context.forced_units import TAILS, best_units, measure_units, random_edits
 from analysis.models.families import scene_colours
 from analysis.models.families.planted_scenes import (
     BLOCKS,
@@ -28,6 +28,7 @@ from analysis.models.generator import Generator
 from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
+from analysis.shared.unit_statistics import UnitStatistics
 
 SEGMENTER = scene_colours.build(scene_colours.weights(0), "scene-colours", "", "cpu")
 CONCEPTS = [concept.name for concept in SEGMENTER.concepts]
@@ -176,7 +177,7 @@ def test_places_are_those_of_a_loop() -> None:
 
 def test_units_are_measured_as_a_loop_would() -> None:
     generator = planted(1)
-    facts = measure_units(generator, SEGMENTER, "layer1", "tree", (0, 24), 5)
+    facts, iou = measure_units(generator, SEGMENTER, "layer1", "tree", (0, 24), 5)
     images, maps = generator.features(latents(5, 0, 24, generator.latent_shape), ["layer1"])
     r = maps["layer1"].double()
     marks = (SEGMENTER.labels(images) == CONCEPTS.index("tree") + 1).any(1)[:, None].double()
@@ -185,21 +186,23 @@ def test_units_are_measured_as_a_loop_would() -> None:
     assert np.allclose(facts.mean, r.mean((0, 2, 3)))
     assert np.allclose(facts.square, r.square().mean((0, 2, 3)))
     best = {t.unit for t in truth(1) if t.concept == "tree"}
-    assert set(facts.best(2)) == best
+    assert set(best_units(iou, 2)) == best
 
 
 def test_random_edits_have_equal_energy() -> None:
     random = np.random.default_rng(0)
     mean, spread = random.normal(size=20), random.uniform(0.5, 1.5, 20)
-    facts = UnitFacts(mean + 2, mean + 3, mean, mean**2 + spread**2, np.zeros(20))
+    facts = UnitStatistics(mean + 2, mean + 3, mean, mean**2 + spread**2)
     units, values = [3, 7, 11], np.array([4.0, 5.0, 3.0])
     chosen, forced = random_edits(facts, units, values, 12, seed=1)
     assert not set(chosen.ravel()) & set(units)
     for numbers, constants in zip(chosen, forced, strict=True):
         samples = mean[numbers] + spread[numbers] * random.normal(size=(200_000, 3))
-        assert facts.energy(numbers, constants) == pytest.approx(facts.energy(units, values), rel=1e-9)
+        assert facts.energy(constants, numbers).sum() == pytest.approx(
+            facts.energy(values, units).sum(), rel=1e-9
+        )
         assert np.mean(((constants - samples) ** 2).sum(1)) == pytest.approx(
-            facts.energy(units, values), rel=0.02
+            facts.energy(values, units).sum(), rel=0.02
         )
     assert len({tuple(sorted(row)) for row in chosen.tolist()}) > 6  # another set for each image
 
@@ -230,7 +233,7 @@ class Bright:
 def test_quantiles_of_large_maps_leave_no_column_out() -> None:
     module = torch.nn.Sequential(Stripes(), Striped())
     generator = Generator(module, ["0"], (5,), name="stripes")
-    facts = measure_units(generator, Bright(), "layer1", "bright", (0, 40), 5)
+    facts, iou = measure_units(generator, Bright(), "layer1", "bright", (0, 40), 5)
     images, maps = generator.features(latents(5, 0, 40, (5,)), ["layer1"])
     r, there = maps["layer1"], Bright().labels(images) == 1
     for unit in range(5):
@@ -242,14 +245,14 @@ def test_quantiles_of_large_maps_leave_no_column_out() -> None:
             on = r[:, unit] >= float(cells[place])
             both, either = (on & there[:, 0]).sum(), (on | there[:, 0]).sum()
             scores.append(float(both / either))
-        assert facts.iou[unit] == pytest.approx(max(scores), rel=0.02)
+        assert iou[unit] == pytest.approx(max(scores), rel=0.02)
 
 
 def test_the_energy_of_what_is_forced_is_the_one_that_was_reckoned() -> None:
     """Random and own edits, applied to maps that measured nothing: what they change, cell by cell."""
     generator, units = planted(1), causes(1, "tree")
-    facts = measure_units(generator, SEGMENTER, "layer1", "tree", (0, 128), 5)
-    values = facts.values("k")[units]
+    facts, _ = measure_units(generator, SEGMENTER, "layer1", "tree", (0, 128), 5)
+    values = facts.constant("k")[units]
     r = generator.features(latents(5, 600, 632, generator.latent_shape), ["layer1"])[1]["layer1"]
     realised = []
     for edit in (
@@ -259,16 +262,16 @@ def test_the_energy_of_what_is_forced_is_the_one_that_was_reckoned() -> None:
         cells = insertions.tried_cells(generator.layer("layer1"), r.shape[2], 0)
         changes = [(insertions.forced(r, edit, *cell) - r).square().sum((1, 2, 3)) for cell in cells]
         realised.append(float(torch.stack(changes).mean()))
-    assert realised[0] == pytest.approx(float(facts.energy(units, values)), rel=0.1)
+    assert realised[0] == pytest.approx(float(facts.energy(values, units).sum()), rel=0.1)
     assert realised[1] == pytest.approx(realised[0], rel=0.15)
 
 
 def test_an_energy_out_of_reach_is_told() -> None:
-    facts = UnitFacts(np.ones(9), np.ones(9), np.ones(9), np.full(9, 6.0), np.zeros(9))
-    quiet = UnitFacts(facts.k, facts.q99, facts.mean, np.r_[1.1, np.full(8, 6.0)], facts.iou)
+    facts = UnitStatistics(np.ones(9), np.ones(9), np.ones(9), np.full(9, 6.0))
+    quiet = UnitStatistics(facts.k, facts.q99, facts.mean, np.r_[1.1, np.full(8, 6.0)])
     for known, reached in ((facts, 1.0), (quiet, 5.0 / 0.35)):  # at least 5, at the mean; wanted: .35
         chosen, forced = random_edits(known, [0], np.array([1.5]), 4, seed=1)
-        ratio = known.energy(chosen, forced) / known.energy([0], np.array([1.5]))
+        ratio = known.energy(forced, chosen).sum(1) / known.energy(np.array([1.5]), [0])
         assert np.allclose(ratio, reached)
 
 
@@ -291,6 +294,8 @@ def test_a_square_of_cells_is_forced(patch: int) -> None:
         ({"layer": "layer9"}, "no layer"),
         ({"values": [1.0, 2.0, 3.0]}, "do not fit"),
         ({"images": 0}, "1 or more"),
+        ({"controls": ("q99",), "strengths": ("k",)}, "no strength"),
+        ({"depth": 3}, "no option 'depth'"),
         ({"images": 50_001}, "at most 50,000"),
         ({"measuring": 60_000}, "at most 50,000"),
     ],

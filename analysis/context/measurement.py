@@ -1,32 +1,33 @@
-"""One insertion's work, stage by stage: measure units, force them cell by cell, follow the trace."""
+"""The stages of an insertion: measure units, force them cell by cell, follow the trace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.context import insertions
 from analysis.context.cells import context_names, memberships, near
-from analysis.context.forced_units import UnitFacts, measure_units, random_edits
+from analysis.context.forced_units import measure_units, random_edits
+from analysis.context.settings import ContextSettings
 from analysis.context.tables import Measured
 from analysis.models.generator import Generator
 from analysis.models.layer import Layer
 from analysis.models.segmenter import Segmenter, checked_labels
+from analysis.shared.arrays import Array, Arrays, Floats
 from analysis.shared.concepts import concept_index
 from analysis.shared.latent_ranges import FORCING, MEASURING, span
 from analysis.shared.latents import latents
 from analysis.shared.stage_cache import StageCache
+from analysis.shared.unit_statistics import UnitStatistics
 
-BATCH = 8  # images made together; the smallest part of the work that is kept
+BATCH = 8  # images made together, which are one stage
 
 
 @dataclass(frozen=True)
-class Task:
-    """One insertion's work, stage by stage."""
+class Insertion:
+    """One concept at one layer. Each stage is cached."""
 
     generator: Generator
     segmenter: Segmenter
@@ -41,11 +42,11 @@ class Task:
     def label(self) -> int:
         return concept_index(self.segmenter.concepts, self.concept) + 1
 
-    def unit_facts(self, images: int) -> UnitFacts:
-        """Constants, energies and IoU, from latents of their own."""
+    def unit_statistics(self, images: int) -> tuple[UnitStatistics, Floats]:
+        """Return the units' statistics and IoU, from images that measure nothing else."""
 
-        def make() -> dict[str, NDArray[Any]]:
-            found = measure_units(
+        def make() -> Arrays:
+            statistics, iou = measure_units(
                 self.generator,
                 self.segmenter,
                 self.layer.name,
@@ -54,32 +55,30 @@ class Task:
                 self.seed,
                 lambda done: self.progress("units", done, images),
             )
-            return {name: np.asarray(value) for name, value in vars(found).items()}
+            return vars(statistics) | {"iou": iou}
 
-        return UnitFacts(**self.cache.stage("units", make))
-
-    def chosen(self, facts: UnitFacts, units: Sequence[int] | None) -> list[int]:
-        if units is None:
-            return facts.best(max(4, round(0.04 * self.layer.units)))
-        return self.layer.checked(units)
+        found = dict(self.cache.stage("units", make))
+        iou = found.pop("iou")
+        return UnitStatistics(**found), iou
 
     def measured(
         self,
-        facts: UnitFacts,
+        statistics: UnitStatistics,
         units: list[int],
-        values: dict[str, NDArray[np.float64]],
+        values: dict[str, Floats],
         controls: tuple[str, ...],
-        images: int,
-        traced: int,
-        every: int,
+        settings: ContextSettings,
     ) -> Measured:
+        """Force the units to each strength's values, and random units beside the strengths in `controls`."""
+        images, every, traced = settings.images, settings.every, min(settings.traced, settings.images)
         edits = [insertions.Forced.same(units, value, images, self.patch) for value in values.values()]
         energies = np.full(len(values), np.nan)
         at = [list(values).index(name) for name in controls]
         for name, place in zip(controls, at, strict=True):
-            random_units, forced = random_edits(facts, units, values[name], images, self.seed)
+            random_units, forced = random_edits(statistics, units, values[name], images, self.seed)
             edits.append(insertions.Forced(random_units, forced, self.patch))
-            energies[place] = np.mean(facts.energy(random_units, forced) / facts.energy(units, values[name]))
+            theirs = statistics.energy(forced, random_units).sum(1)
+            energies[place] = np.mean(theirs / statistics.energy(values[name], units).sum())
         parts = [self._part(start, images, edits, traced, every) for start in range(0, images, BATCH)]
         effect = np.concatenate([part["effect"] for part in parts], 1)
         random = np.full_like(effect[: len(values)], np.nan)
@@ -101,8 +100,8 @@ class Task:
 
     def _part(
         self, start: int, images: int, edits: list[insertions.Forced], traced: int, every: int
-    ) -> dict[str, NDArray[Any]]:
-        """Everything about a batch of images; kept as one file."""
+    ) -> Arrays:
+        """Everything about a batch of images, which is one stage."""
         stop = min(start + BATCH, images)
         cells = (self.layer.height, self.layer.width)
         tried = insertions.tried_cells(self.layer, every, start // BATCH)
@@ -113,12 +112,12 @@ class Task:
             done[0] += passes
             self.progress("cells", done[0], total)
 
-        def make() -> dict[str, NDArray[Any]]:
+        def make() -> Arrays:
             z = latents(self.seed, FORCING + start, FORCING + stop, self.generator.latent_shape)
             labels = checked_labels(self.segmenter, self.generator.images(z))
             concepts = self.segmenter.concepts
             forcing = [edit.part(start, stop) for edit in edits]
-            found: dict[str, NDArray[Any]] = {
+            found: Arrays = {
                 "effect": insertions.cell_effects(
                     self.generator, self.segmenter, self.layer, z, self.label, forcing, tried, tick
                 ),
@@ -147,5 +146,5 @@ class Task:
         return [scales[name] for name in places]
 
 
-def _joined(parts: list[dict[str, NDArray[Any]]], name: str) -> NDArray[Any]:
+def _joined(parts: list[Arrays], name: str) -> Array:
     return np.concatenate([part[name] for part in parts], 1) if parts else np.zeros((0, 0, 0, 0), np.float32)
