@@ -289,7 +289,7 @@ def test_a_square_of_cells_is_forced(patch: int) -> None:
     ("asked", "sentence"),
     [
         ({"strengths": ("3k",)}, "no strength"),
-        ({"units": [99]}, "cannot be forced"),
+        ({"units": [99]}, "units 0 to 31"),
         ({"concept": "ship"}, "no concept 'ship'"),
         ({"layer": "layer9"}, "no layer"),
         ({"values": [1.0, 2.0, 3.0]}, "do not fit"),
