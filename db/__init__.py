@@ -2,7 +2,9 @@
 
 >>> from db import open_store
 >>> store = open_store("store")
->>> store.frame("unit_label")
+>>> units = store.frame("unit_label")
+>>> len(units)
+4
 """
 
 from typing import TYPE_CHECKING, Any

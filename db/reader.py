@@ -2,7 +2,9 @@
 
 >>> from db import open_store
 >>> store = open_store("store")
->>> store.frame("unit_label", run_id="...", layer="layer3")
+>>> units = store.frame("unit_label", run_id="run-1", layer="layer1")
+>>> len(units)
+4
 """
 
 from dataclasses import dataclass

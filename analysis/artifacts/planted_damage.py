@@ -29,7 +29,8 @@ def disturbed(state: State, weight: str, units: Sequence[int], seed: int, streng
 
 class Rare(nn.Module):
     """One more unit behind a layer's own, on in few images: the positive part of unit `source`, where its
-    mean over the image is over `least`, else 0 everywhere."""
+    mean over the image is over `least`, else 0 everywhere.
+    """
 
     def __init__(self, source: int, least: float) -> None:
         super().__init__()

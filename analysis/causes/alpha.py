@@ -52,7 +52,8 @@ def start(iou: Floats) -> Floats:
 
 def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor) -> Tensor:
     """The maps (n, U, h, w) after the relaxed edit: at `where`, units move by alpha to what they are drawn
-    to, ablated rows to the one, others to the other."""
+    to, ablated rows to the one, others to the other.
+    """
     shape = (1, -1, 1, 1)
     strength = alpha.view(shape) * where[:, None].to(r.dtype)
     target = torch.where(ablate.view(-1, 1, 1, 1), to.ablate.view(shape), to.insert.view(shape))
@@ -60,7 +61,7 @@ def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor
 
 
 def effect(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> Tensor:
-    """delta at the batch's cells: mean probability in inserted cells minus mean in ablated cells."""
+    """Delta at the batch's cells: mean probability in inserted cells minus mean in ablated cells."""
     r = sample.maps(batch.rows)
     images = sample.tail(batch.rows, relaxed(r, alpha, to, batch.where, batch.ablate))
     grid = (r.shape[2], r.shape[3])
@@ -115,7 +116,7 @@ def learn(
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Arrays:
-    """alpha (U,) at the best stop loss, and the curve of losses: step, train_loss, stop_loss, stopped."""
+    """Alpha (U,) at the best stop loss, and the curve of losses: step, train_loss, stop_loss, stopped."""
     device = sample.generator.device
     to = Targets.of(values, device)
     alpha = torch.tensor(begin, dtype=torch.float32, device=device, requires_grad=True)

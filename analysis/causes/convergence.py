@@ -58,7 +58,7 @@ class StopLosses:
         return len(self._rows) - 1 - self._gained[0] >= self._settings.patience
 
     def result(self) -> Arrays:
-        """alpha (U,) of the best look, the losses, and `gain`: its effect beyond that of no edit."""
+        """Alpha (U,) of the best look, the losses, and `gain`: its effect beyond that of no edit."""
         assert self._best is not None
         _, effect, alpha = self._best
         steps, train, stop = (np.array(column) for column in zip(*self._rows, strict=True))

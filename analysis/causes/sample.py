@@ -79,7 +79,7 @@ class Sample:
         return len(self.z)
 
     def maps(self, rows: Tensor) -> Tensor:
-        """r = h(z) of some rows, (n, units, h, w)."""
+        """R = h(z) of some rows, (n, units, h, w)."""
         if self._maps is not None:
             return self._maps[rows.to(self._maps.device)]
         return self._made(rows).r

@@ -30,7 +30,7 @@ def mean(values: Array, level: float = 0.05) -> Estimate:
 
 
 def ratio(parts: Array, wholes: Array, level: float = 0.05) -> Estimate:
-    """sum parts / sum wholes over images (N, ...): a ratio of means, by linearisation.
+    """Sum parts / sum wholes over images (N, ...): a ratio of means, by linearisation.
 
     Var = n / (n - 1) sum (a - R b)^2 / (sum b)^2, Student's t of k - 1 degrees of freedom, k = (sum b)^2 /
     sum b^2: where few images hold most of the concept, only they tell (as in
@@ -57,7 +57,8 @@ def band(values: Array, level: float = 0.05) -> Estimate:
 
 def as_good(effects: Array, random: Array, rows: Array) -> float:
     """The share of random sets, this one counted among them, that do as much on the same images: the effects
-    of a set (N,), of random sets (S, n), and the images (S, n) that each of those was scored on."""
+    of a set (N,), of random sets (S, n), and the images (S, n) that each of those was scored on.
+    """
     if not len(random):
         return float("nan")
     same = np.asarray(effects, float)[rows].mean(1)
@@ -66,7 +67,8 @@ def as_good(effects: Array, random: Array, rows: Array) -> float:
 
 def top_overlap(alphas: Array, then: Array, count: int) -> float:
     """The share of the first `count` units that two seeds (S, U) have in common and both let act, mean over
-    pairs; NaN for one seed. Units of alpha 0 are in no order of the learning's, so they never agree."""
+    pairs; NaN for one seed. Units of alpha 0 are in no order of the learning's, so they never agree.
+    """
     tops = [{int(u) for u in ranked(alpha, then)[:count] if alpha[u] > 0} for alpha in alphas]
     pairs = [len(a & b) / count for i, a in enumerate(tops) for b in tops[:i]]
     return float(np.mean(pairs)) if pairs else float("nan")

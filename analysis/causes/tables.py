@@ -42,7 +42,7 @@ def _keys(found: Measurements, ranking: str, edit: str, n: int) -> Row:
 
 
 def _no_edit(found: Measurements, ranking: str, edit: str) -> Row:
-    """n = 0: the image itself."""
+    """N = 0: the image itself."""
     nothing = Estimate(*map(np.asarray, (0.0, 0.0, 0.0)))
     return {
         **_keys(found, ranking, edit, 0),

@@ -29,7 +29,7 @@ def above(counts: Array) -> Array:
 
 
 def ratio(part: Array, whole: Array | int) -> Floats:
-    """part / whole, and NaN where there is nothing to divide by."""
+    """Part / whole, and NaN where there is nothing to divide by."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
@@ -62,7 +62,8 @@ def measures(both: Array, mask: Array, area: Array, total: int) -> dict[str, Flo
 
 def iqr(both: Array, mask: Array, area: Array, total: Array | int) -> Floats:
     """The information quality ratio I(M; S) / H(M, S) of a mask and a concept (Bau et al. 2019, section
-    3.1)."""
+    3.1).
+    """
     cells = np.stack(np.broadcast_arrays(both, mask - both, area - both, total - mask - area + both)).astype(
         float
     )
@@ -84,7 +85,8 @@ def _entropy(shares: Floats) -> Floats:
 
 def admissible(both: Array, mask: Array, area: Array, total: int) -> NDArray[np.bool_]:
     """Masks that may be chosen: 0 < P(M) <= 1/2 and P(M and S) > P(M) P(S). The ratio alone is blind to
-    sign."""
+    sign.
+    """
     both, mask, area = (np.asarray(value, float) for value in (both, mask, area))
     found: NDArray[np.bool_] = (mask > 0) & (2 * mask <= total) & (both * total > mask * area)
     return found
@@ -123,7 +125,8 @@ def tail_edges(pixels: Array, fraction: float) -> NDArray[np.int16]:
 
 def names(scores: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The concept with the largest score of each unit, (U, C) -> (U,); -1 where none is allowed or scores
-    over 0."""
+    over 0.
+    """
     filled = np.where(allowed & np.isfinite(scores), scores, 0.0)
     best = filled.argmax(axis=1) if filled.shape[1] else np.zeros(len(filled), np.int64)
     return np.where(filled.max(axis=1, initial=0.0) > 0, best, -1)
@@ -151,7 +154,8 @@ def measures_at(counts: Mapping[str, Array], edge: Array | int) -> dict[str, Flo
 
 def edge_of(counts: Mapping[str, Array], values: Array | float) -> NDArray[np.int64]:
     """The edge nearest at or over an activation, for each unit (U,): the mask is `activation > edges[u,
-    k]`."""
+    k]`.
+    """
     edges = counts["edges"]
     found = (edges < np.asarray(values, float).reshape(-1, 1)).sum(axis=1)
     return np.minimum(found, edges.shape[1] - 1)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.counting.moment_names import MOMENTS, SPREAD
-from analysis.counting.top_images import Portraits
+from analysis.counting.top_images import TopImages
 from analysis.shared.errors import GanatomyError
 
 FORMAT = 1
@@ -79,7 +79,7 @@ class Counts:
     ceiling: dict[str, I64] = field(
         default_factory=dict
     )  # "4x4" -> (C, levels, 2), see analysis.counting.ceiling
-    portraits: Portraits = field(default_factory=Portraits)
+    top_images: TopImages = field(default_factory=TopImages)
 
     @property
     def images(self) -> int:
@@ -114,7 +114,7 @@ class Counts:
             areas=self.areas + other.areas,
             shown=self.shown + other.shown,
             ceiling={name: array + other.ceiling[name] for name, array in self.ceiling.items()},
-            portraits=self.portraits.merge(other.portraits),
+            top_images=self.top_images.merge(other.top_images),
         )
 
     def _check(self, other: "Counts") -> None:
@@ -137,7 +137,8 @@ class Counts:
         for name, layer in self.layers.items():
             arrays |= {f"layer/{name}/{part}": value for part, value in vars(layer).items()}
         arrays |= {f"ceiling/{name}": array for name, array in self.ceiling.items()}
-        arrays |= {f"portraits/{name}": array for name, array in self.portraits.arrays().items()}
+        # The key is that of shards counted by 0.1.0, which a newer worker goes on with.
+        arrays |= {f"portraits/{name}": array for name, array in self.top_images.arrays().items()}
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         with open(path, "wb") as file:
             np.savez(file, header=text, **arrays)  # type: ignore[arg-type]
@@ -174,7 +175,7 @@ class Counts:
             areas=arrays["areas"],
             shown=arrays["shown"],
             ceiling=under("ceiling/"),
-            portraits=Portraits.of(under("portraits/")),
+            top_images=TopImages.of(under("portraits/")),
         )
 
 

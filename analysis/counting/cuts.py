@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 def cuts_of(thresholds: LayerThresholds) -> tuple[Array, Array, Array, Array]:
-    """pair (U, C), tails (U, 2), used (U, K) ascending, how many are used (U,); all uint8."""
+    """Pair (U, C), tails (U, 2), used (U, K) ascending, how many are used (U,); all uint8."""
     pair = np.where(thresholds.pair >= 0, thresholds.pair + 1, NEVER).astype(np.uint8)
     tails = np.where(thresholds.tails >= 0, thresholds.tails + 1, NEVER).astype(np.uint8)
     rows = [np.unique(np.concatenate(both)) for both in zip(pair, tails, strict=True)]

@@ -25,7 +25,8 @@ TAILS = (0.005, 0.01)  # NetDissect's and PNAS 2020's: kept exactly, and their s
 @dataclass(frozen=True)
 class LayerEdges:
     """Edges (units, E) float32, ascending, with the offset and scale (units,) of the table that finds
-    bins."""
+    bins.
+    """
 
     edges: NDArray[np.float32]
     low: NDArray[np.float32]
@@ -92,7 +93,8 @@ PARTS = ("edges", "low", "scale")
 
 def tails(bins: int, *more: float) -> tuple[float, ...]:
     """Tail fractions from 1 down to .001, evenly in their logarithm, and the fixed ones; at least bins -
-    1."""
+    1.
+    """
     spread = np.geomspace(1.0, 0.001, bins - 1)
     return tuple(sorted({*map(float, spread), *TAILS, *more}, reverse=True))
 

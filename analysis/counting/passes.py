@@ -25,7 +25,7 @@ from analysis.counting.pixel_values import look_at
 from analysis.counting.plan import BLOCK, Plan, blocks
 from analysis.counting.tally import Tally, empty_ceiling
 from analysis.counting.thresholds import Thresholds
-from analysis.counting.top_images import Best, Portraits, kept_size
+from analysis.counting.top_images import Best, TopImages, kept_size
 from analysis.models.controls import rotated
 from analysis.models.generator import Generator, Layer
 from analysis.models.segmenter import Segmenter, checked_labels
@@ -63,7 +63,8 @@ class Made:
 
 class Source:
     """Makes and segments blocks. The last block is remembered, so that pilot and calibration share the
-    first."""
+    first.
+    """
 
     def __init__(
         self, generator: Generator, segmenter: Segmenter, plan: Plan, labels: LabelStore | None
@@ -228,7 +229,7 @@ def empty(
         areas=np.zeros(concepts, np.int64),
         shown=np.zeros(concepts, np.int64),
         ceiling=empty_ceiling([(layer.height, layer.width) for layer in source.layers], grid, concepts),
-        portraits=Portraits(best),
+        top_images=TopImages(best),
     )
 
 

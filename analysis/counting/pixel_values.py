@@ -5,7 +5,7 @@ from analysis.counting.compilation import compiled
 
 @compiled
 def look_at(r, chosen, axes, values):  # type: ignore[no-untyped-def]
-    """values (U, n, k) of maps r (n, U, h, w) at pixels chosen (n, k), numbered row by row."""
+    """Values (U, n, k) of maps r (n, U, h, w) at pixels chosen (n, k), numbered row by row."""
     (y0, y1, wy), (x0, x1, wx) = axes
     width = len(x0)
     for unit in range(r.shape[1]):

@@ -34,7 +34,8 @@ MOST_BYTES = 2**26  # of overlaps a thread may hold
 @dataclass(frozen=True)
 class Block:
     """Label maps of a block, arranged once for all layers: labels (maps, pixels, 64) numbered among
-    `present`."""
+    `present`.
+    """
 
     labels: Array
     present: Array
@@ -71,7 +72,8 @@ class Tally:
         self, first: int, features: Mapping[str, torch.Tensor], labels: Array, picture: Callable[[int], Array]
     ) -> None:
         """One block from latent `first`: maps (n, U, h, w) by layer, labels (n, maps, H, W), pictures by
-        row."""
+        row.
+        """
         block = Block.of(labels, self.counts)
         with ThreadPoolExecutor(self.threads) as pool:
             waiting = [
@@ -169,7 +171,7 @@ class Tally:
                 add_ceiling(flat, present[present > 0], cells, axes, counts)
 
     def _portray(self, name: str, first: int, r: torch.Tensor) -> None:
-        layer, best = self.counts.layers[name], self.counts.portraits.layers[name]
+        layer, best = self.counts.layers[name], self.counts.top_images.layers[name]
         peaks, means = _survey(r)
         np.maximum(layer.peak, peaks.max(axis=0), out=layer.peak)
         # Each block's part is rounded to float32, so that float64 adds the parts exactly, in any order.
@@ -184,11 +186,11 @@ class Tally:
         return torch.nn.functional.interpolate(r.float(), size, mode="bilinear", align_corners=False).cpu()
 
     def _picture(self, first: int, images: int, picture: Callable[[int], Array]) -> None:
-        portraits = self.counts.portraits
-        wanted = portraits.wanted()
+        top_images = self.counts.top_images
+        wanted = top_images.wanted()
         for latent in sorted(wanted & set(range(first, first + images))):
-            portraits.pictures[latent] = picture(latent - first)
-        portraits.prune()
+            top_images.pictures[latent] = picture(latent - first)
+        top_images.prune()
 
 
 def _survey(r: torch.Tensor) -> tuple[Array, Array]:

@@ -1,5 +1,6 @@
 """The thresholds that calibration images choose, and that evaluation images are then measured at. No
-torch."""
+torch.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ I16 = NDArray[np.int16]
 @dataclass(frozen=True)
 class LayerThresholds:
     """Edge numbers: of each pair (U, C), -1 where it has none, and of each unit at the two fixed tails (U,
-    2)."""
+    2).
+    """
 
     pair: I16
     tails: I16
@@ -69,7 +71,8 @@ class Thresholds:
 
 def choose(calibration: Counts, rule: ThresholdRule = "iqr") -> Thresholds:
     """Thresholds by the information quality ratio, or one fixed upper tail a unit, from calibration counts
-    alone."""
+    alone.
+    """
     layers = {}
     for name, layer in calibration.layers.items():
         tails = np.stack([agreement.tail_edges(layer.pixels, fraction) for fraction in TAILS], axis=1)

@@ -43,7 +43,8 @@ def _worst(values: Array, latents: Array) -> int:
 @compiled
 def careful(r: Array, peaks: Array, means: Array) -> None:
     """The largest value (NaN as the least) and the mean of the finite values over all cells, of r (n, U,
-    cells)."""
+    cells).
+    """
     for image in range(r.shape[0]):
         for unit in range(r.shape[1]):
             peak, total = np.float32(-np.inf), np.float64(0)

@@ -53,7 +53,7 @@ class Best:
 
 
 @dataclass
-class Portraits:
+class TopImages:
     """The best images of every layer, and the pictures uint8 (H, W, 3) by latent."""
 
     layers: dict[str, Best] = field(default_factory=dict)
@@ -64,9 +64,9 @@ class Portraits:
         kept = [best.latents.ravel() for best in self.layers.values()]
         return set(np.unique(np.concatenate(kept)).tolist()) - {-1} if kept else set()
 
-    def merge(self, other: "Portraits") -> "Portraits":
+    def merge(self, other: "TopImages") -> "TopImages":
         layers = {name: best.merge(other.layers[name]) for name, best in self.layers.items()}
-        merged = Portraits(layers, self.pictures | other.pictures)
+        merged = TopImages(layers, self.pictures | other.pictures)
         merged.prune()
         return merged
 
@@ -88,7 +88,7 @@ class Portraits:
         return found
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Portraits":
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "TopImages":
         """From what `arrays` gave."""
         names = [key.removesuffix("/latents") for key in arrays if key.endswith("/latents")]
         layers = {n: Best(arrays[f"{n}/values"], arrays[f"{n}/latents"], arrays[f"{n}/maps"]) for n in names}

@@ -1,5 +1,6 @@
 """The same counts of a block by torch, for a GPU. Nothing waits for the device before a run of units is
-counted."""
+counted.
+"""
 
 from typing import Any
 
@@ -90,7 +91,7 @@ def _by_bin(bins: Tensor, weights: Tensor, count: int) -> Tensor:
 def _overlaps(
     bins: Tensor, shown: Tensor, pair: Tensor, tails: Tensor, used: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """areas (U, K, 64) and overlaps (U, concepts, 64, 16) int32."""
+    """Areas (U, K, 64) and overlaps (U, concepts, 64, 16) int32."""
     units, images, _pixels = bins.shape
     areas = torch.zeros(units, used.shape[1], IMAGES, dtype=torch.int32, device=bins.device)
     overlaps = torch.zeros(units, shown.shape[1], IMAGES, WINDOW, dtype=torch.int32, device=bins.device)

@@ -41,7 +41,8 @@ class Dissection:
     @property
     def calibration(self) -> tuple[int, int]:
         """The latents behind thresholds and names, as (start, stop); so far, where the run is not
-        complete."""
+        complete.
+        """
         return _range(self.calibration_counts)
 
     @property
@@ -61,7 +62,8 @@ class Dissection:
 
     def frame(self) -> pd.DataFrame:
         """One row a unit and concept: layer, unit, concept, category, threshold, iou, iou_low, iou_high, iqr,
-        null_iou, q_value and the rest of table unit_concept. NaN where a pair has no threshold."""
+        null_iou, q_value and the rest of table unit_concept. NaN where a pair has no threshold.
+        """
         parts = [tables.unit_concepts(scores, self.evaluation_counts) for scores in self.scores.values()]
         return pd.concat(parts, ignore_index=True)
 

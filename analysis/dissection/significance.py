@@ -61,7 +61,8 @@ def mask_iou(fitted: Array, images: int, scored: Array, scored_images: int) -> F
 
 def null_weight(images: int, alone: int) -> float:
     """What sums over partners are multiplied by, to be of one partner an image. An image alone in its block
-    has none."""
+    has none.
+    """
     return images / (PARTNERS * (images - alone)) if images > alone else float("nan")
 
 

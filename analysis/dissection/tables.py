@@ -103,7 +103,7 @@ def layers(counts: Counts) -> pd.DataFrame:
 def unit_images(counts: Counts) -> pd.DataFrame:
     """Table unit_image: rank 0 is the most active."""
     parts = []
-    for name, best in counts.portraits.layers.items():
+    for name, best in counts.top_images.layers.items():
         unit, rank, kept = _kept(counts, name)
         ordered = best.ordered()
         parts.append(
@@ -123,19 +123,19 @@ def unit_images(counts: Counts) -> pd.DataFrame:
 def activations(counts: Counts, layer: str) -> dict[str, NDArray[Any]]:
     """The maps (rows, h, w) behind unit_image of one layer, with unit, rank and latent of each row."""
     unit, rank, kept = _kept(counts, layer)
-    ordered = counts.portraits.layers[layer].ordered()
+    ordered = counts.top_images.layers[layer].ordered()
     return {"unit": unit, "rank": rank, "latent": ordered.latents[kept], "maps": ordered.maps[kept]}
 
 
 def pictures(counts: Counts) -> dict[str, NDArray[Any]]:
     """Latents (n,) and pictures (n, H, W, 3) uint8 of every image that some unit keeps."""
-    kept = counts.portraits.pictures
+    kept = counts.top_images.pictures
     latent = np.array(sorted(kept), np.int64)
     pixels = np.stack([kept[key] for key in latent.tolist()]) if kept else np.zeros((0, 1, 1, 3), np.uint8)
     return {"latent": latent, "pixels": pixels}
 
 
 def _kept(counts: Counts, layer: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    kept = counts.portraits.layers[layer].ordered().latents >= 0
+    kept = counts.top_images.layers[layer].ordered().latents >= 0
     unit, rank = np.nonzero(kept)
     return unit, rank, kept

@@ -138,7 +138,7 @@ def _finder() -> PackageFinder:
 
 
 def pip_options() -> dict[str, str]:
-    """pip's settings as `pip config list` shows them; the environment outranks the files, as in pip."""
+    """Pip's settings as `pip config list` shows them; the environment outranks the files, as in pip."""
     settings: dict[str, str] = {}
     lines = [
         line.partition("=") for line in _pip_says("-m", "pip", "config", "list").splitlines() if "=" in line

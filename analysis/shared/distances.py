@@ -153,7 +153,7 @@ class _Root:
         self.root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
     def distance(self, other: _Moments) -> float:
-        """tr sqrt(A B) is the sum of the roots of A^1/2 B A^1/2's eigenvalues, a symmetric matrix."""
+        """Tr sqrt(A B) is the sum of the roots of A^1/2 B A^1/2's eigenvalues, a symmetric matrix."""
         covariance = other.covariance
         values = np.linalg.eigvalsh(self.root @ covariance @ self.root)
         apart = float(np.sum((self.mean - other.mean) ** 2))

@@ -71,7 +71,8 @@ def frequencies(
 ) -> list[dict[str, Any]]:
     """Per concept: shares of pixels and of pictures in drawn labels, in what the segmenter finds in the same
     pictures, and in what it finds in generated ones; the last over the first, and over the second, where the
-    segmenter's habits cancel as far as it has them on both."""
+    segmenter's habits cancel as far as it has them on both.
+    """
     shares = {"exact": areas(exact), "segmented": areas(drawn), "generated": areas(made)}
     rows = []
     for k, concept in enumerate(CONCEPTS):
@@ -102,7 +103,8 @@ def small(images: Tensor) -> Tensor:
 
 def nearest(images: Tensor, training: Tensor, count: int = NEAREST) -> tuple[Tensor, Tensor, Tensor]:
     """Distances and numbers (N, count) of the training pictures nearest to images, and whether mirrored; a
-    picture and its mirror image are one, as near as the nearer of the two."""
+    picture and its mirror image are one, as near as the nearer of the two.
+    """
     both = torch.stack([torch.cdist(small(images), small(way)) for way in (training, training.flip(-1))])
     distances, mirrored = both.min(0)
     found = distances.topk(count, largest=False)

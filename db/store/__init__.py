@@ -1,7 +1,10 @@
 """The store: bundles, the published versions of the DuckDB file, and how one becomes the other.
 
+>>> from pathlib import Path
 >>> from db import store
->>> store.publish(layout, ["run-1"])
+>>> from db.layout import Layout
+>>> layout = Layout(Path("store"))
+>>> version = store.publish(layout, ["run-1"])
 >>> snapshot = store.open(layout)
 """
 

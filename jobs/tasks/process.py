@@ -1,5 +1,6 @@
 """What the process of every job does around its work: die with its worker, hold its run, report progress, and
-say why it failed."""
+say why it failed.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class Runs:
 
 def fill(layout: Layout) -> Runs:
     """The planted run; its double as an early and a late checkpoint, the early one without discs; and its
-    double with other names."""
+    double with other names.
+    """
     whole = bundles.latest(layout, next(r for r in bundles.run_ids(layout) if r.startswith("planted-")))
     for steps, run_id in ((100, "early-1"), (900, "late-1")):
         point = {"training": "planted", "training_steps": steps, "training_images": 32 * steps}

@@ -1,6 +1,7 @@
 """A nightly job, as a person sees it: scheduled on the page, fired by the clock, failed since its generator's
 file was damaged, read about, repaired, retried, ended well, followed to its results. Real processes
-throughout: `ganatomy up` runs worker, render process and dashboard."""
+throughout: `ganatomy up` runs worker, render process and dashboard.
+"""
 
 import subprocess
 import sys

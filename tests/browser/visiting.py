@@ -131,7 +131,8 @@ class Visitor:
 
     def turn(self, button: Locator, name: str) -> None:
         """Click until the address has the parameter, as a person would: a click on a page whose parts still
-        move can land beside."""
+        move can land beside.
+        """
         for _ in range(5):
             button.click()
             with contextlib.suppress(TimeoutError):

@@ -16,7 +16,7 @@ masks = st.integers(1, 40).flatmap(
 
 
 def tables(bins: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """joint (1, 1, 6), pixels (1, 6), areas (1,)."""
+    """Joint (1, 1, 6), pixels (1, 6), areas (1,)."""
     joint = np.bincount(bins[shown], minlength=6)[None, None]
     return joint, np.bincount(bins, minlength=6)[None], np.array([shown.sum()])
 

@@ -18,7 +18,7 @@ from analysis.counting.moment_names import MOMENTS, cube_shift
 from analysis.counting.plan import partner_offsets
 from analysis.counting.tally import Tally, empty_ceiling
 from analysis.counting.thresholds import LayerThresholds, Thresholds
-from analysis.counting.top_images import Best, Portraits, kept_size
+from analysis.counting.top_images import Best, TopImages, kept_size
 
 Array = NDArray[Any]
 LAYER = "layer1"
@@ -59,7 +59,7 @@ class Case:
             areas=np.zeros(self.concepts, np.int64),
             shown=np.zeros(self.concepts, np.int64),
             ceiling=empty_ceiling([self.r.shape[2:]], grid, self.concepts),
-            portraits=Portraits({LAYER: Best.empty(self.units, *kept_size(self.r.shape[2:], grid))}),
+            top_images=TopImages({LAYER: Best.empty(self.units, *kept_size(self.r.shape[2:], grid))}),
         )
 
     def counted(self, threads: int = 1, evaluation: bool = True) -> Counts:

@@ -80,12 +80,12 @@ def equal(one: Counts, other: Counts) -> None:
     for name, layer in one.layers.items():
         for part, value in vars(layer).items():
             np.testing.assert_array_equal(getattr(other.layers[name], part), value, err_msg=f"{name} {part}")
-        best, again = one.portraits.layers[name].ordered(), other.portraits.layers[name].ordered()
+        best, again = one.top_images.layers[name].ordered(), other.top_images.layers[name].ordered()
         np.testing.assert_array_equal(best.latents, again.latents)
         np.testing.assert_array_equal(best.maps, again.maps)
     for part in ("places", "areas", "shown"):
         np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
-    assert one.portraits.pictures.keys() == other.portraits.pictures.keys()
+    assert one.top_images.pictures.keys() == other.top_images.pictures.keys()
 
 
 def test_any_sharding_in_any_order_gives_the_same_counts(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from analysis.counting.passes import sample
 from analysis.counting.plan import BLOCK, Plan
 from analysis.counting.tally import Tally
 from analysis.counting.thresholds import choose
-from analysis.counting.top_images import Best, Portraits
+from analysis.counting.top_images import Best, TopImages
 from analysis.dissection import significance
 from analysis.dissection.dissection import dissect
 from analysis.dissection.scores import Scores, score
@@ -119,7 +119,7 @@ class World:
             places=np.zeros((CONCEPTS, SIDE, SIDE), np.int32),
             areas=np.zeros(CONCEPTS, np.int64),
             shown=np.zeros(CONCEPTS, np.int64),
-            portraits=Portraits({LAYER: Best.empty(UNITS, SIDE, SIDE)}),
+            top_images=TopImages({LAYER: Best.empty(UNITS, SIDE, SIDE)}),
         )
 
     def _add(self, tally: Tally, maps: Array, labels: Array) -> None:
