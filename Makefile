@@ -1,6 +1,7 @@
 # make demo   a fresh machine to a dashboard with a real dissection
 # make test   everything that is quick, browser included      make test-slow   the rest
-# make lint   ruff, mypy, import contracts                    make bench       speed, as ratios
+# make lint   ruff, mypy, import contracts, docs              make bench       speed, as ratios
+# make docs   the documentation as a site in site/
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 VENV := .venv
@@ -23,11 +24,16 @@ test: $(VENV)/.installed-dev browser ## the quick tests, browser included (under
 test-slow: $(VENV)/.installed-dev browser ## the long tests: crashes, statistics (under 50 minutes)
 	$(PYTEST) -m slow --timeout 2400 $(ARGS)
 
-lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts
+lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts, links of the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(VENV)/site
+
+docs: $(VENV)/.installed-dev ## the documentation as a site in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "Open site/index.html, or run: $(BIN)/python -m http.server --directory site"
 
 bench: $(VENV)/.installed-dev ## speed, as ratios within one run
 	$(BIN)/python -m benchmarks
@@ -58,4 +64,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 clean: ## remove the environment (the store stays)
 	rm -rf $(VENV)
 
-.PHONY: help demo test test-slow lint bench browser clean
+.PHONY: help demo test test-slow lint docs bench browser clean

@@ -49,26 +49,27 @@ class Plan:
 def open(layout: Layout) -> Snapshot:
     """What is published now. Resolve once per page run or question, then read all from the one snapshot.
 
-    Raises StoreError when the published file is missing, damaged, or made by another version of the program.
+    A file that another version of the program published is first made again from the bundles.
+
+    Raises:
+        StoreError: the published file is missing or damaged, or could not be made again.
     """
     for _ in range(5):
         try:
             version = versions.current(layout) or publish(layout)
             opened = Snapshot(layout, version, snapshot.engine(layout, version))
-            break
         except FileNotFoundError:  # retired between resolving the link and opening: resolve again
             continue
-    else:
-        raise versions.damaged(layout, "its version is missing")
-    if _fingerprint(layout, opened) != ddl.fingerprint():
-        raise StoreError(
-            f"The store {layout.root} was published by another version of Ganatomy; "
-            "run `ganatomy store rebuild`, which makes it again from the bundles."
+        if _fingerprint(opened) == ddl.fingerprint():
+            return opened
+        log.warning(
+            "Another version of Ganatomy published %s; it is made again from the bundles", layout.root
         )
-    return opened
+        publish(layout)
+    raise versions.damaged(layout, "its version is missing, or another version of Ganatomy publishes to it")
 
 
-def _fingerprint(layout: Layout, opened: Snapshot) -> str:
+def _fingerprint(opened: Snapshot) -> str:
     return str(opened.read(store_info.select()).fingerprint[0])
 
 
@@ -194,7 +195,7 @@ def _admit(layout: Layout, run_id: str, plan: Plan) -> None:
 def _published(layout: Layout, source: Path) -> dict[str, int] | None:
     """Run and revision of what the version holds; None when its schema is another one."""
     opened = Snapshot(layout, source, snapshot.engine(layout, source))
-    if _fingerprint(layout, opened) != ddl.fingerprint():
+    if _fingerprint(opened) != ddl.fingerprint():
         return None
     rows = opened.read(metadata.tables["run"].select())
     return {str(r): int(v) for r, v in zip(rows.run_id, rows.revision, strict=True)}
