@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import typer
 
 from jobs.cli.app import app
@@ -23,7 +23,7 @@ the options of the commands that queue jobs.
 def leaves(
     group: click.Command, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command below a group, with its path."""
+    """Every command below a click group, with its path."""
     children = getattr(group, "commands", {})
     for name, command in children.items():
         yield from leaves(command, (*path, name))
@@ -31,7 +31,7 @@ def leaves(
         yield path, group
 
 
-def usage(path: tuple[str, ...], command: click.Command) -> str:
+def usage(path: tuple[str, ...], command: Any) -> str:
     """The command with its arguments and required options, as one types it."""
     words = ["ganatomy", *path]
     for parameter in command.params:
