@@ -20,9 +20,7 @@ the options of the commands that queue jobs.
 """
 
 
-def leaves(
-    group: click.Command, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command below a click group, with its path."""
     children = getattr(group, "commands", {})
     for name, command in children.items():
