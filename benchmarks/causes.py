@@ -16,7 +16,7 @@ from dashboard.widgets.rows import Row, rows
 from db import store
 from db.layout import Layout
 from db.queries import causes
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 EDITS = {"ablate": "share removed", "insert": "share added", "both": "ACE, of all pixels"}
 RANKINGS = ("ace", "iou", "single", "random")

@@ -20,7 +20,7 @@ from db.layout import Layout
 from db.queries import compare
 from db.queries.compare import Arm, Question
 from db.schema.naming import NamingRule
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 RULES = {"paper": NamingRule("paper"), "calibrated": NamingRule("calibrated")}
 

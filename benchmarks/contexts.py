@@ -16,7 +16,7 @@ from dashboard.widgets.rows import Row, rows
 from db import store
 from db.layout import Layout
 from db.queries import context
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 MEASURES = {
     "row_effect": "within rows",

@@ -11,7 +11,7 @@ from dashboard.charts import artifacts as charts
 from dashboard.widgets import jobs, marks, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import artifacts as queries
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 GALLERY, EXAMPLES = 12, 8
 CHANCE = 0.05  # of random sets may do as much as a list that is called a finding

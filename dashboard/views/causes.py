@@ -11,7 +11,7 @@ from dashboard.charts.causes import BESIDE, EDITS, INTERVALS, MEANING
 from dashboard.widgets import causes_words, jobs, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import causes as queries
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 
 def choose(found: pd.DataFrame) -> Row:

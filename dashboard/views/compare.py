@@ -14,7 +14,7 @@ from dashboard.widgets.arms import Choice, choose, differences, nothing_shared, 
 from dashboard.widgets.rows import rows
 from db.queries import compare as comparing
 from db.queries.compare import Arm, Question
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 CARDS = 12
 

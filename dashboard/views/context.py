@@ -12,7 +12,7 @@ from dashboard.charts.context import STRENGTHS, VIEWS
 from dashboard.widgets import jobs, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import context as queries
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 TOGETHER = 6  # images whose maps are shown at once
 MEASURES = {"survival": "Over the start", "change": "Size of the change", "outside": "Elsewhere"}

@@ -6,7 +6,7 @@ import streamlit as st
 from dashboard.widgets import page, url
 from db.schema import dictionary
 from db.sql import console
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 EXAMPLES = {
     "Ten best units": "SELECT run_id, layer, unit, concept, iou, always_on, mask_iou\n"

@@ -11,7 +11,7 @@ from dashboard.widgets.rows import Row, only, rows
 from db.queries import causes as effects
 from db.queries import runs
 from db.schema.naming import NamingRule
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 SHOWN = {
     "concept": "Concept",

@@ -12,7 +12,7 @@ from dashboard.widgets import page, url, words
 from dashboard.widgets.rows import Row, rows
 from db.queries import compare
 from db.queries.compare import Arm
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 MOST = 30  # arms on one page
 ALONE: tuple[Callable[[Row], str], ...] = (  # what tells two runs of one generator apart, in this order

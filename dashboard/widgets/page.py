@@ -12,7 +12,7 @@ from dashboard.widgets import url
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 # Streamlit writes white on the dark theme's bright colour, which is hard to read on the tags of a choice.
 DARK = "<style>[data-tag], [data-tag] * { color: #14191b !important; }</style>"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from db.schema.artifacts import artifact_effect, artifact_summary, artifact_unit
 from db.schema.base import run
 from db.schema.dissection import unit_concept
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 
 def searches(snapshot: Snapshot) -> pd.DataFrame:
@@ -18,8 +18,7 @@ def searches(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def ranked(snapshot: Snapshot, run_id: str, ranking: str) -> pd.DataFrame:
-    """The units of one ranking, worst first, with the name that the dissection gave each: unit, score, error,
-    rank, concept, iou."""
+    """The units of one ranking, worst first: unit, score, error, rank, and the parent's concept and iou."""
     a, p, r = artifact_unit.c, unit_concept.c, run.c
     named = (
         (p.run_id == r.parent_run_id) & (p.layer == a.layer) & (p.unit == a.unit) & p.label

@@ -17,7 +17,7 @@ from db.schema.causes import (
     unit_effect,
 )
 from db.schema.dissection import unit_concept
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 
 def dissections(snapshot: Snapshot, generator: str, segmenter: str, layer_name: str) -> pd.DataFrame:
@@ -37,8 +37,10 @@ def dissections(snapshot: Snapshot, generator: str, segmenter: str, layer_name: 
 def calibration_iou(
     snapshot: Snapshot, run_id: str, layer_name: str, concept: str
 ) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """How each unit of a dissection's layer agrees with a concept on calibration images, (units,); 0 where
-    the pair has no threshold."""
+    """The IoU of each unit of a layer with a concept on calibration images, shape (units,).
+
+    It is 0 where the pair has no threshold.
+    """
     c, y = unit_concept.c, layer.c
     width = snapshot.read(sa.select(y.units).where(y.run_id == run_id, y.layer == layer_name))
     pairs = sa.select(c.unit, c.calibration_iou).where(
@@ -61,9 +63,12 @@ def causes(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def rankings(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
-    """The units of a causes run by alpha: alpha, its range over seeds and rank, what the edits set the unit
-    to, the effects of ablating the unit alone, and from the parent the IoU on calibration images; and each
-    ranking's places."""
+    """The units of a causes run, largest alpha first.
+
+    The columns are alpha with its range over seeds and its rank, the values that the edits set the unit to,
+    the effects of ablating the unit alone, the parent's IoU on calibration images, and the ranks by the other
+    two rankings.
+    """
     a, p = ace_unit, unit_concept
     off, both = unit_effect.alias(), unit_effect.alias()
     same_iou = (
@@ -118,7 +123,7 @@ def learning(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
 
 
 def summary(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
-    """How it was learned and what it cost, a row a scoring segmenter; the learning's own first."""
+    """How the units were learned and at what cost: one row per scoring segmenter, the run's own first."""
     c = ace_summary.c
     own = sa.select(run.c.segmenter).where(run.c.run_id == run_id).scalar_subquery()
     chosen = sa.select(ace_summary).where(c.run_id == run_id)
@@ -126,10 +131,12 @@ def summary(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
 
 
 def unit_causes(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
-    """What editing one unit does to each concept, from the newest causes run of its layer that stands on a
-    dissection: run_id, images, concept; of ablating it, effect with its interval, relative_effect and rank;
-    ace with its interval. The concepts that it moves most on the choosing images first: no luck of those that
-    are shown."""
+    """What editing one unit does to each concept, by the newest causes run of its layer on a dissection.
+
+    The columns are run_id, images and concept; effect with its interval, relative_effect and rank of ablating
+    the unit; and ace with its interval. The concepts are ordered by the effect on the choosing images, which
+    is independent of the effects shown.
+    """
     r, e = run.c, unit_effect.c
     newest = (
         sa.select(r.run_id)
@@ -152,8 +159,10 @@ def unit_causes(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: i
 
 
 def unit_alphas(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
-    """A unit's place in every causes run of its layer that stands on a dissection: run_id, concept, alpha
-    with its range over seeds, rank."""
+    """A unit's alpha in every causes run of its layer on a dissection.
+
+    The columns are run_id, concept, alpha with its range over seeds, and rank.
+    """
     a, r = ace_unit.c, run.c
     facts = (a.run_id, a.concept, a.alpha, a.alpha_low, a.alpha_high, a.rank)
     chosen = sa.select(*facts).select_from(ace_unit.join(run, r.run_id == a.run_id))
@@ -162,15 +171,18 @@ def unit_alphas(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: i
 
 
 def units_where(snapshot: Snapshot, run_id: str, concept: str, edit: str) -> pd.DataFrame:
-    """The single-unit sweep of a causes run for one concept and edit, in the order of the choosing images."""
+    """The single-unit effects of a causes run for a concept and an edit, ranked on the choosing images."""
     e = unit_effect.c
     chosen = sa.select(unit_effect).where(e.run_id == run_id, e.concept == concept, e.edit == edit)
     return snapshot.read(chosen.order_by(e.rank))
 
 
 def best_pairs(snapshot: Snapshot, run_id: str, most: int) -> pd.DataFrame:
-    """Concepts worth learning the causes of: layer, concept, each at the layer whose best unit is furthest
-    above the best constant mask (always-on where none was fitted), chosen on calibration images."""
+    """The concepts whose causes are most worth learning: layer, concept, unit, above.
+
+    Each concept is at the layer whose best unit exceeds the best constant mask by most (the always-on mask
+    where none was fitted), by IoU on calibration images.
+    """
     p = unit_concept.c
     floor = sa.func.coalesce(p.mask_iou, p.always_on, 0.0)
     place = sa.func.row_number().over(partition_by=p.concept, order_by=(p.calibration_iou - floor).desc())

@@ -14,7 +14,7 @@ from db.schema.base import concept, generator, layer, run
 from db.schema.dissection import unit_concept
 from db.schema.naming import NamingRule
 from db.schema.views import unit_label
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,14 @@ class Arm:
 
 @dataclass(frozen=True)
 class Question:
-    """The arms, the rule that names units, whether IoU is taken as a share of the resolution ceiling, and
-    whether only units count that beat their concept's constant mask."""
+    """What the Compare page asks.
+
+    Attributes:
+        arms: What is compared.
+        rule: The rule that names units.
+        over_ceiling: Whether IoU is taken as a share of the resolution ceiling.
+        detectors: Whether only units count that beat their concept's constant mask.
+    """
 
     arms: tuple[Arm, ...]
     rule: NamingRule
@@ -75,8 +81,10 @@ def layers(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
 
 
 def vocabularies(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
-    """The concepts of these runs: run_id, concept, category, how often their images show it, and `shared`:
-    whether every one of the runs has it, under the same category."""
+    """The concepts of these runs, with how often their images show them.
+
+    `shared` says whether every one of the runs has the concept under the same category.
+    """
     c, both = concept.c, shared(runs).subquery()
     is_shared = both.c.concept.is_not(None).label("shared")
     often = (c.images, c.calibration_frequency, c.calibration_images)
@@ -99,8 +107,7 @@ def _runs(question: Question) -> list[str]:
 
 
 def named(snapshot: Snapshot, question: Question) -> pd.DataFrame:
-    """For each arm and shared concept that names a unit or perhaps does: units, those that surely and those
-    that perhaps are over the paper's cut, and those that beat the constant mask.
+    """The named units per arm and shared concept: units, surely, perhaps, detectors.
 
     `surely` and `perhaps` go by the units' own 95 % intervals: the range of the count if all units err
     together, as they do in part, having seen the same images. A unit without interval (fewer than 20 images
@@ -142,8 +149,7 @@ def outside(snapshot: Snapshot, question: Question) -> pd.DataFrame:
 
 
 def best(snapshot: Snapshot, question: Question) -> pd.DataFrame:
-    """The best unit of each arm for each shared concept: its row of unit_concept, and `named`: whether the
-    rule names it so.
+    """The best unit per arm and shared concept: its row of unit_concept, and whether the rule names it so.
 
     Best on calibration images: its IoU, measured on others, was not chosen by them. Where a concept has no
     threshold for any unit of an arm, there is no row.
@@ -168,8 +174,7 @@ def best(snapshot: Snapshot, question: Question) -> pd.DataFrame:
 
 
 def statement(question: Question) -> str:
-    """The page's counts as a statement for the SQL page: each arm and category in which some unit has a name.
-    Where there is no row, the page counts nothing."""
+    """The page's counts as a statement for the SQL page: one row per arm and category with a named unit."""
     rows = _named(question).subquery("named")
     c = rows.c
     chosen = sa.select(

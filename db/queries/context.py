@@ -1,5 +1,4 @@
-"""The questions that jobs and pages ask about insertions: whose units are forced, and where a concept may
-appear."""
+"""Queries of the context study: the causal set to insert, and where a concept may appear."""
 
 import pandas as pd
 import sqlalchemy as sa
@@ -7,7 +6,7 @@ import sqlalchemy as sa
 from db.schema.base import run
 from db.schema.causes import ace_summary, ace_unit
 from db.schema.context import context_row, context_summary, context_trace, insertion_context
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 
 def causes_of(snapshot: Snapshot, generator: str, segmenter: str, layer: str, concept: str) -> pd.DataFrame:

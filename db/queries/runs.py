@@ -12,12 +12,14 @@ from db.schema.base import concept, generator, layer, run, segmenter
 from db.schema.dissection import unit_concept, unit_image
 from db.schema.naming import NamingRule
 from db.schema.views import unit_label
-from db.store.publication import Snapshot
+from db.store import Snapshot
 
 
 def runs(snapshot: Snapshot, kind: str | None = None) -> pd.DataFrame:
-    """Every run, or those of a kind, newest first, with its units, named units and distinct concepts under
-    the paper's rule."""
+    """Every run, or those of one kind, newest first.
+
+    Beside the run's row: its units, named units and distinct concepts under the paper's rule.
+    """
     named = NamingRule().of_rows(unit_label)
     tally = (
         sa.select(
@@ -100,8 +102,10 @@ def top_images(snapshot: Snapshot, run_id: str, layer_name: str, unit: int) -> p
 def best_units(
     snapshot: Snapshot, run_id: str, layer_name: str, concept_name: str, n: int | None = None
 ) -> pd.DataFrame:
-    """The layer's units that agree best with a concept. Ranked on calibration images, so that what is then
-    measured or seen on others was not chosen by them."""
+    """The layer's units that agree best with a concept, by their IoU on calibration images.
+
+    The evaluation images had no part in the choice, so what they show of these units is not biased by it.
+    """
     c = unit_concept.c
     chosen = sa.select(c.unit, c.calibration_iou, c.iou, c.always_on, c.mask_iou).where(
         c.run_id == run_id, c.layer == layer_name, c.concept == concept_name, c.calibration_iou.is_not(None)

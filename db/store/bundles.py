@@ -4,7 +4,8 @@
                                 run.json        the run's row, readable
                                 tables/*.parquet, arrays/*.npz, files/*
 
-A bundle is written aside, flushed and renamed: one that has its name is whole.
+A bundle is written under a hidden name, flushed and renamed. So a bundle that has its final name is whole,
+whenever its writer or the machine may have died.
 """
 
 import json
@@ -12,27 +13,127 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import metadata
-from db.store import files as disk
 from db.store import formats, frames
-from db.store.bundle import Arrays as Arrays
-from db.store.bundle import Bundle as Bundle
-from db.store.bundle import read as read
+from db.store.files import flush, sha256, unique, writing
 
 MANIFEST = "manifest.json"
-REMOVED = ".removed-"  # what a folder is called on its way out
-_LEFT_S = 86400.0  # what was being written or removed this long ago was left by a killed program
+REMOVED = ".removed-"  # start of the name of a folder that is being removed
+_LEFTOVER_S = 86400.0  # a folder that was being written or removed this long ago was left by a killed program
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}")
+
+
+@dataclass(frozen=True)
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of one npz file, each read when it is asked for; nothing stays open."""
+
+    path: Path
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
+            if name not in arrays.files:
+                raise KeyError(name)
+            return np.asarray(arrays[name])
+
+    def __iter__(self) -> Iterator[str]:
+        with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
+            return iter(arrays.files)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read: `.run`, `.table(name)`, `.array(name)`, `.file(name)`."""
+
+    path: Path
+    manifest: dict[str, Any] = field(repr=False)
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The run's row as it was given."""
+        with reading(self.path):
+            return dict(json.loads((self.path / "run.json").read_bytes()))
+
+    @property
+    def run_id(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def revision(self) -> int:
+        return int(self.path.name)
+
+    def names(self, kind: str) -> list[str]:
+        """What it holds of a kind: tables, arrays or files."""
+        found = (Path(name) for name in self.manifest["files"])
+        return sorted(f.name if kind == "files" else f.stem for f in found if f.parts[0] == kind)
+
+    def arrow(self, name: str) -> pa.Table:
+        """A table as today's schema has it: lifted from older formats, run_id included."""
+        path = self.path / "tables" / f"{name}.parquet"
+        with reading(path):
+            rows = formats.lift(self.manifest["format_version"], name, pq.read_table(path))
+        known = [c for c in rows.column_names if c in metadata.tables[name].c]
+        return frames.conform(metadata.tables[name], rows.select(known), run_id=self.run_id)
+
+    def table(self, name: str) -> pd.DataFrame:
+        return self.arrow(name).to_pandas()
+
+    def array(self, name: str) -> Arrays:
+        """The arrays written under `name`, each read when asked for. Raises KeyError where there are none."""
+        if name not in self.names("arrays"):
+            raise KeyError(name)
+        return Arrays(self.path / "arrays" / f"{name}.npz")
+
+    def file(self, name: str) -> bytes:
+        """Raises KeyError where there is none of this name."""
+        if name not in self.names("files"):
+            raise KeyError(name)
+        with reading(self.path):
+            return (self.path / "files" / name).read_bytes()
+
+    def verify(self, kinds: Sequence[str] = ("run.json", "tables", "arrays", "files")) -> None:
+        """Raises StoreError when a file is missing or differs from what was written."""
+        for name, fact in self.manifest["files"].items():
+            path = self.path / name
+            if Path(name).parts[0] not in kinds:
+                continue
+            with reading(path):
+                if path.stat().st_size != fact["size"] or sha256(path) != fact["sha256"]:
+                    raise _damaged(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged or missing file raises into a StoreError that names the remedy."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, BadZipFile, pa.ArrowException) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(f"The bundle file {path} is damaged or missing; {formats.REMEDY}.")
+
+
+def read(path: Path) -> Bundle:
+    """The bundle in a folder. Raises StoreError when its manifest is damaged or newer than this program."""
+    return Bundle(path, formats.read_manifest(path))
 
 
 def write(
@@ -51,8 +152,8 @@ def write(
     final = home / str(run["revision"])
     if (final / MANIFEST).exists() and _whole(final):
         return final
-    aside = home / disk.unique(".writing")
-    with disk.writing(f"The bundle {final}"):
+    aside = home / unique(".writing")
+    with writing(f"The bundle {final}"):
         aside.mkdir(parents=True)
         try:
             _fill(aside, run, tables, arrays or {}, files or {})
@@ -75,7 +176,7 @@ def _fill(
     pq.write_table(frames.row(metadata.tables["run"], run), folder / "tables" / "run.parquet")
     for name, frame in tables.items():
         if name not in metadata.tables:
-            raise StoreError(f"The schema has no table {name!r}; add it to db/schema.py, described.")
+            raise StoreError(f"The schema has no table {name!r}; add it to db/schema, with a comment.")
         rows = frames.conform(metadata.tables[name], frame, run_id=str(run["run_id"]))
         pq.write_table(rows, folder / "tables" / f"{name}.parquet", compression="zstd")
     for name, group in arrays.items():
@@ -89,23 +190,23 @@ def _seal(folder: Path) -> None:
     """Flush every file, then write the manifest that vouches for them."""
     facts = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        disk.flush(path)
+        flush(path)
         facts[path.relative_to(folder).as_posix()] = {
             "size": path.stat().st_size,
-            "sha256": disk.sha256(path),
+            "sha256": sha256(path),
         }
     manifest = {"format_version": formats.FORMAT, "files": facts}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
     for path in (folder / MANIFEST, folder / "tables", folder / "arrays", folder / "files", folder):
-        disk.flush(path)
+        flush(path)
 
 
 def _place(aside: Path, final: Path) -> None:
     if final.exists():  # a damaged revision makes way; it is kept beside, out of sight
-        os.rename(final, final.with_name(disk.unique(".damaged")))
+        os.rename(final, final.with_name(unique(".damaged")))
     os.rename(aside, final)
-    disk.flush(final.parent)
-    disk.flush(final.parent.parent)
+    flush(final.parent)
+    flush(final.parent.parent)
 
 
 def _whole(path: Path) -> bool:
@@ -127,12 +228,12 @@ def take(layout: Layout, source: Path) -> bool:
     run_id, revision = safe(source.parent.name), int(source.name)
     if revision <= max(revisions(layout, run_id), default=0):
         return False
-    aside = layout.bundles / run_id / disk.unique(".writing")
-    with disk.writing(f"The bundle {run_id}"):
+    aside = layout.bundles / run_id / unique(".writing")
+    with writing(f"The bundle {run_id}"):
         try:
             shutil.copytree(source, aside)
             for path in (p for p in aside.rglob("*") if p.is_file()):
-                disk.flush(path)
+                flush(path)
             _place(aside, layout.bundles / run_id / source.name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -143,7 +244,7 @@ def sweep(layout: Layout) -> None:
     """Remove what killed programs left; what is young may still be in use."""
     for pattern in (f"{REMOVED}*", "*/.writing-*", "*/.damaged-*"):
         for folder in layout.bundles.glob(pattern):
-            if time.time() - folder.lstat().st_mtime > _LEFT_S:
+            if time.time() - folder.lstat().st_mtime > _LEFTOVER_S:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

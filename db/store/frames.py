@@ -31,7 +31,7 @@ def conform(table: sa.Table, rows: pd.DataFrame | pa.Table, **constant: Any) -> 
     unknown = sorted(set(_names(rows)) - set(table.c.keys()))
     if unknown:
         raise StoreError(
-            f"Table {table.name} has no column {unknown[0]!r}; add it to db/schema.py, described."
+            f"Table {table.name} has no column {unknown[0]!r}; add it to db/schema, with a comment."
         )
     columns = [_column(c, rows, constant) for c in table.columns]
     return pa.table(columns, names=table.c.keys())

@@ -202,8 +202,7 @@ def _published(layout: Layout, source: Path) -> dict[str, int] | None:
 
 
 def prune(layout: Layout) -> None:
-    """Remove revisions that a newer published one replaced, once nobody can be reading their pictures,
-    and what killed programs left behind."""
+    """Remove leftovers of killed programs, and replaced revisions that no page can still be reading."""
     bundles.sweep(layout)
     for run_id in bundles.run_ids(layout):
         for old in bundles.revisions(layout, run_id)[:-1]:

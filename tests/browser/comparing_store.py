@@ -8,7 +8,7 @@ import pandas as pd
 from db import store as stores
 from db.layout import Layout
 from db.store import bundles
-from db.store.bundle import Bundle
+from db.store.bundles import Bundle
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ import pytest
 from db import store
 from db.layout import Layout
 from db.queries import causes as effects
-from db.store import bundles
-from db.store.publication import Snapshot
+from db.store import Snapshot, bundles
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from db.queries import compare
 from db.queries.compare import Arm, Question
 from db.schema.naming import NamingRule
 from db.sql import console
-from db.store import bundles
-from db.store.publication import Snapshot
+from db.store import Snapshot, bundles
 
 WriteRun = Callable[..., Path]
 CONCEPTS = [("tree", "object"), ("sky", "object"), ("door", "part"), ("brick", "material")]

@@ -10,8 +10,7 @@ from db import store
 from db.layout import Layout
 from db.queries import runs as queries
 from db.schema.naming import NamingRule
-from db.store import bundles
-from db.store.publication import Snapshot
+from db.store import Snapshot, bundles
 
 WriteRun = Callable[..., Path]
 
