@@ -94,14 +94,6 @@ def told(row: Row) -> str:
     return f"Only {row['as_good']:.1%} of random sets do as much: these units do make the pictures worse."
 
 
-def csv(frame: pd.DataFrame, name: str) -> None:
-    """A table to take away."""
-    label, icon = f"{name.capitalize().replace('-', ' ')} as CSV", ":material/download:"
-    st.download_button(
-        label, frame.to_csv(index=False), f"{name}.csv", "text/csv", icon=icon, key=f"csv-{name}"
-    )
-
-
 def curve(effects: pd.DataFrame) -> None:
     """The distance against how many units are ablated."""
     st.subheader("Without the first n", anchor=False)
@@ -111,7 +103,7 @@ def curve(effects: pd.DataFrame) -> None:
         "the random sets of as many units. Scored on images that ranked nothing."
     )
     st.altair_chart(charts.curve(effects, metric), alt=f"{metric} against the number of units ablated")
-    csv(effects, "distances")
+    page.csv(effects, "distances")
 
 
 def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.DataFrame]:
@@ -185,7 +177,7 @@ def by_hand(bundle: str, run: Row, table: pd.DataFrame, marked: list[int]) -> No
             params = more | {key: str(run[key]) for key in ("generator", "layer", "images")}
             label, icon = "Measure them in a job", ":material/play_arrow:"
             st.page_link("views/jobs.py", label=label, icon=icon, query_params=params)
-            csv(found[["unit", "author", "created_at"]], "marks")
+            page.csv(found[["unit", "author", "created_at"]], "marks")
 
 
 def comparison(run: Row, table: pd.DataFrame, by: str) -> None:
@@ -260,7 +252,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
         return
     bundle = str(snapshot.bundle(str(run["run_id"])).path)
     gallery(bundle, table, marked, run)
-    csv(table, "units")
+    page.csv(table, "units")
     comparison(run, table, by)
     by_hand(bundle, run, table, marked)
 

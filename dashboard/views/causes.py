@@ -66,14 +66,6 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     return own
 
 
-def csv(frame: pd.DataFrame, name: str) -> None:
-    """A table to take away."""
-    label, icon = "Table as CSV", ":material/download:"
-    st.download_button(
-        label, frame.to_csv(index=False), f"{name}.csv", "text/csv", icon=icon, key=f"csv-{name}"
-    )
-
-
 def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
     """Alpha of each unit, and the rankings side by side."""
     table = queries.rankings(snapshot, run["run_id"])
@@ -102,7 +94,7 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
     with right:
         shown = table[list(columns)]
         st.dataframe(shown, hide_index=True, column_config=columns, height=250, alt="Rankings side by side")
-        csv(table.drop(columns="link"), "units")
+        page.csv(table.drop(columns="link"), "units", "Table")
     return table
 
 
@@ -141,7 +133,7 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
         st.caption(BESIDE[asked][1])
     for n in causes_words.told_at(part, int(own["top_units"])):
         st.caption(causes_words.beside(part, n))
-    csv(frame, "curves")
+    page.csv(frame, "curves", "Table")
     return frame
 
 
@@ -156,7 +148,7 @@ def singles(snapshot: Snapshot, run: Row) -> None:
         f"95 % intervals over {words.count(int(frame['images'].max()), 'test image')}."
     )
     st.altair_chart(charts.singles(frame), alt=f"Effect of each unit alone, with intervals: {edit}")
-    csv(frame, "single-units")
+    page.csv(frame, "single-units", "Table")
 
 
 def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
@@ -172,7 +164,7 @@ def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
         "layer."
     )
     st.altair_chart(charts.matrix(frame), alt="Concept edited against concept changed")
-    csv(frame, "side-effects")
+    page.csv(frame, "side-effects", "Table")
 
 
 def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:

@@ -54,10 +54,7 @@ def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
             column_config=said.NUMBERS,
             alt="Counts in digits",
         )
-        csv = frame.to_csv(index=False)
-        st.download_button(
-            "Counts as CSV", csv, "comparison-counts.csv", "text/csv", icon=":material/download:"
-        )
+        page.csv(frame, "comparison-counts", "Counts")
 
 
 def lacking(stands: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFrame) -> None:
@@ -101,9 +98,10 @@ def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> No
             column_config={**said.SCORES, **digits},
             alt="Concepts in digits",
         )
-        csv = concepts.drop(columns=["score", "score_low", "score_high", "mask_score"]).to_csv(index=False)
-        st.download_button(
-            "Concepts as CSV", csv, "comparison-concepts.csv", "text/csv", icon=":material/download:"
+        page.csv(
+            concepts.drop(columns=["score", "score_low", "score_high", "mask_score"]),
+            "comparison-concepts",
+            "Concepts",
         )
 
 

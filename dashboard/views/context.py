@@ -124,14 +124,6 @@ def share(row: Row, name: str) -> str:
     return "-" if row[name] is None else f"{row[name]:.0%}"
 
 
-def csv(frame: pd.DataFrame, name: str) -> None:
-    """A table to take away."""
-    label, icon = f"{name.capitalize().replace('-', ' ')} as CSV", ":material/download:"
-    st.download_button(
-        label, frame.to_csv(index=False), f"{name}.csv", "text/csv", icon=icon, key=f"csv-{name}"
-    )
-
-
 def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
     """The chart of contexts, and the same by row of cells."""
     frame = queries.contexts(snapshot, run["run_id"])
@@ -155,8 +147,8 @@ def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
     with right:
         st.altair_chart(charts.by_row(table), alt="Effect by row of cells and context")
     with st.container(horizontal=True):
-        csv(frame, "contexts")
-        csv(table, "contexts-by-row")
+        page.csv(frame, "contexts")
+        page.csv(table, "contexts-by-row")
 
 
 def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
@@ -223,7 +215,7 @@ def traces(snapshot: Snapshot, run: Row) -> None:
     kept = frame.drop_duplicates("context").nlargest(TRACED + 1, "locations")["context"]
     shown = frame[frame["context"].isin(kept)]
     st.altair_chart(charts.trace(shown, value), alt=f"The edit along the later layers: {value}")
-    csv(frame, "trace")
+    page.csv(frame, "trace")
 
 
 def nothing() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from analysis.shared.errors import GanatomyError
@@ -76,3 +77,12 @@ def nothing_yet() -> None:
         icon=":material/lightbulb:",
     )
     st.page_link("views/jobs.py", label="Queue a dissection", icon=":material/play_arrow:")
+
+
+def csv(frame: pd.DataFrame, name: str, title: str = "") -> None:
+    """A button that downloads a table as `name`.csv; without a title its label is made from the name."""
+    label = f"{title or name.capitalize().replace('-', ' ')} as CSV"
+    icon = ":material/download:"
+    st.download_button(
+        label, frame.to_csv(index=False), f"{name}.csv", "text/csv", icon=icon, key=f"csv-{name}"
+    )
