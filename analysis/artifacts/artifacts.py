@@ -1,4 +1,6 @@
-"""Units that make pictures worse: ranked, ablated, and measured on other latents (method.md section 5).
+"""Units that make pictures worse: ranked, ablated, and measured on other latents.
+
+The method is in docs/method.md section 5.
 
 found = rank_artifacts(generator, segmenter, reference("drawn:churches", 1000), layer="layer3")
 found.rankings["ablation"].units[:5]         # worst first
@@ -9,62 +11,61 @@ str(found.edit("ablation", 5))               # 'ablate layer3 4,17,31,40,41'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.artifacts import tables
-from analysis.artifacts.tables import RANDOM, Ranking, Scored
+from analysis.artifacts.settings import ArtifactsSettings
+from analysis.artifacts.tables import RANDOM, Metric, Ranking, Scored, UnitList
 from analysis.editing.edits import Edit
+from analysis.shared.arrays import Arrays
 from analysis.shared.distances import Distance, Yardstick, check_enough
+from analysis.shared.options import with_options
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from analysis.artifacts.study import Progress
     from analysis.models.generator import Generator
 
-COUNTS = (1, 2, 4, 8, 12, 20)
-RANDOM_COUNTS = (1, 4, 20)  # random sets are most of the work
 HAND = "hand"
-
-Progress = Callable[[str, int, int], None]
-
-
-def _quiet(stage: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Rankings of a layer's units and what ablating the first of each does."""
+    """Rankings of a layer's units, and what the ablation of each ranking's first units does."""
 
     layer: str
     rankings: dict[str, Ranking]
-    before: dict[str, Distance]
+    before: dict[Metric, Distance]
     lists: list[Scored] = field(repr=False)
     random: list[Scored] = field(repr=False)
-    about: dict[str, Any]
-    sheets: dict[str, NDArray[Any]] = field(repr=False)
-    top: dict[str, NDArray[Any]] = field(repr=False)
+    about: dict[str, str | int | float]
+    sheets: Arrays = field(repr=False)
+    top: Arrays = field(repr=False)
 
     def frame(self) -> pd.DataFrame:
-        """One row a ranking and unit: score, error, rank."""
+        """Return one row per ranking and unit: score, error, rank."""
         return self.tables()["artifact_unit"]
 
     def effects(self) -> pd.DataFrame:
-        """One row a list, metric and count of units: before, after, fall, with errors, and random sets."""
+        """Return one row per list and metric: the distance before and after, and its fall, with errors.
+
+        The random sets of each size have a row of their own.
+        """
         return self.tables()["artifact_effect"]
 
     def edit(self, ranking: str, count: int) -> Edit:
-        """The ablation of a ranking's first units, which others can apply."""
+        """Return the ablation of a ranking's first units, which others can apply."""
         return Edit.ablate(self.layer, self.rankings[ranking].units[:count])
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The store's tables of this run, without run_id."""
+        """Return the store's tables of this run, without run_id."""
         found = {
             "artifact_unit": tables.units(self.rankings),
             "artifact_effect": tables.effects(self.before, self.lists, self.random),
@@ -74,8 +75,8 @@ class Artifacts:
             frame.insert(0, "layer", self.layer)
         return found
 
-    def arrays(self) -> dict[str, dict[str, NDArray[Any]]]:
-        """`top`: latents and pictures that activate each unit most; `sheets`: pictures before and after."""
+    def arrays(self) -> dict[str, Arrays]:
+        """Return `top`, the images that activate each unit most, and `sheets`, pictures before and after."""
         return {"top": self.top, "sheets": self.sheets}
 
 
@@ -86,42 +87,51 @@ def rank_artifacts(
     *,
     layer: str,
     by_hand: Sequence[int] = (),
-    images: int = 1000,
-    counts: Sequence[int] = COUNTS,
-    random_counts: Sequence[int] = RANDOM_COUNTS,
-    sets: int = 50,
-    activation: str = "rms",
     seed: int = 1,
     reference_name: str = "pictures",
-    progress: Progress = _quiet,
+    progress: Progress = lambda stage, done, total: None,
     keep: Path | None = None,
+    settings: ArtifactsSettings | None = None,
+    **options: Any,
 ) -> Artifacts:
-    """Ranks a layer's units by the damage they do, and ablates the first of each ranking on other latents.
+    """Rank a layer's units by the damage they do, and ablate the first of each ranking on other latents.
 
-    `extractor` gives features of images: a module, a function, or a segmenter (its own features).
-    `reference` is pictures (N, 3, H, W) or batches of them: every other one ranks, the rest score. `images`
-    rank and as many others score. `by_hand` is a third ranking. `counts` are how many units are ablated, and
-    a list by hand as a whole too; random sets are at `random_counts`, the largest count, and the number by
-    hand. `activation` says in which images a unit does most: "rms" of its map, or the paper's "peak" (which
-    compares raw features too; docs/artifacts.md). With `keep`, an iterator is known by `reference_name`.
+    Random sets have the sizes `random_counts`, the largest of `counts`, and the number of units by hand.
+
+    Args:
+        generator: the generator.
+        extractor: gives features of images: a module, a function, or a segmenter (its own features).
+        reference: pictures (N, 3, H, W) in [-1, 1], or batches of them. Every other one ranks, the rest
+            score.
+        layer: the layer's name or module path.
+        by_hand: units that a person marked. They are a third ranking, and are also ablated all together.
+        seed: every image follows from it.
+        reference_name: what the tables call the reference. With `keep`, it also identifies an iterator,
+            which can be read only once.
+        progress: called as `progress(stage, done, total)`.
+        keep: a folder for finished stages. A second call goes on from them.
+        settings: the images that rank and score, and the random sets.
+        options: fields of `ArtifactsSettings` that replace those of `settings`, such as `images=200`.
 
     Raises:
-        GanatomyError: fewer than five images or reference pictures a feature, more images than there are
-            latents for, or no such layer, unit or activation.
+        GanatomyError: fewer than five images or reference pictures per feature, more images than there are
+            latents for, or no such layer, unit, activation or option.
     """
+    from analysis.artifacts import top_images
     from analysis.artifacts.features import as_extractor, content_of, features_of, name_of
-    from analysis.artifacts.task import Task
-    from analysis.artifacts.top_images import checked
+    from analysis.artifacts.study import Study
     from analysis.shared.latent_ranges import RANKING, SCORING, span
     from analysis.shared.stage_cache import StageCache
 
-    place, network = generator.layer(layer), as_extractor(extractor)
+    chosen = with_options(settings or ArtifactsSettings(), options)
+    place, network, images = generator.layer(layer), as_extractor(extractor), chosen.images
     hand = place.checked(by_hand) if by_hand else []
     about = {
         "generator": generator.weights_sha256,
         "extractor": content_of(extractor),
-        "reference": _known_by(reference, reference_name),
-        "asked": [place.name, images, sets, checked(activation)],
+        "reference": _identity(reference, reference_name),
+        # The key and the order are those of 0.1.0, so that a newer worker goes on from its stages.
+        "asked": [place.name, images, chosen.sets, chosen.activation],
         "latents": [span(start, images) for start in (RANKING, SCORING)],
         "seed": seed,
     }
@@ -134,45 +144,45 @@ def rank_artifacts(
         check_enough(many, known.shape[1])
     block = min(100, images // 5, len(known) // 10)
     ranker, scorer = (Yardstick(half, block=block) for half in (known[::2], known[1::2]))
-    task = Task(generator, network, place, ranker, scorer, images, seed, progress, cache, activation)
-    plain = task.plain()
-    ranking, top_facts, top = task.by_images(plain)
-    rankings = {"images": ranking, "ablation": task.by_ablation(plain["features"])}
+    study = Study(generator, network, place, ranker, scorer, chosen, seed, progress, cache)
+    plain = study.ranking_images()
+    rankings = {"images": study.by_images(plain), "ablation": study.by_ablation(plain.features)}
     if hand:
         rankings[HAND] = Ranking.given(hand)
-    sizes = sorted(n for n in counts if 0 < n <= max(1, place.units // 2))
+    # More than half of a layer leaves no random set of other units.
+    sizes = sorted(n for n in chosen.counts if 0 < n <= max(1, place.units // 2))
     lists = _lists(rankings, sizes)
-    at = [n for n in _counts(lists) if n in {*random_counts, *sizes[-1:], len(hand)}]
-    orders = np.random.default_rng([seed, 9]).permuted(np.tile(np.arange(place.units), (sets, 1)), axis=1)
-    drawn = [(RANDOM, tuple(order[:n].tolist())) for order in orders for n in at]
-    before, *scored = task.scored([("none", ()), *lists, *drawn])
-    longest = {name: units for name, units in lists} | {RANDOM: drawn[-1][1]}
-    facts = {
-        "reference": reference_name,
-        "extractor": name_of(extractor),
-        "features": known.shape[1],
-        "reference_images": len(known),
-        "ranking_images": images,
-        "scoring_images": images,
-        "activation": activation,
-        **top_facts,
-        "tail_passes": images * (1 + place.units + 1 + len(lists) + len(drawn)),
-        "seconds": cache.meter.seconds,
-    }
+    drawn_sizes = {*chosen.random_counts, *sizes[-1:], len(hand)} & {len(listed.units) for listed in lists}
+    random = _random_lists(place.units, sorted(drawn_sizes), chosen.sets, seed)
+    before, *scored = study.scored([UnitList("none", ()), *lists, *random])
+    longest = {listed.ranking: listed for listed in [*lists, random[-1]]}  # of each ranking
+    compared, axes = top_images.amounts(images, known.shape[1])
     return Artifacts(
         layer=place.name,
         rankings=rankings,
         before=dict(before.after),
         lists=scored[: len(lists)],
         random=scored[len(lists) :],
-        about=facts,
-        sheets=task.sheets(longest),
-        top=top,
+        about={
+            "reference": reference_name,
+            "extractor": name_of(extractor),
+            "features": known.shape[1],
+            "reference_images": len(known),
+            "ranking_images": images,
+            "scoring_images": images,
+            "activation": chosen.activation,
+            "top_images": compared,
+            "top_features": axes,
+            "tail_passes": images * (1 + place.units + 1 + len(lists) + len(random)),
+            "seconds": cache.meter.seconds,
+        },
+        sheets=study.sheets(list(longest.values())),
+        top=study.top(plain.order()),
     )
 
 
-def _known_by(reference: Tensor | Iterable[Tensor], name: str) -> str:
-    """What kept features are recognised by: the pictures, or the name where they can be read only once."""
+def _identity(reference: Tensor | Iterable[Tensor], name: str) -> str:
+    """Return what cached features are identified by: the pictures' hash, or an iterator's name."""
     if isinstance(reference, Iterator):
         return name
     content = hashlib.sha256()
@@ -181,15 +191,20 @@ def _known_by(reference: Tensor | Iterable[Tensor], name: str) -> str:
     return content.hexdigest()
 
 
-def _lists(rankings: dict[str, Ranking], counts: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
-    """The first n of each ranking; those marked by hand also all together."""
+def _lists(rankings: dict[str, Ranking], sizes: Sequence[int]) -> list[UnitList]:
+    """Return the first n units of each ranking; those marked by hand also all together."""
     return [
-        (name, ranking.units[:n])
+        UnitList(name, ranking.units[:n])
         for name, ranking in rankings.items()
-        for n in sorted({*counts, len(ranking.units)} if name == HAND else counts)
+        for n in sorted({*sizes, len(ranking.units)} if name == HAND else sizes)
         if n <= len(ranking.units)
     ]
 
 
-def _counts(lists: Sequence[tuple[str, tuple[int, ...]]]) -> list[int]:
-    return sorted({len(units) for _, units in lists})
+def _random_lists(width: int, sizes: Sequence[int], sets: int, seed: int) -> list[UnitList]:
+    """Return the first units of `sets` random orders of a layer, at each size.
+
+    A larger set holds the smaller ones of its order, as the lists of a ranking do.
+    """
+    orders = np.random.default_rng([seed, 9]).permuted(np.tile(np.arange(width), (sets, 1)), axis=1)
+    return [UnitList(RANDOM, tuple(order[:n].tolist())) for order in orders for n in sizes]

@@ -1,4 +1,4 @@
-"""Features of pictures: of any network, or of a segmenter's own."""
+"""Features of pictures, from any network or from a segmenter."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ BATCH, COARSE = 32, 4
 
 
 def as_extractor(network: Any) -> Extractor:
-    """A network's features: itself where it is called, else what a segmenter has under `features`.
+    """Return the function that gives a network's features.
 
-    A segmenter without features stands in with what it knows: the share of each concept, and the
-    picture's colours on a 4x4 grid. A module is put in evaluation mode.
+    A module (put in evaluation mode) or a function is called itself. Of a segmenter the method `features` is
+    used. A segmenter without that method gives the share of each concept in the picture, and the picture's
+    colours on a 4x4 grid.
     """
     if hasattr(network, "labels"):
         return _of_segmenter(network) if hasattr(network, "features") else _shares_and_colours(network)
@@ -31,19 +32,19 @@ def as_extractor(network: Any) -> Extractor:
 
 
 def name_of(network: Any) -> str:
-    """What the extractor is called in tables."""
+    """Return the extractor's name in tables."""
     return str(getattr(network, "name", None) or getattr(network, "__name__", type(network).__name__))
 
 
 def content_of(network: Any) -> str:
-    """What decides its features: the weights where it has any, else its name."""
+    """Return what identifies its features: the hash of the weights where it has any, else its name."""
     if isinstance(network, nn.Module):
         return weights_sha256(network.state_dict())
     return str(getattr(network, "weights_sha256", name_of(network)))
 
 
 def features_of(extractor: Extractor, images: Tensor | Iterable[Tensor]) -> Tensor:
-    """Features (N, d) of images, or of batches of images, float32 on the CPU, without gradients."""
+    """Return features (N, d) of images, or of batches of images: float32 on the CPU, without gradients."""
     batches = images.split(BATCH) if isinstance(images, Tensor) else images
     with torch.no_grad():
         return torch.cat([extractor(batch).flatten(1).float() for batch in batches]).cpu()

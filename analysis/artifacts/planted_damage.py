@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from analysis.models.checkpoints import State
 
-FAR = 900_000  # first of the latents that planting looks at; no other work uses them
+FAR = 900_000  # first of the latents that planted damage is fitted to; no other work uses them
 
 
 def disturbed(state: State, weight: str, units: Sequence[int], seed: int, strength: float = 3.0) -> State:
-    """The weights with noise on what the units give to the layer after them.
+    """Return the weights with noise on what the units give to the layer after them.
 
     `weight` names that layer's convolution (out, in, h, w); the noise has `strength` times the standard
     deviation of the convolution's weights.
@@ -28,8 +28,9 @@ def disturbed(state: State, weight: str, units: Sequence[int], seed: int, streng
 
 
 class Rare(nn.Module):
-    """One more unit behind a layer's own, on in few images: the positive part of unit `source`, where its
-    mean over the image is over `least`, else 0 everywhere.
+    """One more unit behind a layer's own, which is on in few images.
+
+    It is the positive part of unit `source` in images where the mean of that part is over `least`, else 0.
     """
 
     def __init__(self, source: int, least: float) -> None:
@@ -44,13 +45,13 @@ class Rare(nn.Module):
 def with_rare_unit(
     chain: nn.Sequential, layer: str, reader: str, source: int, r: Tensor, seed: int, strength: float
 ) -> tuple[nn.Sequential, str]:
-    """A copy of `chain` with one more unit after the module `layer`, on in a tenth of the images, whose
-    weights into the convolution `reader` are noise; and the path of the layer with that unit as its last.
+    """Return a copy of `chain` with a damaging unit after the module `layer`, and the path of that layer.
 
-    It is the case that Bau et al. 2019 describe: some images are wrong, those in which a unit is on. Ablating
-    it gives the undamaged generator exactly. `r` (N, units, h, w) are maps of the layer, which set how often
-    the unit is on and the noise: where it is strong it adds `strength` times the spread of what the reader
-    computes.
+    The unit is the layer's last. It is on in a tenth of the images, and its weights into the convolution
+    `reader` are noise. Bau et al. 2019 describe this case: the images in which one unit is on are wrong. The
+    ablation of the unit gives the undamaged generator exactly. Maps of the layer, `r` (N, units, h, w), set
+    how often the unit is on. They also set the noise: where the unit is strong, it adds `strength` times the
+    spread of what the reader computes.
     """
     changed = copy.deepcopy(chain)
     on = r[:, source].relu()

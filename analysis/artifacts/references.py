@@ -1,4 +1,4 @@
-"""Pictures that a generator's are compared with: a drawn world, a folder, another generator.
+"""Pictures to compare a generator's with: a drawn world, a folder, or another generator.
 
 for images in reference("drawn:churches", count=1000): ...          # (n, 3, H, W) in [-1, 1]
 reference("folder:/data/churches", count=1000, size=(64, 64))
@@ -28,7 +28,7 @@ BATCH = 50
 def reference(
     name: str, count: int = 1000, *, size: tuple[int, int] | None = None, models: Path | None = None
 ) -> Iterator[Tensor]:
-    """Batches of `count` reference pictures, resized to (height, width) where a size is given.
+    """Yield batches of `count` reference pictures, resized to (height, width) where a size is given.
 
     Raises:
         GanatomyError: the name is of no known kind, or there are fewer pictures.
@@ -67,7 +67,7 @@ def _drawn(world: str, count: int, _models: Path | None, _size: object) -> Itera
 def _folder(path: str, count: int, _models: Path | None, size: tuple[int, int] | None) -> Iterator[Tensor]:
     files = sorted(file for file in Path(path).glob("**/*") if file.suffix.lower() in PICTURES)[:count]
     if len(files) < count:
-        raise GanatomyError(f"The folder holds {len(files)} pictures; {count} are asked for.")
+        raise GanatomyError(f"The folder holds {len(files)} pictures; {count} are needed.")
     for start, stop in _ranges(count):
         read = []
         for file in files[start:stop]:

@@ -1,51 +1,61 @@
-"""The store's rows of artifact units: rankings, and distances before and after. No torch."""
+"""The store's rows of artifact units: rankings, and distances before and after an ablation. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from analysis.shared.arrays import Floats
 from analysis.shared.distances import Distance
 
 RANDOM = "random"
-METRICS = ("FID", "KID")
+Metric = Literal["FID", "KID"]
+METRICS: tuple[Metric, ...] = ("FID", "KID")
+Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Units, worst first, with the score that put them there (NaN where a hand did) and its error."""
+    """Units, worst first, with their scores and the scores' standard errors; NaN where there is none."""
 
     units: tuple[int, ...]
-    scores: NDArray[np.float64]
-    errors: NDArray[np.float64]
+    scores: Floats
+    errors: Floats
 
     @classmethod
-    def by(cls, scores: NDArray[np.float64], errors: NDArray[np.float64]) -> Ranking:
-        """All units of a layer by their scores (units,)."""
+    def by(cls, scores: Floats, errors: Floats | None = None) -> Ranking:
+        """Rank all units of a layer by their scores (units,), the largest first."""
         order = np.argsort(-scores, kind="stable")
+        errors = np.full(len(scores), np.nan) if errors is None else errors
         return cls(tuple(int(unit) for unit in order), scores[order], errors[order])
 
     @classmethod
     def given(cls, units: Sequence[int]) -> Ranking:
+        """Return units in the order of a person, without scores."""
         return cls(tuple(units), np.full(len(units), np.nan), np.full(len(units), np.nan))
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One list of units ablated on the scoring latents: both distances after it."""
+class UnitList:
+    """Units that are ablated together, and the ranking whose first they are ("random" for a random set)."""
 
     ranking: str
     units: tuple[int, ...]
-    after: Mapping[str, Distance] = field(repr=False)  # by metric
+
+
+@dataclass(frozen=True)
+class Scored(UnitList):
+    """A list of units, and both distances after its ablation, on the scoring latents."""
+
+    after: Mapping[Metric, Distance] = field(repr=False)
 
 
 def units(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
-    """Table artifact_unit, without layer."""
+    """Return table artifact_unit, without the layer."""
     parts = [
         pd.DataFrame(
             {
@@ -62,25 +72,27 @@ def units(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
 
 
 def effects(
-    before: Mapping[str, Distance], lists: Sequence[Scored], random: Sequence[Scored]
+    before: Mapping[Metric, Distance], lists: Sequence[Scored], random: Sequence[Scored]
 ) -> pd.DataFrame:
-    """Table artifact_effect, without layer: every list and count, then the random sets of each count."""
-    counts = sorted({len(scored.units) for scored in random})
-    rows: list[dict[str, Any]] = []
+    """Return table artifact_effect, without the layer: every list, then the random sets of each size."""
+    sizes = sorted({len(scored.units) for scored in random})
+    rows: list[Row] = []
     for metric in METRICS:
-        falls = {count: _falls(before[metric], random, metric, count) for count in counts}
-        rows += [_row(before[metric], scored, metric, falls.get(len(scored.units))) for scored in lists]
-        rows += list(_random_rows(before[metric], falls, metric))
+        start = before[metric]
+        falls = {
+            size: np.array([start.value - s.after[metric].value for s in random if len(s.units) == size])
+            for size in sizes
+        }
+        rows += [_row(start, scored, metric, falls.get(len(scored.units))) for scored in lists]
+        rows += _random_rows(start, falls, metric)
     return pd.DataFrame(rows)
 
 
-def _falls(before: Distance, random: Sequence[Scored], metric: str, count: int) -> NDArray[np.float64]:
-    return np.array([before.value - s.after[metric].value for s in random if len(s.units) == count])
-
-
-def _row(before: Distance, scored: Scored, metric: str, falls: NDArray | None) -> dict[str, Any]:
+def _row(before: Distance, scored: Scored, metric: Metric, falls: Floats | None) -> Row:
     after = scored.after[metric]
     fall, wide = before.minus(after), after.wide
+    # The p-value of a randomization test: p = (1 + sets whose distance falls as far) / (1 + sets). The list
+    # counts as one of the sets, so p is never 0.
     as_good = np.nan if falls is None else (1 + np.sum(falls >= fall.value)) / (1 + len(falls))
     return {
         "ranking": scored.ranking,
@@ -99,13 +111,13 @@ def _row(before: Distance, scored: Scored, metric: str, falls: NDArray | None) -
     }
 
 
-def _random_rows(before: Distance, falls: Mapping[int, NDArray], metric: str) -> Iterator[dict[str, Any]]:
-    for count, values in falls.items():
+def _random_rows(before: Distance, falls: Mapping[int, Floats], metric: Metric) -> Iterator[Row]:
+    for size, values in falls.items():
         low, high = np.quantile(before.value - values, [0.025, 0.975])
         yield {
             "ranking": RANDOM,
             "metric": metric,
-            "units": count,
+            "units": size,
             "before": before.value,
             "before_error": before.error,
             "after": float(np.mean(before.value - values)),

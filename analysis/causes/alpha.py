@@ -1,8 +1,9 @@
-"""Learning alpha: which units cause a concept together (Bau et al. 2019, section 3.2; method.md section 3).
+"""Alpha, the learned weights that say which units cause a concept together.
 
-Relaxed edits at cells P: x_a = f((1 - alpha) r) where the concept is, x_i = f(alpha k + (1 - alpha) r) where
-it is not; the concept's probability is read in the cells that were edited. alpha minimises
--delta + weight * penalty by Adam and is clipped to [0, 1] after each step.
+The method is that of Bau et al. 2019, section 3.2; see docs/method.md section 3. Relaxed edits at cells P are
+x_a = f((1 - alpha) r) where the concept is, and x_i = f(alpha k + (1 - alpha) r) where it is not. The effect
+delta is the concept's probability in the edited cells of x_i, minus that of x_a. Adam finds the alpha that
+minimises -delta + weight * penalty. After each step alpha is clipped to [0, 1].
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from analysis.shared.errors import GanatomyError
 
 
 class Targets(NamedTuple):
-    """What each unit (U,) is drawn to: ablated, and inserted."""
+    """The values (U,) that an ablation and an insertion move units to."""
 
     ablate: Tensor
     insert: Tensor
@@ -37,23 +38,26 @@ class Targets(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a sample, and the cells (n, h, w) that are ablated or inserted there."""
+    """Rows of a sample, and the cells (n, h, w) that are edited there."""
 
     rows: Tensor
-    ablate: Tensor  # true or false: whether a row is for ablation
+    ablate: Tensor  # (n,) bool: whether the row's cells are ablated; else they are inserted
     where: Tensor
 
 
 def start(iou: Floats) -> Floats:
-    """IoU over the largest IoU (the authors' start); a half everywhere where no unit agrees."""
+    """Return the authors' start: IoU over the largest IoU, or a half for all units if every IoU is 0."""
     known = np.nan_to_num(np.asarray(iou, float))
     return known / known.max() if known.max() > 0 else np.full_like(known, 0.5)
 
 
 def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor) -> Tensor:
-    """The maps (n, U, h, w) after the relaxed edit: at `where`, units move by alpha to what they are drawn
-    to, ablated rows to the one, others to the other.
+    """Return the maps (n, U, h, w) after the relaxed edit.
+
+    In the cells `where`, each unit moves by its alpha towards `to.ablate` in rows that are ablated, and
+    towards `to.insert` in the others.
     """
+    # r' = r + alpha P (target - r): for target 0 this is (1 - alpha) r, for target k alpha k + (1 - alpha) r.
     shape = (1, -1, 1, 1)
     strength = alpha.view(shape) * where[:, None].to(r.dtype)
     target = torch.where(ablate.view(-1, 1, 1, 1), to.ablate.view(shape), to.insert.view(shape))
@@ -61,7 +65,7 @@ def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor
 
 
 def effect(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> Tensor:
-    """Delta at the batch's cells: mean probability in inserted cells minus mean in ablated cells."""
+    """Return delta: the mean probability in inserted cells minus the mean in ablated cells."""
     r = sample.maps(batch.rows)
     images = sample.tail(batch.rows, relaxed(r, alpha, to, batch.where, batch.ablate))
     grid = (r.shape[2], r.shape[3])
@@ -73,7 +77,7 @@ def effect(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targe
 
 
 class Batches:
-    """Batches of a sample without end: rows in shuffled order, cells stratified."""
+    """Endless batches of a sample: rows in shuffled order, cells stratified."""
 
     def __init__(self, sample: Sample, settings: CausesSettings, seed: int) -> None:
         self._there = sample.there
@@ -91,7 +95,7 @@ class Batches:
         self._orders = [self._endless(self._shown), self._endless(self._free)]
 
     def draw(self, count: int) -> Batch:
-        """`count` images to ablate in, and as many to insert in."""
+        """Return a batch with `count` images to ablate in, and as many to insert in."""
         shown, free = (
             torch.tensor([next(order) for _ in range(count)], device=self._there.device)
             for order in self._orders
@@ -116,7 +120,13 @@ def learn(
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Arrays:
-    """Alpha (U,) at the best stop loss, and the curve of losses: step, train_loss, stop_loss, stopped."""
+    """Learn alpha (U,).
+
+    Returns alpha at the best stop loss, and the curve of losses: step, train_loss, stop_loss, stopped.
+
+    Raises:
+        GanatomyError: too few images show the concept, or have room without it.
+    """
     device = sample.generator.device
     to = Targets.of(values, device)
     alpha = torch.tensor(begin, dtype=torch.float32, device=device, requires_grad=True)
@@ -147,7 +157,7 @@ def learn(
 
 
 def effect_of(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> float:
-    """The effect, in parts of the sample's batch so that memory does not grow with the batch."""
+    """Return the effect, computed in parts, so that memory does not grow with the batch."""
     half, total = len(batch.rows) // 2, torch.zeros((), device=batch.rows.device)
     with torch.no_grad():
         for chosen in torch.arange(half).split(max(1, sample.batch // 2)):

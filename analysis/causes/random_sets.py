@@ -1,4 +1,4 @@
-"""Random sets of units whose edit is as large as a given set's: the control of every effect. No torch."""
+"""Random sets of units whose edit has the energy of a given set's: the control of every effect. No torch."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCES = (0.1, 0.2, 0.4, 0.8)  # of the energy of the set that is matched, each in turn
-FEW = 4  # units, under which 10 or 20 % would leave hardly a choice
+FEW = 4  # smaller sets begin with a wider tolerance: 10 or 20 % would leave hardly a choice
 TRIES = 50
 NEAR = 8  # at least as many others are near a unit in energy
-SPARE = 2  # times the set's units: so many others are to be left, or its own may be drawn too
+SPARE = 2  # a set's own units are left out where the layer has so many others per unit of the set
 
 
 def matched_set(
     energy: NDArray[np.float64], units: Sequence[int], random: np.random.Generator
 ) -> tuple[list[int], float]:
-    """As many units, and their energy over that of `units`, `energy` (U,) being each unit's in the edit.
+    """Draw as many units with nearly the energy of `units`.
 
-    None of `units` is among them where the layer has twice as many others; in a narrower layer all may be.
+    Returns the units, and their energy over that of `units`. `energy` (U,) is each unit's in the edit. None
+    of `units` is drawn where the layer has twice as many others. In a narrower layer all may be.
+
     Each unit is replaced by one of those nearest to it in energy (an eighth of the layer, at least 8). A draw
-    within 10 % of the energy is wanted; after 50 in vain one within 20 %, and so on, and at last the nearest:
-    few sets are near to a set of the strongest units. Fewer than four units begin with 40 %.
+    must be within 10 % of the energy. After 50 failures 20 % is enough, and so on; at last the nearest draw
+    is taken, because few sets are near to a set of the strongest units. Fewer than four units begin with
+    40 %.
     """
     others = np.setdiff1d(np.arange(len(energy)), units)
     pool = others if len(others) >= SPARE * len(units) else np.arange(len(energy))
@@ -42,7 +45,7 @@ def matched_set(
 
 
 def _drawn(places: NDArray[np.int64], width: int, random: np.random.Generator, near: int) -> NDArray[np.intp]:
-    """A place of `width` near each of `places`, none twice; a neighbourhood that is used up widens."""
+    """Draw a place in `width` near each of `places`, none twice. A full neighbourhood widens."""
     taken = np.zeros(width, bool)
     for place in random.permutation(places):
         reach = min(near, width)

@@ -1,10 +1,11 @@
-"""The realism score of single images (Kynkaanniemi et al. 2019, equation 3): is an edited image still one of
-those that the generator makes?
+"""The realism score: whether an edited image is still like those that the generator makes.
 
-R(x) = max over reference images y of radius_k(y) / |x - y|, radius_k(y) the distance from y to its k-th
-nearest reference image; references with a radius over the median are left out, as in the paper. 1 or more:
-inside the references' neighbourhoods. The reference here are unedited images of other latents, and the
-features those of the segmenter, or pooled pixels: so scores compare edits, not generators.
+R(x) = max over reference images y of radius_k(y) / |x - y| (Kynkaanniemi et al. 2019, equation 3). Here
+radius_k(y) is the distance from y to its k-th nearest reference image. As in the paper, references with a
+radius over the median are left out. A score of 1 or more is inside the neighbourhood of some reference.
+
+The references are unedited images of other latents. The features are those of the segmenter, or pooled
+pixels. So scores compare edits, not generators.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ NEIGHBOURS = 3
 
 
 def pooled_pixels(images: Tensor) -> Tensor:
-    """Images averaged down to 8x8, (N, 192): features where a segmenter has none."""
+    """Return images averaged down to 8x8, (N, 192): the features where a segmenter has none."""
     return functional.adaptive_avg_pool2d(images, 8).flatten(1)
 
 
 def check_enough(references: int) -> None:
-    """Raises `GanatomyError` when there are too few reference images."""
+    """Check the number of reference images.
+
+    Raises:
+        GanatomyError: there are too few.
+    """
     if references <= 2 * NEIGHBOURS:
         raise GanatomyError(
             f"Realism needs more than {2 * NEIGHBOURS} reference images, and there would be {references}; "
@@ -35,7 +40,7 @@ def check_enough(references: int) -> None:
 
 
 class Realism:
-    """Scores images against reference features (M, d)."""
+    """The realism of images, against reference features (M, d)."""
 
     def __init__(self, reference: Tensor, feature: Callable[[Tensor], Tensor]) -> None:
         check_enough(len(reference))
@@ -48,10 +53,10 @@ class Realism:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Realism (N,) of images."""
+        """Return the realism (N,) of images."""
         return self.of(self._feature(images))
 
     def of(self, features: Tensor) -> Tensor:
-        """Realism (N,) of features (N, d)."""
+        """Return the realism (N,) of features (N, d)."""
         away = torch.cdist(features.double().to(self._reference), self._reference)
         return (self._radius / away.clamp(min=1e-12)).amax(1)

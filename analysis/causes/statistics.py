@@ -1,4 +1,4 @@
-"""Means and ratios of means with 95 % intervals, the image being the cluster. No torch."""
+"""Means and ratios of means with 95 % intervals that are clustered by image. No torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Estimate(NamedTuple):
 
 
 def mean(values: Array, level: float = 0.05) -> Estimate:
-    """The mean over images (N, ...) and Student's interval; one image has no interval."""
+    """Return the mean over images (N, ...) and Student's interval; one image has no interval."""
     values = np.asarray(values, float)
     n = len(values)
     middle = values.mean(0)
@@ -30,12 +30,12 @@ def mean(values: Array, level: float = 0.05) -> Estimate:
 
 
 def ratio(parts: Array, wholes: Array, level: float = 0.05) -> Estimate:
-    """Sum parts / sum wholes over images (N, ...): a ratio of means, by linearisation.
+    """Return the ratio of means R = sum a / sum b over images (N, ...), with its interval by linearisation.
 
-    Var = n / (n - 1) sum (a - R b)^2 / (sum b)^2, Student's t of k - 1 degrees of freedom, k = (sum b)^2 /
-    sum b^2: where few images hold most of the concept, only they tell (as in
-    analysis.dissection.significance.interval). No logit scale:
-    shares removed may be under 0 and shares added over 1. NaN where no image has the concept.
+    `parts` are a, `wholes` are b. Var R = n / (n - 1) sum (a - R b)^2 / (sum b)^2. The interval is Student's,
+    with k - 1 degrees of freedom for k = (sum b)^2 / sum b^2 effective images: where few images hold most of
+    the concept, only those count (as in `analysis.dissection.significance.interval`). There is no logit scale
+    because shares removed may be under 0, and shares added over 1. NaN where no image has the concept.
     """
     a, b = np.asarray(parts, float), np.asarray(wholes, float)
     n, total = len(a), b.sum(0)
@@ -49,16 +49,19 @@ def ratio(parts: Array, wholes: Array, level: float = 0.05) -> Estimate:
 
 
 def band(values: Array, level: float = 0.05) -> Estimate:
-    """The mean over sets (S, ...) and the quantiles that hold 95 % of them."""
+    """Return the mean over sets (S, ...), and the quantiles between which 95 % of them lie."""
     values = np.asarray(values, float)
     low, high = np.quantile(values, [level / 2, 1 - level / 2], axis=0)
     return Estimate(values.mean(0), low, high)
 
 
 def as_good(effects: Array, random: Array, rows: Array) -> float:
-    """The share of random sets, this one counted among them, that do as much on the same images: the effects
-    of a set (N,), of random sets (S, n), and the images (S, n) that each of those was scored on.
+    """Return the share of random sets that do as much on the same images, the set itself counted as one.
+
+    It is the p-value of a randomization test. `effects` (N,) are the set's, `random` (S, n) those of the
+    random sets, and `rows` (S, n) the images that each random set was scored on. NaN without random sets.
     """
+    # p = (1 + sets that do as much) / (1 + sets), which is never 0.
     if not len(random):
         return float("nan")
     same = np.asarray(effects, float)[rows].mean(1)
@@ -66,8 +69,10 @@ def as_good(effects: Array, random: Array, rows: Array) -> float:
 
 
 def top_overlap(alphas: Array, then: Array, count: int) -> float:
-    """The share of the first `count` units that two seeds (S, U) have in common and both let act, mean over
-    pairs; NaN for one seed. Units of alpha 0 are in no order of the learning's, so they never agree.
+    """Return the share of the first `count` units that two seeds have in common: the mean over pairs.
+
+    `alphas` (S, U) has one row per seed; equal alphas are ordered by `then` (U,). Units of alpha 0 have no
+    order from the learning, so they never agree. NaN for one seed.
     """
     tops = [{int(u) for u in ranked(alpha, then)[:count] if alpha[u] > 0} for alpha in alphas]
     pairs = [len(a & b) / count for i, a in enumerate(tops) for b in tops[:i]]
@@ -75,7 +80,7 @@ def top_overlap(alphas: Array, then: Array, count: int) -> float:
 
 
 def ranked(scores: Array, then: Array | None = None) -> Ints:
-    """Unit numbers, the largest score first; equal scores by `then`, and then by number."""
+    """Return unit numbers, the largest score first; equal scores by `then`, and then by number."""
     scores = np.nan_to_num(np.asarray(scores, float), nan=-np.inf)
     other = np.zeros_like(scores) if then is None else np.nan_to_num(np.asarray(then, float), nan=-np.inf)
     return np.lexsort((np.arange(len(scores)), -other, -scores)).astype(np.int64)

@@ -68,8 +68,11 @@ class Context:
         return dict(self._tables)
 
     def arrays(self) -> dict[str, Arrays]:
-        """`cells`: effect, random_effect (strengths, N, h, w), near, contexts (names' numbers as bits), and
-        latents; `trace`: change (places, traced N, h, w) relative to the edited layer."""
+        """Return the maps as arrays by file.
+
+        `cells` has effect and random_effect (strengths, N, h, w), near (N, h, w), members (contexts, N, h,
+        w), and latents. `trace` has change (places, traced images, h, w), unless no image was traced.
+        """
         m = self.measured
         cells: Arrays = {
             "effect": m.effect,

@@ -1,6 +1,6 @@
-"""Units forced on at one cell after the other: the concept's change, and the edit's trace in later layers.
+"""Insertions at single cells: the concept's change, and the edit's trace in later layers.
 
-One pass of h for a batch of images, then one of the tail for each cell, all images of the batch together.
+A batch of images takes one pass of h, and then one pass of the tail per cell.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IMAGE = "image"  # the name of the last place where a trace is measured
 
 @dataclass(frozen=True)
 class Forced:
-    """Units (N, n) and their values (N, n), one row an image, in a square of cells of that side."""
+    """Units (N, n) and their values (N, n), one row per image, in a square of `patch` x `patch` cells."""
 
     units: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -31,15 +31,16 @@ class Forced:
 
     @classmethod
     def same(cls, units: Sequence[int], values: NDArray[np.float64], images: int, patch: int = 1) -> Forced:
-        """The same units and values for every image."""
+        """Return the same units and values for every image."""
         return cls(np.tile(np.asarray(units, np.int64), (images, 1)), np.tile(values, (images, 1)), patch)
 
     def part(self, start: int, stop: int) -> Forced:
+        """Return the rows of images `start` to `stop`."""
         return Forced(self.units[start:stop], self.values[start:stop], self.patch)
 
 
 def concept_pixels(segmenter: Segmenter, images: Tensor, label: int) -> Tensor:
-    """Pixels of each image that carry the label, (N,)."""
+    """Return the number of pixels of each image that have the label, (N,)."""
     return (segmenter.labels(images) == label).any(1).sum((1, 2))
 
 
@@ -53,7 +54,11 @@ def cell_effects(
     tried: Sequence[tuple[int, int]],
     tick: Callable[[int], None] = lambda passes: None,
 ) -> NDArray[np.float32]:
-    """The concept's change over the whole image, in areas of one cell: (edits, N, h, w); NaN if not tried."""
+    """Return the concept's change over the whole image when units are forced at a cell.
+
+    The change (edits, N, h, w) is in areas of one cell, and NaN at cells that were not tried. `label` is the
+    concept's. `tick` is called with the number of passes of the tail after each cell.
+    """
     found = np.full((len(edits), len(z), layer.height, layer.width), np.nan, np.float32)
     with torch.no_grad():
         cut = generator.cut(z, layer.name)
@@ -72,13 +77,13 @@ def cell_effects(
 
 
 def tried_cells(layer: Layer, every: int, number: int) -> list[tuple[int, int]]:
-    """One cell in `every`, as many in each row, along diagonals that move with a batch's number."""
+    """Return one cell in `every`, as many in each row, along diagonals that move with a batch's number."""
     cells = [(row, column) for row in range(layer.height) for column in range(layer.width)]
     return [(row, column) for row, column in cells if (row + column + number) % every == 0]
 
 
 def forced(r: Tensor, edit: Forced, row: int, column: int) -> Tensor:
-    """The map with each image's units at their values in one cell, or in the square around it."""
+    """Return the map with each image's units at their values in one cell, or in the square around it."""
     reach, even = (edit.patch - 1) // 2, (edit.patch - 1) % 2
     rows = slice(max(row - reach, 0), row + reach + even + 1)
     columns = slice(max(column - reach, 0), column + reach + even + 1)
@@ -91,12 +96,12 @@ def forced(r: Tensor, edit: Forced, row: int, column: int) -> Tensor:
 
 
 def later_layers(generator: Generator, layer: Layer) -> list[Layer]:
-    """The layers that come after one."""
+    """Return the layers after `layer`."""
     return list(generator.layers[generator.layers.index(layer) + 1 :])
 
 
 def typical_scales(generator: Generator, layer: Layer, z: Tensor) -> dict[str, float]:
-    """How much each place of a trace varies between cells and images: its units' root mean variance."""
+    """Return how much each place of a trace varies by itself: its units' root mean variance."""
     names = [layer.name, *(later.name for later in later_layers(generator, layer))]
     images, maps = generator.features(z, names)
     places = {**maps, IMAGE: images}
@@ -113,10 +118,10 @@ def cell_traces(
     edit: Forced,
     tried: Sequence[tuple[int, int]],
 ) -> dict[str, NDArray[np.float32]]:
-    """How much each later place changes when a cell is forced: place to (2, N, h, w), the edited layer first.
+    """Return how much each later place changes when a cell is forced, as place to (2, N, h, w).
 
-    [0] is the root mean square change in and around the cell (one cell beyond what was forced, on the
-    place's own grid), [1] the share of the squared change that lies outside of that.
+    The edited layer is first. Index 0 is the root mean square change in and around the cell: up to one cell
+    beyond what was forced, on the place's own grid. Index 1 is the share of the squared change outside of it.
     """
     later = later_layers(generator, layer)
     paths = {place.name: place.path for place in later}
@@ -136,7 +141,7 @@ def cell_traces(
 
 
 def _as_maps(values: Tensor, tried: Sequence[tuple[int, int]], layer: Layer) -> NDArray[np.float32]:
-    """(cells, 2, N) to (2, N, h, w), NaN where not tried."""
+    """Arrange (cells, 2, N) as (2, N, h, w), NaN where not tried."""
     maps = np.full((*values.shape[1:], layer.height, layer.width), np.nan, np.float32)
     rows, columns = np.array(tried).T
     maps[..., rows, columns] = values.permute(1, 2, 0).float().cpu().numpy()
@@ -144,7 +149,7 @@ def _as_maps(values: Tensor, tried: Sequence[tuple[int, int]], layer: Layer) -> 
 
 
 def _in_and_around(change: Tensor, row: int, column: int, layer: Layer, reach: int) -> Tensor:
-    """(2, N): the root mean square change in the cell's neighbourhood, and the share of squares outside."""
+    """Return (2, N): the root mean square change around the cell, and the share of squares outside."""
     squares = change.square().mean(1)
     high, wide = squares.shape[1] / layer.height, squares.shape[2] / layer.width
     top, left = max(int((row - reach) * high), 0), max(int((column - reach) * wide), 0)

@@ -1,7 +1,7 @@
 """Means of cells by context, within rows, and what position alone explains. Pure numpy.
 
-Effects are (N, h, w); cells are chosen by bool masks of that shape; the image is the cluster. docs/context.md
-states the estimators.
+Effects are (N, h, w), and cells are chosen by bool masks of that shape. Intervals are clustered by image.
+docs/context.md states the estimators.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from scipy import stats
 
 Floats = NDArray[np.floating]
 Mask = NDArray[np.bool_]
-FEWEST = 10  # images with such a cell, under which no interval is given
+FEWEST = 10  # with fewer images that have such a cell there is no interval
 
 
 class Estimate(NamedTuple):
-    """A mean with its 95 % interval, NaN where it is not given, and what it rests on."""
+    """A mean with its 95 % interval (NaN where there is none), and the cells and images behind it."""
 
     value: float
     low: float
@@ -28,7 +28,7 @@ class Estimate(NamedTuple):
 
 
 def mean_in(effect: Floats, chosen: Mask) -> Estimate:
-    """The mean over the chosen cells of all images."""
+    """Return the mean over the chosen cells of all images."""
     many = chosen.sum((1, 2)).astype(float)
     sums = np.where(chosen, effect, 0).sum((1, 2), dtype=float)
     total, shown = many.sum(), int((many > 0).sum())
@@ -40,12 +40,13 @@ def mean_in(effect: Floats, chosen: Mask) -> Estimate:
 
 
 def row_matched(effect: Floats, inside: Mask, eligible: Mask) -> Estimate:
-    """A context's effect minus that of the other eligible cells in the same rows.
+    """Return a context's effect minus that of the other eligible cells in the same rows.
 
-    The coefficient of `inside` in a regression of the effect on it and one constant a row: the difference of
-    the two means in each row, weighted by a b / (a + b), a and b being the row's cells in and out of the
-    context. A row with one kind only has no weight. NaN where no row has both.
+    It is the coefficient of `inside` in a regression of the effect on `inside` and one constant per row. That
+    is the difference of the two means in each row, weighted by a b / (a + b), where a row has a cells in the
+    context and b outside. A row with one kind only has no weight. NaN where no row has both.
     """
+    # Frisch-Waugh: with x and y centred within rows, the coefficient is sum x y / sum x^2.
     x, y = (inside & eligible).astype(float), np.where(eligible, effect, 0.0).astype(float)
     rows = np.maximum(eligible.sum((0, 2)), 1)[None, :, None]
     x = np.where(eligible, x - x.sum((0, 2))[None, :, None] / rows, 0)
@@ -63,7 +64,10 @@ def row_matched(effect: Floats, inside: Mask, eligible: Mask) -> Estimate:
 def _estimate(
     value: float, parts: Floats, total: float, effective: float, shown: int, cells: int
 ) -> Estimate:
-    """Bounds from each image's part of the estimator's error, Student's t over effective images."""
+    """Return the value with Student's interval over effective images.
+
+    `parts` (N,) are each image's part of the estimator's error, `total` its denominator.
+    """
     if shown < FEWEST or effective <= 1.5:
         return Estimate(float(value), np.nan, np.nan, cells, shown)
     error = np.sqrt(effective / (effective - 1) * np.sum(parts**2)) / total
@@ -72,13 +76,13 @@ def _estimate(
 
 
 def kinds(members: Mask) -> NDArray[np.int64]:
-    """Cells with the same set of contexts get the same number: (contexts, N, h, w) to (N, h, w)."""
+    """Number cells so that those with the same contexts share a number: (contexts, N, h, w) to (N, h, w)."""
     flat = np.packbits(members.reshape(len(members), -1), axis=0)
     return np.unique(flat, axis=1, return_inverse=True)[1].reshape(members.shape[1:])
 
 
 class Explained(NamedTuple):
-    """Shares of the variance of the effect between cells (adjusted for the number of constants fitted)."""
+    """Shares of the variance of the effect between cells, adjusted for the number of fitted constants."""
 
     row: float
     position: float
@@ -89,10 +93,10 @@ class Explained(NamedTuple):
 
 
 def explained(effect: Floats, kind: NDArray[np.int64], eligible: Mask) -> Explained:
-    """What rows, positions and contexts explain, each alone and one beyond the other; NaN if all are equal.
+    """Return what rows, positions and contexts explain, each alone and one beyond the other.
 
-    Shares are adjusted R^2: 1 - (1 - R^2) (n - 1) / (n - constants), so that many positions do not explain
-    noise. `kind` numbers the cells' contexts, as `kinds` does.
+    Shares are adjusted R^2, 1 - (1 - R^2) (n - 1) / (n - constants), so that many positions do not explain
+    noise. `kind` numbers the cells' contexts, as `kinds` does. NaN if all effects are equal.
     """
     where = np.nonzero(eligible)
     y, context = effect[where].astype(float), _numbered(kind[where])
@@ -116,7 +120,7 @@ def _numbered(values: NDArray) -> NDArray[np.int64]:
 
 
 def _share(y: Floats, group: NDArray[np.int64], other: NDArray[np.int64] | None) -> float:
-    """Adjusted R^2 of one constant a group, and one a group of the other where given (Frisch-Waugh)."""
+    """Return the adjusted R^2 of one constant per group, and one per group of `other` (Frisch-Waugh)."""
     left, constants = _centred(y[:, None], group), int(group.max()) + 1
     if other is not None:
         columns = _centred(np.eye(int(other.max()) + 1)[other], group)
@@ -127,7 +131,7 @@ def _share(y: Floats, group: NDArray[np.int64], other: NDArray[np.int64] | None)
 
 
 def _centred(columns: Floats, group: NDArray[np.int64]) -> Floats:
-    """Columns (n, c) minus their means within groups."""
+    """Return columns (n, c) minus their means within groups."""
     sums = np.zeros((int(group.max()) + 1, columns.shape[1]))
     np.add.at(sums, group, columns)
     return np.asarray(columns - (sums / np.bincount(group)[:, None])[group])

@@ -1,4 +1,4 @@
-"""The store's rows from measured maps: contexts, also by row, traces, what position explains. No torch."""
+"""The store's rows from measured maps: contexts, contexts by row, traces, and the summary. No torch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from analysis.context.statistics import Estimate, explained, kinds, mean_in, row_matched
 
 Array = NDArray[Any]
-ALL = "all"  # the row of every eligible cell together
+ALL = "all"  # the context that holds every eligible cell
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Maps of one insertion. S strengths, N images, h x w cells, P places of the trace, T traced images."""
+    """Maps of one insertion: S strengths, N images, h x w cells, P places of the trace, T traced images."""
 
     effect: Array  # (S, N, h, w), in areas of one cell
-    random: Array  # likewise, of random units at equal energy; NaN where no control was run
-    random_energy: Array  # (S,): their energy over that of the units, 1 where it could be made equal
+    random: Array  # (S, N, h, w): that of random units at equal energy; NaN where no control was run
+    random_energy: Array  # (S,): the random units' energy over that of the units; 1 where it is equal
     near: Array  # (N, h, w): cells with the concept in them or beside them
     members: Array  # (contexts, N, h, w)
     contexts: list[str]
@@ -33,11 +33,11 @@ class Measured:
 
     @property
     def eligible(self) -> Array:
-        """Cells that were tried and are compared, (N, h, w)."""
+        """The cells (N, h, w) that were tried and are compared."""
         return ~self.near & np.isfinite(self.effect[0])
 
     def cells(self, concept: str) -> Iterator[tuple[str, Array, bool]]:
-        """(context, its cells, whether they are left out of comparisons), the concept's own cells last."""
+        """Yield each context, its cells, and whether comparisons leave them out; the concept is last."""
         for name, inside in zip(self.contexts, self.members, strict=True):
             if name != concept and (inside & self.eligible).any():
                 yield name, inside & self.eligible, False
@@ -55,7 +55,7 @@ def _named(prefix: str, estimate: Estimate) -> dict[str, float]:
 
 
 def contexts(measured: Measured, strengths: Sequence[str], concept: str) -> pd.DataFrame:
-    """Table insertion_context, without layer and concept."""
+    """Return table insertion_context, without layer and concept."""
     eligible, rows = measured.eligible, []
     nothing = Estimate(np.nan, np.nan, np.nan, 0, 0)
     for number, strength in enumerate(strengths):
@@ -80,7 +80,7 @@ def contexts(measured: Measured, strengths: Sequence[str], concept: str) -> pd.D
 
 
 def rows(measured: Measured, strengths: Sequence[str], concept: str) -> pd.DataFrame:
-    """Table context_row: the same means in each row of cells, without layer and concept."""
+    """Return table context_row, the same means in each row of cells, without layer and concept."""
     found = []
     height = measured.effect.shape[2]
     for number, strength in enumerate(strengths):
@@ -98,7 +98,7 @@ def rows(measured: Measured, strengths: Sequence[str], concept: str) -> pd.DataF
 
 
 def traces(measured: Measured, strength: str) -> pd.DataFrame:
-    """Table context_trace: change of each place by context, without layer and concept."""
+    """Return table context_trace, the change of each place by context, without layer and concept."""
     found: list[dict[str, Any]] = []
     columns = ["strength", "measured", "place", "context", "locations", "change", "change_low", "change_high"]
     columns += ["survival", "outside"]
@@ -120,7 +120,7 @@ def traces(measured: Measured, strength: str) -> pd.DataFrame:
 
 
 def summary(measured: Measured, strengths: Sequence[str], about: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Table context_summary: one row a strength, without layer and concept."""
+    """Return table context_summary, one row per strength, without layer and concept."""
     eligible, kind, found = measured.eligible, kinds(measured.members), []
     for number, strength in enumerate(strengths):
         overall = mean_in(measured.effect[number], eligible)

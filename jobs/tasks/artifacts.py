@@ -30,9 +30,7 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
             self.reference(),
             layer=request.layer,
             by_hand=listed(request.marked) if request.marked else (),
-            images=settings.images,
-            sets=settings.sets,
-            activation=settings.activation,
+            settings=settings,
             seed=request.seed,
             reference_name=request.reference,
             progress=self.stages,
@@ -41,9 +39,9 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
         self.finish_layer(found, settings.images, span(SCORING, settings.images))
 
     def reference(self) -> Iterator[Tensor]:
-        """The pictures compared with, as large as the generator's: as many as rank, and as many as score.
+        """The pictures to compare with, as large as the generator's: half of them rank, half score.
 
-        A folder's name is one in the store.
+        A folder is named as in the store's `references`.
         """
         kind, _, name = self.request.reference.partition(":")
         layout, size = self.spec.layout, self.generator.image_shape[-2:]
