@@ -71,7 +71,7 @@ def read(path: Path | str) -> Arrays:
             with np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
         except Exception as error:
-            # Damage gives nearly every kind of error, because each number of a zip or npy header may be wrong:
+            # Damage gives nearly every kind of error, because any number of a header may be wrong:
             # BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, MemoryError and more.
             if checked and isinstance(error, MemoryError):
                 raise
