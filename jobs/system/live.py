@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from db.layout import Layout
 from db.store import files
 
 JsonObject = dict[str, Any]
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # another at each boot; all containers share it
 
 
 def path(layout: Layout, job_id: str, what: str) -> Path:
@@ -46,13 +47,36 @@ def forget(layout: Layout, job_id: str, *whats: str) -> None:
 
 def identity() -> JsonObject:
     """What identifies this process. The time of birth tells it from a later process of the same id."""
-    return {"pid": os.getpid(), "born": psutil.Process().create_time()}
+    return {"pid": os.getpid(), "born": _born(os.getpid()), "machine": machine()}
 
 
 def alive(values: JsonObject) -> bool:
     """Whether the process that wrote its `identity()` into `values` runs on this machine."""
     try:
-        process = psutil.Process(int(values["pid"]))
-        return abs(process.create_time() - values["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except (KeyError, TypeError, ValueError, psutil.Error):
+        return values.get("machine", machine()) == machine() and _born(int(values["pid"])) == values["born"]
+    except (KeyError, TypeError, ValueError):
         return False
+
+
+@cache
+def machine() -> str:
+    """What two processes share if they see each other's process ids: the boot and the pid namespace.
+
+    The host name would not do. Containers on one machine may have the same, and it can change.
+    """
+    try:
+        return f"{BOOT_ID.read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _born(pid: int) -> int | None:
+    """When a process started, in clock ticks since the boot; None when it has ended.
+
+    The kernel counts these ticks. A time of day would change with the wall clock.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])

@@ -72,6 +72,8 @@ class FolderWatcher:
     client: Client
     registrations: dict[str, tuple[FolderWatch, subprocess.Popen[bytes]]] = field(default_factory=dict)
     retry_at: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by model
+    # Size and time of each file, and since when it has had them, on time.monotonic().
+    seen: dict[Path, tuple[tuple[int, int], float]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check every folder once, and every registration that has ended."""
@@ -90,7 +92,7 @@ class FolderWatcher:
         known = set(generators.names(self.client.layout.models))
         files = {file for pattern in PATTERNS for file in Path(watch.folder).glob(pattern)}
         for file in sorted(files):
-            if not file.is_file() or time.time() - file.stat().st_mtime <= UNCHANGED_S:
+            if not file.is_file() or not self._complete(file):
                 continue
             model = model_name(watch, file)
             pending = model in self.registrations or time.monotonic() < self.retry_at.get(model, 0.0)
@@ -100,6 +102,18 @@ class FolderWatcher:
                 self._queue(watch, model)
             else:
                 self._register(watch, file, model)
+
+    def _complete(self, file: Path) -> bool:
+        """Whether nobody has written to the file for a while, by its own time or by what this worker saw.
+
+        Its own time alone would not do: with the clock set back, it lies in the future for hours.
+        """
+        facts = file.stat()
+        state = (facts.st_size, facts.st_mtime_ns)
+        if file not in self.seen or self.seen[file][0] != state:
+            self.seen[file] = (state, time.monotonic())
+        unchanged = time.monotonic() - self.seen[file][1]
+        return max(unchanged, time.time() - facts.st_mtime) > UNCHANGED_S
 
     def _register(self, watch: FolderWatch, file: Path, model: str) -> None:
         """Start a process that reads the checkpoint and registers it as a model."""

@@ -147,14 +147,16 @@ class JobRunner:
 
     def _watch(self, spec: Spec, slot: Slot, process: subprocess.Popen[bytes]) -> Outcome:
         """Wait for the end of a process, and stop it when it must not go on."""
-        started, sampled = time.time(), 0.0
+        # Durations are measured on the monotonic clock: the wall clock may be set back while a job runs.
+        sampled = time.monotonic() - SAMPLE_S
+        age = ProgressAge(live.path(self.layout, spec.job_id, "progress"))
         limit = self.settings.memory_bytes(len(self.devices.names))
         meter = Meter(process.pid)
         while process.poll() is None:
             time.sleep(POLL_S)
-            if time.time() - sampled < SAMPLE_S:
+            if time.monotonic() - sampled < SAMPLE_S:
                 continue
-            sampled = time.time()
+            sampled = time.monotonic()
             self._report(spec.job_id, {"device": slot.name, "pid": process.pid, **meter.read()})
             if meter.peak > limit:
                 return Outcome(
@@ -164,19 +166,11 @@ class JobRunner:
                 )
             if ended := self._interruption(spec):
                 return ended
-            if self._stuck(spec.job_id, started):
+            if age.seconds() > age.limit(self.settings.stuck_seconds):
                 return Outcome(
                     "retry", f"It made no progress for {self.settings.stuck_seconds:.0f} s and was stopped."
                 )
         return self._ended(spec.job_id, process.returncode)
-
-    def _stuck(self, job_id: str, started: float) -> bool:
-        """Whether the last report of progress is too old."""
-        reported = float(live.read(live.path(self.layout, job_id, "progress")).get("updated", 0.0))
-        limit = self.settings.stuck_seconds
-        if reported <= started:  # the file is from an earlier process, or there is none
-            reported, limit = started, max(limit, LOADING_S)
-        return time.time() - reported > limit
 
     def _ended(self, job_id: str, status: int) -> Outcome:
         """The outcome behind an exit status and the error file that the process may have left."""
@@ -195,6 +189,33 @@ class JobRunner:
         return Outcome(
             "retry", f"Its process ended with status {status} and no reason; the log may have one."
         )
+
+
+@dataclass
+class ProgressAge:
+    """How long a job process has reported nothing new.
+
+    The age counts from the last change of the file that this worker saw. The times in the file are the wall
+    clock's, so they say nothing about a duration.
+    """
+
+    file: Path
+    _changed: float = field(default_factory=time.monotonic)
+    _report: JsonObject | None = None
+    _reports: int = -1  # new ones; the first reading may be the file of an earlier process
+
+    def seconds(self) -> float:
+        """Seconds since the last new report or, before the first, since the start."""
+        report = live.read(self.file)
+        if report != self._report:
+            self._report = report
+            self._reports += 1
+            self._changed = time.monotonic()
+        return time.monotonic() - self._changed
+
+    def limit(self, stuck_seconds: float) -> float:
+        """The age at which the process counts as stuck. It is longer while the process loads."""
+        return stuck_seconds if self._reports > 0 else max(stuck_seconds, LOADING_S)
 
 
 @dataclass

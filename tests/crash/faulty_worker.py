@@ -1,11 +1,20 @@
 """A worker that knows the kind `fault`.
 
-Run it as `python -P -m faulty_worker --store DIR`, with this folder on PYTHONPATH.
+Run it as `python -P -m faulty_worker --store DIR`, with this folder on PYTHONPATH. While the file that
+FAULT_CLOCK names exists, the worker's wall clock is one hour slow.
 """
+
+import os
+import time
+from pathlib import Path
 
 import faults  # noqa: F401 - registers the kind
 
 from jobs.worker import worker
+
+if clock := os.environ.get("FAULT_CLOCK"):
+    right = time.time
+    time.time = lambda: right() - 3600 * Path(clock).exists()
 
 if __name__ == "__main__":
     worker.main()

@@ -64,3 +64,12 @@ def test_a_later_process_of_the_same_id_is_another(tmp_path: Path) -> None:
     file.write_text("{")
     assert live.read(file) == {}
     assert not live.alive({})
+
+
+def test_a_process_is_the_same_one_after_the_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    before = live.identity()
+    monkeypatch.setattr(psutil, "boot_time", lambda: 1.0)  # it follows from the wall clock
+    assert live.alive(before)
+    assert not live.alive({**before, "machine": "another"})

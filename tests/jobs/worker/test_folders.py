@@ -43,3 +43,20 @@ def test_a_watched_checkpoint_that_could_not_be_asked_for_is_asked_for_again(
     assert job.request["generator"].startswith("run1-step-1-")
     FolderWatcher(client).check()
     assert len(client.jobs()) == 1
+
+
+def test_a_checkpoint_from_the_future_is_complete_once_it_stays_unchanged(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(folders.time, "monotonic", lambda: now)
+    monkeypatch.setattr(folders.time, "time", lambda: 1e9)  # the clock was set back
+    file = tmp_path / "step-1.pt"
+    file.write_bytes(b"weights")
+    watcher = FolderWatcher(client)
+    assert not watcher._complete(file)
+    now += 2
+    file.write_bytes(b"more weights")
+    assert not watcher._complete(file)
+    now += folders.UNCHANGED_S + 1
+    assert watcher._complete(file)

@@ -10,11 +10,12 @@ import pytest
 
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
-from jobs.system import processes
+from jobs.system import live, processes
 from jobs.system.settings import Settings
 from jobs.system.slots import Devices
 from jobs.tasks.process import Spec
-from jobs.worker.supervision import JobRunner, Meter
+from jobs.worker import supervision
+from jobs.worker.supervision import JobRunner, Meter, ProgressAge
 
 SPIKE = "hoard = bytearray(400 << 20); del hoard; print('freed', flush=True); input()"
 
@@ -75,3 +76,21 @@ def test_an_attempt_is_lost_when_its_job_is_cancelled_or_claimed_anew(tmp_path: 
     assert not runner.lost(second)
     client.cancel(job)
     assert runner.lost(second)
+
+
+def test_progress_ages_by_its_changes_whatever_its_own_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(supervision.time, "monotonic", lambda: now)
+    file = tmp_path / "progress.json"
+    live.write(file, {"done": 7, "updated": 9e9})  # an earlier process wrote it, and its clock was ahead
+    age = ProgressAge(file)
+    now += 4
+    assert (age.seconds(), age.limit(5)) == (0, supervision.LOADING_S)
+    now += 4
+    assert (age.seconds(), age.limit(5)) == (4, supervision.LOADING_S)
+    live.write(file, {"done": 8, "updated": 1.0})  # the clock was set back
+    assert (age.seconds(), age.limit(5)) == (0, 5)
+    now += 6
+    assert age.seconds() > age.limit(5)
