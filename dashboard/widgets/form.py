@@ -1,7 +1,6 @@
 """A form made from the parameters of a kind: their widgets, limits and helps; values are in the address."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -12,7 +11,7 @@ from jobs.kinds.parameters import Parameter
 from jobs.kinds.requests import KINDS
 
 
-def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, Any]:
+def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, object]:
     """Draw the parameters of `kind`, the advanced ones in `more`; what they hold, without the empty ones.
 
     `names` are the generators, segmenters, layers and concepts that can be chosen, by what an option names.
@@ -28,7 +27,7 @@ def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator)
     }
 
 
-def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> Any:
+def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> object:
     option, name = parameter.option, parameter.name
     choices = names.get(option.names, ()) if option.names else parameter.choices
     said = option.empty.capitalize() if parameter.optional else ""
@@ -54,7 +53,7 @@ def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> Any:
     return url.text(st.text_input, option.label, name, default=default, help=parameter.help, placeholder=said)
 
 
-def texts(kind: str, request: Mapping[str, Any]) -> dict[str, str]:
+def texts(kind: str, request: Mapping[str, object]) -> dict[str, str]:
     """An earlier request as parameters of the address, so that the form shows it."""
     known = KINDS[kind].parameters() if kind in KINDS else {}
     given = {name: known[name].text(value) for name, value in request.items() if name in known}

@@ -1,13 +1,12 @@
 """The form that queues a job: what, when, what it costs, how many images its intervals need."""
 
-from typing import Any
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.widgets import form, job_time, jobs, times, url, words
 from jobs.kinds.base import Kind, Request
 from jobs.kinds.requests import KINDS, parse
+from jobs.system.live import JsonObject
 
 WIDTHS = (0.02, 0.05, 0.1, 0.2)
 WIDTH_HELP = (
@@ -16,7 +15,7 @@ WIDTH_HELP = (
 )
 
 
-def names(models: list[dict[str, Any]]) -> dict[str, list[str]]:
+def names(models: list[JsonObject]) -> dict[str, list[str]]:
     """The generators, segmenters, layers and concepts to choose from, those in the address among them."""
     offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
     for role, known in offered.items():

@@ -10,7 +10,7 @@ from datetime import datetime
 from inspect import Parameter as Argument
 from inspect import Signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -42,7 +42,7 @@ def command(kind: Kind) -> Callable[..., None]:
         store: Path | None,
         json: bool,
         width: float = 0.05,
-        **given: Any,
+        **given: object,
     ) -> None:
         jobs, request = client(store), parse(kind.command, given)
         if estimate_only:
@@ -78,8 +78,8 @@ def _from_parameter(parameter: Parameter) -> Argument:
     if parameter.name == "generator":
         return _argument(parameter.name, Annotated[str, typer.Argument(help=parameter.help)], Argument.empty)
     words = parameter.choices or parameter.none
-    kind: Any = str if words or parameter.repeats else parameter.type
-    default: Any = Argument.empty if parameter.required else parameter.default
+    kind: type = str if words or parameter.repeats else parameter.type
+    default: object = Argument.empty if parameter.required else parameter.default
     if default is not Argument.empty and default is not None and kind is str:
         default = parameter.text(default)
     option = typer.Option(

@@ -13,7 +13,7 @@ from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_serializer, model_validator
 from pydantic.functional_serializers import SerializerFunctionWrapHandler
@@ -21,6 +21,7 @@ from pydantic.functional_serializers import SerializerFunctionWrapHandler
 from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds.parameters import Parameter, of_settings, parameter, words
+from jobs.system.live import JsonObject
 
 # Rises when the same request would give other numbers, so that old runs are not taken for new ones.
 METHOD = 1
@@ -104,7 +105,7 @@ class Request(BaseModel, ABC):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_flat(cls, values: Any) -> Any:
+    def _from_flat(cls, values: object) -> object:
         """Read typed texts, and gather the settings' options, which are stored beside the other fields."""
         if not isinstance(values, Mapping):
             return values
@@ -119,13 +120,13 @@ class Request(BaseModel, ABC):
         return values
 
     @model_serializer(mode="wrap")
-    def _as_flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _as_flat(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
         """The options of the settings beside the other fields, as requests were always stored."""
-        values: dict[str, Any] = handler(self)
+        values: JsonObject = handler(self)
         settings = values.pop("settings", {})
         return values | {name: value for name, value in settings.items() if name in self.parameters()}
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> JsonObject:
         """The value of every parameter."""
         settings = getattr(self, "settings", self)
         return {
@@ -137,7 +138,7 @@ class Request(BaseModel, ABC):
         """The same request with other values, checked."""
         return self.model_validate({**self.given(), **values})
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """The part of the request that decides the result."""
         return self.model_dump(mode="json", exclude=set(self.UNHASHED))
 
@@ -170,7 +171,7 @@ class Request(BaseModel, ABC):
         """Requests whose results this one needs: they are queued with it, and it waits for them."""
         return []
 
-    def queues(self, kind: str, request: Mapping[str, Any], layout: Layout) -> bool:
+    def queues(self, kind: str, request: Mapping[str, object], layout: Layout) -> bool:
         """Whether this job, once it runs, queues such a job."""
         return False
 
@@ -197,7 +198,7 @@ def _parameters(request: type[Request]) -> dict[str, Parameter]:
     return found
 
 
-def run_id(name: str, kind: str, content: dict[str, Any], *hashes: str) -> str:
+def run_id(name: str, kind: str, content: Mapping[str, object], *hashes: str) -> str:
     """A short name that follows from everything that decides the result, and from nothing else."""
     text = json.dumps([METHOD, kind, content, *hashes], sort_keys=True, separators=(",", ":"))
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"

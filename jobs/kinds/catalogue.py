@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from analysis.models import generators, segmenters
 from analysis.models.catalogue import ModelInfo as ModelInfo
@@ -12,6 +11,7 @@ from analysis.models.weights import Added, Bundled, Fetched
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
+from jobs.system.live import JsonObject
 
 
 def pair(layout: Layout, generator: str, segmenter: str | None) -> tuple[ModelInfo, ModelInfo]:
@@ -76,7 +76,7 @@ def finished(layout: Layout, run: str) -> bool:
         return False
 
 
-def models(layout: Layout, role: str | None = None) -> list[dict[str, Any]]:
+def models(layout: Layout, role: str | None = None) -> list[JsonObject]:
     """Every known model as plain values, `fetched` among them."""
     found = []
     for registry in (generators, segmenters):
@@ -87,7 +87,7 @@ def models(layout: Layout, role: str | None = None) -> list[dict[str, Any]]:
     return found
 
 
-def plain(info: ModelInfo) -> dict[str, Any]:
+def plain(info: ModelInfo) -> JsonObject:
     """A model as JSON values."""
-    values: dict[str, Any] = json.loads(json.dumps(info.as_json()))
+    values: JsonObject = json.loads(json.dumps(info.as_json()))
     return values

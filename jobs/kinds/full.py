@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from analysis.shared.options import Ge, Le, Option
 from db.layout import Layout
@@ -36,7 +36,7 @@ class FullRequest(LayersRequest):
     def before(self) -> list[Request]:
         return [self.dissection()]
 
-    def queues(self, kind: str, request: Mapping[str, Any], layout: Layout) -> bool:
+    def queues(self, kind: str, request: Mapping[str, object], layout: Layout) -> bool:
         return kind == causes.KIND.command and request.get("parent") == self.dissection().resolve(layout)[1]
 
     def size(self) -> int:

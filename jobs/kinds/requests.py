@@ -9,7 +9,6 @@ import pkgutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -49,7 +48,7 @@ def discover() -> dict[str, Kind]:
 KINDS = discover()
 
 
-def parse(kind: str, values: Mapping[str, Any]) -> Request:
+def parse(kind: str, values: Mapping[str, object]) -> Request:
     """A validated request from plain values (a form, a JSON body, typed texts).
 
     Raises:

@@ -11,13 +11,13 @@ MOST = 4096  # units that one list may name
 NUMBERS = r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*"
 
 
-def _tight(value: object) -> object:
+def _compact(value: object) -> object:
     if isinstance(value, str):
         return re.sub(r"\s*([,-])\s*", r"\1", value.strip()).strip(",")
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-Units = Annotated[str, BeforeValidator(_tight), StringConstraints(pattern=f"^{NUMBERS}$", max_length=4000)]
+Units = Annotated[str, BeforeValidator(_compact), StringConstraints(pattern=f"^{NUMBERS}$", max_length=4000)]
 
 
 def listed(text: str) -> list[int]:

@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import structlog
 import torch
@@ -33,7 +32,7 @@ from jobs.kinds.dissection import DissectionRequest
 from jobs.tasks.label_cache import LabelCache
 from jobs.tasks.reported_segmenter import ReportedSegmenter
 from jobs.tasks.shards import LostShardError, Shards
-from jobs.tasks.task import ModelTask, main
+from jobs.tasks.task import ModelTask, Row, main
 
 PAUSE = 60.0  # seconds at least between two publications
 GROWTH = 1.5  # and so many times as many evaluation images
@@ -78,7 +77,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
         return ReportedSegmenter(self.segmenter, 16 if self.spec.device == "cpu" else BLOCK, self.progress)
 
     @cached_property
-    def facts(self) -> dict[str, dict[str, Any]]:
+    def facts(self) -> dict[str, Row]:
         """The rows about the models, with what the generator was trained on and is a checkpoint of."""
         facts = super().facts
         if self.request.control == "none":  # a control is no checkpoint

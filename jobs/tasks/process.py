@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -35,7 +34,7 @@ class Spec:
     job_id: str
     run_id: str
     kind: str
-    request: dict[str, Any]
+    request: live.JsonObject
     device: str
     slot: str
     threads: int

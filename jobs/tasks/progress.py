@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from db.layout import Layout
 from db.times import utc_now
@@ -26,7 +25,7 @@ class Progress:
     done: int = 0
     stage: str = "starting"
     published: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, int] = field(default_factory=dict)
     _times: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def begin(self, stage: str) -> None:

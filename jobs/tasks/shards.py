@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from analysis.shared.errors import GanatomyError
 from db.store import files
@@ -24,7 +24,7 @@ NAME = re.compile(r"(?P<part>[a-z]+)-(?P<key>[0-9a-f]{12})-(?P<start>\d{9})-(?P<
 class Countable(Protocol):
     """Counts of some images, which can be merged and saved."""
 
-    def merge(self, other: Any) -> Any: ...
+    def merge(self, other: Self) -> Self: ...
 
     def save(self, path: Path | str) -> None: ...
 

@@ -24,6 +24,7 @@ from analysis.dissection.dissection import describe
 from analysis.models import generators, segmenters
 from analysis.models.generator import Generator
 from analysis.models.segmenter import Segmenter
+from analysis.shared.arrays import Arrays
 from db import store
 from db.store import bundles
 from db.times import utc_now
@@ -36,6 +37,7 @@ from jobs.queue import workers
 from jobs.tasks import process, provenance
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
+Row = dict[str, Any]  # values by column
 R = TypeVar("R", bound=Request)
 M = TypeVar("M", bound=ModelRequest)
 L = TypeVar("L", bound=LayerRequest)
@@ -74,7 +76,7 @@ class Result(Protocol):
 
     def tables(self) -> dict[str, pd.DataFrame]: ...
 
-    def arrays(self) -> dict[str, dict[str, Any]]: ...
+    def arrays(self) -> dict[str, Arrays]: ...
 
 
 @dataclass
@@ -104,7 +106,7 @@ class ModelTask(Task[M]):
         return segmenters.load(str(self.request.segmenter), self.spec.layout.models, self.spec.device)
 
     @cached_property
-    def facts(self) -> dict[str, dict[str, Any]]:
+    def facts(self) -> dict[str, Row]:
         """The rows about generator and segmenter, with what the catalogue knows of them."""
         facts = describe(self.generator, self.segmenter)
         for role, registry in (("generator", generators), ("segmenter", segmenters)):
@@ -122,7 +124,7 @@ class ModelTask(Task[M]):
         """The rows about generator and segmenter as tables."""
         return {role: pd.DataFrame([facts]) for role, facts in self.facts.items()}
 
-    def row(self, state: str, **more: Any) -> dict[str, Any]:
+    def row(self, state: str, **more: object) -> Row:
         """The row of table `run`: the request, its models, where and when it ran, and `more` columns.
 
         `images_per_s` is the speed of the whole request, from which estimates are made.
@@ -154,7 +156,7 @@ class ModelTask(Task[M]):
 
     def write(
         self,
-        row: Mapping[str, Any],
+        row: Row,
         tables: Mapping[str, pd.DataFrame],
         arrays: Mapping[str, Mapping[str, np.ndarray]],
     ) -> None:
@@ -168,7 +170,7 @@ class ModelTask(Task[M]):
         structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
         self.progress.begin(stage)
 
-    def finish(self, found: Result, **about: Any) -> None:
+    def finish(self, found: Result, **about: object) -> None:
         """Publish the final results; `about` are further columns of table `run`. Remove the run's folder."""
         self.write(self.row("final", **about), found.tables() | self.tables(), found.arrays())
         shutil.rmtree(self.folder, ignore_errors=True)
