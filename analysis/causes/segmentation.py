@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.models.segmenter import Segmenter, checked_labels
+from analysis.models.segmenter import Segmenter, checked_labels, segmenter_hash, segmenter_name
 from analysis.shared.concepts import concept_index
 from analysis.shared.meter import Meter
 
@@ -35,12 +35,12 @@ class ConceptSegmenter:
     @property
     def identity(self) -> str:
         """What its results are recognised by: the hash of its weights, or its class."""
-        return getattr(self.segmenter, "weights_sha256", None) or type(self.segmenter).__name__
+        return segmenter_hash(self.segmenter)
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return str(getattr(self.segmenter, "name", type(self.segmenter).__name__))
+        return segmenter_name(self.segmenter)
 
     def probability(self, images: Tensor) -> Tensor:
         """Return the concept's probability at each pixel (N, H, W), differentiable in the images."""

@@ -22,6 +22,7 @@ from analysis.context import tables
 from analysis.context.settings import STRENGTHS, ContextSettings
 from analysis.context.tables import Measured
 from analysis.editing.edits import Edit
+from analysis.models.segmenter import segmenter_hash
 from analysis.shared.arrays import Arrays, Floats
 from analysis.shared.concepts import Concept, concept_index
 from analysis.shared.errors import GanatomyError
@@ -172,7 +173,7 @@ def insertion_context(
         )
     about = {
         "generator": generator.weights_sha256,
-        "segmenter": getattr(segmenter, "weights_sha256", type(segmenter).__name__),
+        "segmenter": segmenter_hash(segmenter),
         "edit": [found.name, name, units, values, list(strengths), list(beside)],
         "settings": asdict(chosen),
         "seed": seed,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Floats = NDArray[np.floating]
+from analysis.shared.arrays import Floats
+
 Mask = NDArray[np.bool_]
 FEWEST = 10  # with fewer images that have such a cell there is no interval
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.context.statistics import Estimate, explained, kinds, mean_in, row_matched
+from analysis.shared.arrays import Array
 
-Array = NDArray[Any]
 ALL = "all"  # the context that holds every eligible cell
 
 

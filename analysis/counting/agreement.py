@@ -11,13 +11,11 @@ those of all pixels, areas (C,) those of each concept. A mask at edge k is bin >
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
+from analysis.shared.arrays import Array, Floats
 
 MIN_PIXELS = 0.001  # of all calibration pixels, for a concept to get thresholds
 MIN_IMAGES = 20  # calibration images with the concept

@@ -9,11 +9,10 @@ best one.) It is counted on every eighth image, since it needs far fewer images 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.compilation import compiled
+from analysis.shared.arrays import Array
 
-Array = NDArray[Any]
 LEVELS = 64
 EVERY = 8
 

@@ -1,14 +1,11 @@
 """Thresholds as the kernel wants them: a bin is in the mask at or over its cut."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.thresholds import LayerThresholds
+from analysis.shared.arrays import Array
 
 NEVER = 255  # no bin is as high: bins number at most 254
-Array = NDArray[Any]
 
 
 def cuts_of(thresholds: LayerThresholds) -> tuple[Array, Array, Array, Array]:

@@ -15,19 +15,17 @@ size. For each unit and tile:
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.compilation import compiled
 from analysis.counting.edges import STEPS
 from analysis.counting.vector_loops import PAD, WINDOW, add_lanes, window_tally
+from analysis.shared.arrays import Array
 
 IMAGES = 64
 TILE = 240  # under 256: bytes hold what a tile can count of one image
 COPIES = 4  # each adds 240 x 16 x 8 at most: 16-bit lanes hold a tile
 TOP = np.float32(STEPS)
 ZERO, ONE = np.float32(0), np.float32(1)
-
-Array = NDArray[Any]
 
 
 @compiled

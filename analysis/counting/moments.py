@@ -12,10 +12,7 @@ gv, gs            over the same: squares and cubes of the doubly centred X, in 1
 q is free of each image's own mask and concept area, so its spread is that of the association alone.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.compilation import compiled
 from analysis.counting.kernel import IMAGES
@@ -37,8 +34,7 @@ from analysis.counting.moment_names import (
     Q,
 )
 from analysis.counting.vector_loops import PAD
-
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
 
 
 @compiled

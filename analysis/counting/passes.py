@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.counting.bilinear_axes import axis
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, from_sample, tails
 from analysis.counting.pixel_values import look_at
@@ -28,7 +27,8 @@ from analysis.counting.thresholds import Thresholds
 from analysis.counting.top_images import Best, TopImages, kept_size
 from analysis.models.controls import rotated
 from analysis.models.generator import Generator, Layer
-from analysis.models.segmenter import Segmenter, checked_labels
+from analysis.models.segmenter import Segmenter, checked_labels, segmenter_hash
+from analysis.shared.bilinear import axis
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
 
@@ -107,7 +107,7 @@ class Source:
             "pass": "evaluation" if thresholds else "calibration",
             "seed": self.plan.seed,
             "generator": self.generator.weights_sha256,
-            "segmenter": getattr(segmenter, "weights_sha256", None) or type(segmenter).__name__,
+            "segmenter": segmenter_hash(segmenter),
             "concepts": [[concept.name, concept.category] for concept in segmenter.concepts],
             "grid": list(grid),
             "layers": {layer.name: self._place(layer) for layer in self.layers},

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from analysis.counting import torch_counts
-from analysis.counting.bilinear_axes import axis
 from analysis.counting.ceiling import EVERY, LEVELS, add_ceiling
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.cuts import cuts_of
@@ -26,8 +24,9 @@ from analysis.counting.top_image_kernel import careful, keep_best
 from analysis.counting.top_images import kept_size
 from analysis.counting.unit_blocks import count_units
 from analysis.counting.vector_loops import WINDOW
+from analysis.shared.arrays import Array
+from analysis.shared.bilinear import axis
 
-Array = NDArray[Any]
 MOST_BYTES = 2**26  # of overlaps a thread may hold
 
 

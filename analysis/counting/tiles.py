@@ -1,15 +1,11 @@
 """A tile of label maps, arranged for the kernel once and used for every unit. numba."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.compilation import compiled
 from analysis.counting.kernel import IMAGES
 from analysis.counting.vector_loops import LANES
-
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
 
 
 @compiled

@@ -1,13 +1,9 @@
 """Keeping each unit's most active images while blocks pass by. numba."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.compilation import compiled
-
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
 
 
 @compiled

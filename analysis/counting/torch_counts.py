@@ -2,19 +2,15 @@
 counted.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.counting.bilinear_axes import axis
 from analysis.counting.kernel import IMAGES
 from analysis.counting.tiles import padded
 from analysis.counting.vector_loops import PAD, WINDOW
-
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
+from analysis.shared.bilinear import axis
 
 
 def count(

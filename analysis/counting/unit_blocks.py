@@ -1,16 +1,11 @@
 """All tiles of one block for a run of units. numba, one thread."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.compilation import compiled
 from analysis.counting.kernel import IMAGES, TILE, add_areas, add_joint, add_overlaps, fill_bins
 from analysis.counting.tiles import fill_features, fill_lists
 from analysis.counting.vector_loops import STRIDE
-
-Array = NDArray[Any]
 
 
 @compiled

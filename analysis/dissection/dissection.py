@@ -20,6 +20,7 @@ from analysis.counting.thresholds import Thresholds, choose
 from analysis.dissection import tables
 from analysis.dissection.scores import Scores, score
 from analysis.dissection.significance import images_for_width, null_weight
+from analysis.models.segmenter import segmenter_name
 from analysis.shared.errors import GanatomyError
 
 if TYPE_CHECKING:
@@ -151,9 +152,9 @@ def describe(generator: "Generator", segmenter: "Segmenter") -> dict[str, dict[s
             "licence": None,
         },
         "segmenter": {
-            "name": getattr(segmenter, "name", type(segmenter).__name__),
+            "name": segmenter_name(segmenter),
             "family": getattr(segmenter, "family", None),
-            "title": getattr(segmenter, "name", type(segmenter).__name__),
+            "title": segmenter_name(segmenter),
             "weights_sha256": getattr(segmenter, "weights_sha256", None),
             "concepts": len(segmenter.concepts),
             "licence": None,

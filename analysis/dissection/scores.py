@@ -1,7 +1,6 @@
 """One layer's statistics together, from calibration and evaluation counts. No torch."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ from analysis.counting.edges import Edges
 from analysis.counting.plan import BLOCK, Plan
 from analysis.counting.thresholds import Thresholds
 from analysis.dissection import significance
-
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
 
 
 @dataclass(frozen=True)

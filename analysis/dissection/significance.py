@@ -4,10 +4,7 @@ Arguments are the sums of analysis.counting.counts; shapes (U, C) unless said ot
 docs/method.md section 2 is the specification.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.counting.agreement import Floats, above, iou, ratio
@@ -29,8 +26,7 @@ from analysis.counting.moment_names import (
     Q,
     cube_shift,
 )
-
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
 
 PARTNERS = 8
 FEW = 50  # images with the concept, under which label maps are permuted instead

@@ -26,11 +26,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from analysis.shared.errors import GanatomyError
+from analysis.shared.number_lists import span
 
 OPERATIONS = ("ablate", "mean", "insert", "scale", "interpolate")
 LAYER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-SPAN = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
-LARGEST_SPAN = 1 << 16
 
 Cell = tuple[int, int]
 
@@ -233,31 +232,21 @@ def _parse_step(text: str) -> Step:
         cells = tuple(_parse_box(part) for part in options["at"].split(",")) if "at" in options else ()
         strength = float(options.get("by", "1"))
         latent = int(options["to"]) if "to" in options else None
-    except ValueError as error:
+    except (ValueError, GanatomyError) as error:
         raise _unreadable(text, str(error)) from error
     return Step(words[0], words[1], units, cells, strength, latent)
 
 
 def _parse_units(text: str) -> list[Unit]:
-    span, equals, value = text.partition("=")
-    first, last = _parse_span(span)
+    numbers, equals, value = text.partition("=")
+    first, last = span(numbers)
     number = float(value) if equals else None
     return [Unit(unit, number) for unit in range(first, last + 1)]
 
 
 def _parse_box(text: str) -> Box:
     rows, _, columns = text.partition(":")
-    return Box(*_parse_span(rows), *_parse_span(columns))
-
-
-def _parse_span(text: str) -> tuple[int, int]:
-    match = SPAN.fullmatch(text)
-    if not match:
-        raise ValueError(f"'{text}' is no number or first-last")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if last < first or last - first > LARGEST_SPAN:
-        raise ValueError(f"'{text}' runs backwards or too far")
-    return first, last
+    return Box(*span(rows), *span(columns))
 
 
 def _unreadable(text: str, reason: str) -> GanatomyError:

@@ -11,15 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis.shared.bilinear import axis
+
 YELLOW = (255, 214, 0)
 
 
 def upsample(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """Maps (..., h, w) on a grid of height x width, bilinear, float32."""
     maps = np.asarray(values, dtype=np.float32)
-    down, up, share = _neighbours(maps.shape[-2], height)
+    down, up, share = axis(maps.shape[-2], height)
     rows = maps[..., down, :] * (1 - share)[:, None] + maps[..., up, :] * share[:, None]
-    left, right, share = _neighbours(maps.shape[-1], width)
+    left, right, share = axis(maps.shape[-1], width)
     return rows[..., left] * (1 - share) + rows[..., right] * share
 
 
@@ -56,14 +58,3 @@ def _eroded(inside: np.ndarray) -> np.ndarray:
     """The mask without its outermost pixels; the picture's border is no edge of the mask."""
     around = np.pad(inside, 1, mode="edge")
     return inside & around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
-
-
-def _neighbours(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each place on the fine axis: the two coarse places around it, and the share of the second."""
-    place = (np.arange(wanted, dtype=np.float32) + np.float32(0.5)) * np.float32(size / wanted) - np.float32(
-        0.5
-    )
-    place = np.clip(place, 0, None)
-    first = np.minimum(place.astype(np.int64), size - 1)
-    second = np.minimum(first + 1, size - 1)
-    return first, second, (place - first).astype(np.float32)

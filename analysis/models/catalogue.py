@@ -5,7 +5,6 @@ and never evaluated; a family's module is imported only to load or to add a mode
 """
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,11 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from analysis.models.archives import Progress, fetch_file, file_sha256
+from analysis.models.archives import Progress, fetch_file
 from analysis.models.layer import Layer
 from analysis.models.weights import Added, Bundled, Fetched, Planted, Weights
 from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
+from analysis.shared.files import file_sha256, replacing
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PACKAGE = Path(__file__).parent / "shipped"
@@ -136,19 +136,19 @@ class Catalogue:
             raise GanatomyError(f"There is a {self.role} '{info.name}' already; choose another name.")
         folder = self._folder(models)
         folder.mkdir(parents=True, exist_ok=True)
-        file, aside = f"{info.name}.safetensors", folder / f".{info.name}.{os.getpid()}.tmp"
+        file = f"{info.name}.safetensors"
         try:
-            _checkpoints().save_state(aside, state)
-            added = replace(info, weights=Added(file, file_sha256(aside)))
-            os.replace(aside, folder / file)
-            aside.write_text(json.dumps({"format_version": 1} | asdict(added), indent=1))
-            os.replace(aside, folder / f"{info.name}.json")  # last: the model is there once its JSON is
+            with replacing(folder / file) as aside:
+                _checkpoints().save_state(aside, state)
+                added = replace(info, weights=Added(file, file_sha256(aside)))
+            with replacing(
+                folder / f"{info.name}.json"
+            ) as aside:  # last: the model is there once its JSON is
+                aside.write_text(json.dumps({"format_version": 1} | asdict(added), indent=1))
         except OSError as error:
             raise GanatomyError(
                 f"Could not write to {folder} ({error.strerror}); check the folder."
             ) from error
-        finally:
-            aside.unlink(missing_ok=True)
         return added
 
     def _folder(self, models: Path) -> Path:

@@ -35,6 +35,16 @@ class Segmenter(Protocol):
         ...
 
 
+def segmenter_name(segmenter: object) -> str:
+    """What a segmenter is called in tables and messages: its `name`, else its class."""
+    return str(getattr(segmenter, "name", "") or type(segmenter).__name__)
+
+
+def segmenter_hash(segmenter: object) -> str:
+    """What identifies a segmenter in caches and run ids: the hash of its weights, else its class."""
+    return str(getattr(segmenter, "weights_sha256", "") or type(segmenter).__name__)
+
+
 def checked_labels(segmenter: Segmenter, images: Tensor) -> Tensor:
     """The segmenter's labels, checked for type, shape and range.
 
@@ -42,7 +52,7 @@ def checked_labels(segmenter: Segmenter, images: Tensor) -> Tensor:
         GanatomyError: they are not whole numbers of shape (N, maps, h, w) within the vocabulary.
     """
     labels = segmenter.labels(images)
-    name = getattr(segmenter, "name", type(segmenter).__name__)
+    name = segmenter_name(segmenter)
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
         raise GanatomyError(f"Segmenter '{name}' must return whole-number labels; return a LongTensor.")
     if labels.ndim != 4 or labels.shape[0] != images.shape[0] or 0 in labels.shape[1:]:

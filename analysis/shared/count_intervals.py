@@ -7,13 +7,12 @@ seed may move more than this; so the intervals are a lower bound on what is not 
 images leaves open is `surely` and `perhaps` in `db.queries.compare.named`.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[Any]
+from analysis.shared.arrays import Array
+
 Z = 1.959964  # 95 %
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.shared.arrays import Floats
 from analysis.shared.errors import GanatomyError
 
 Features = NDArray[np.floating]
-Floats = NDArray[np.float64]
 PER_FEATURE = 5  # pictures a feature, under which a fitted covariance misleads
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from analysis.shared.arrays import Arrays
 from analysis.shared.errors import GanatomyError
+from analysis.shared.files import replacing
 from analysis.shared.meter import Meter
 
 # A stage's file also holds the hash of everything that decides its numbers, and what it cost.
@@ -56,13 +56,9 @@ class StageCache:
         if path is None:
             return arrays
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}.part")
         cost = np.subtract(self.meter.values(), before)
-        with aside.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **{HASH: np.array(self.hash), COST: cost})
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        with replacing(path) as aside:
+            np.savez(aside, allow_pickle=False, **arrays, **{HASH: np.array(self.hash), COST: cost})
         return arrays
 
     def _read(self, path: Path) -> Arrays | None:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from analysis.models.families.progan import LATENT
+from analysis.shared.files import replacing
 from analysis.training.pictures import pictures
 from analysis.training.progressive import R1_EVERY, Game
 
@@ -99,9 +100,8 @@ def snapshot(game: Game, step: int, folder: Path) -> None:
 
 
 def save(game: Game, step: int, folder: Path) -> None:
-    unfinished = folder / "state.tmp"
-    torch.save({"step": step, **game.state()}, unfinished)
-    unfinished.replace(folder / "state.pt")
+    with replacing(folder / "state.pt") as aside:
+        torch.save({"step": step, **game.state()}, aside)
 
 
 def resume(game: Game, folder: Path) -> int:

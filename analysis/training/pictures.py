@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.shared.files import replacing
 from analysis.worlds.churches import draw
 
 Pictures = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -24,13 +24,11 @@ def pictures(folder: Path, seed: int, count: int, workers: int = 2, chunk: int =
         stops = [min(start + chunk, count) for start in starts]
         with ProcessPoolExecutor(workers) as pool:
             parts = list(pool.map(draw, repeat(seed), starts, stops))
-        unfinished = file.with_suffix(f".{os.getpid()}.tmp")
-        with unfinished.open("wb") as out:
+        with replacing(file) as aside:
             np.savez_compressed(
-                out,
+                aside,
                 images=np.concatenate([p for p, _ in parts]),
                 labels=np.concatenate([q for _, q in parts]),
             )
-        unfinished.replace(file)
     with np.load(file) as kept:
         return kept["images"], kept["labels"]

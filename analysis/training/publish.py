@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from analysis.models.archives import file_sha256
+from analysis.shared.files import file_sha256
 from analysis.training.churches import SCHEDULE, place
 
 MODELS = Path(__file__).parents[1] / "models" / "shipped"

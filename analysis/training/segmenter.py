@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from analysis.models.families.unet import Unet
+from analysis.shared.files import replacing
 from analysis.training.pictures import Pictures, pictures
 from analysis.worlds.vocabulary import MAPS
 
@@ -90,8 +91,8 @@ def train(folder: Path, pause: Path | None = None, last: int = STEPS) -> Unet:
         if step % SAVE == 0 or step == last:
             print(step, f"{float(loss.detach()):.4f}", flush=True)
             kept = {"step": step, "module": module.state_dict(), "adam": adam.state_dict()}
-            torch.save(kept, file.with_suffix(".tmp"))
-            file.with_suffix(".tmp").replace(file)
+            with replacing(file) as aside:
+                torch.save(kept, aside)
     return module.eval()
 
 

@@ -30,7 +30,7 @@ def by_concept(run: pickers.Run, layer: str, count: int) -> list[int]:
 def by_number(count: int) -> list[int]:
     """The units whose numbers were typed."""
     typed = url.text(st.text_input, "Unit numbers", "units", placeholder="e.g. 4, 17, 31 or 0-7", width=420)
-    units = words.numbers(typed)
+    units = page.numbers(typed)
     if wrong := [u for u in units if u >= count]:
         st.warning(
             f"This layer has units 0 to {count - 1}; {wrong[0]} is passed over.", icon=":material/help:"

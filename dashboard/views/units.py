@@ -44,7 +44,7 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
     if concept:
         units = units[(units["concept"] == concept) & units["passes"]]
     if number:
-        units = units[units["unit"].isin(words.numbers(number))]
+        units = units[units["unit"].isin(page.numbers(number))]
     if only != "all":
         units = units[units["passes"]]
     if only == "beats the mask":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from analysis.shared import number_lists
 from analysis.shared.errors import GanatomyError
 from dashboard.widgets import url
 from db import store
@@ -86,3 +87,12 @@ def csv(frame: pd.DataFrame, name: str, title: str = "") -> None:
     st.download_button(
         label, frame.to_csv(index=False), f"{name}.csv", "text/csv", icon=icon, key=f"csv-{name}"
     )
+
+
+def numbers(typed: str) -> list[int]:
+    """The numbers of a typed list such as `4,17-20`; text that is none is explained, and names nothing."""
+    try:
+        return number_lists.numbers(typed)
+    except GanatomyError as error:
+        st.warning(str(error), icon=":material/help:")
+        return []

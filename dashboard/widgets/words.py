@@ -85,11 +85,3 @@ def ago(moment: datetime | None) -> str:
 def plain(text: str) -> str:
     """Text that is shown as it is: without what Markdown would make of it."""
     return re.sub(r"([\\`*_\[\]<>:$#~])", r"\\\1", text)
-
-
-def numbers(text: str) -> list[int]:
-    """Whole numbers and ranges from a person's `4, 17-20`; anything else is passed over."""
-    found: list[int] = []
-    for first, last in re.findall(r"(\d{1,6})(?:\s*-\s*(\d{1,6}))?", text):
-        found += range(int(first), min(int(last or first), int(first) + 5000) + 1)
-    return list(dict.fromkeys(found))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from analysis.shared.errors import GanatomyError
+from analysis.shared.number_lists import numbers
 from jobs.cli.common import Json, Owner, Store, client, console, show_json
-from jobs.kinds.unit_lists import NUMBERS, listed
 from jobs.render.client import PARTS
 
 
@@ -31,10 +29,8 @@ def render(
     json: Json = False,
 ) -> None:
     """Show images before and after an edit, and their difference."""
-    if not re.fullmatch(NUMBERS, latents):
-        raise GanatomyError(f"{latents!r} is not a list of latents; write 0,1,2 or 0-3.")
     jobs = client(store)
-    made = jobs.render(generator, edit, seed, listed(latents))
+    made = jobs.render(generator, edit, seed, numbers(latents))
     run = jobs.pin(made, author=owner) if pin else None
     files = {part: list(getattr(made, part)) for part in PARTS}
     if output is not None:

@@ -7,12 +7,12 @@ from typing import Annotated, Self
 import pandas as pd
 
 from analysis.shared.errors import GanatomyError
+from analysis.shared.number_lists import numbers
 from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds import catalogue
 from jobs.kinds.base import ConceptName, LayerName, RunName
 from jobs.kinds.models import ModelRequest
-from jobs.kinds.unit_lists import listed
 
 
 class LayerRequest(ModelRequest):
@@ -40,7 +40,7 @@ class LayerRequest(ModelRequest):
         """Raise `GanatomyError` when a list names units that the layer does not have."""
         generator, _segmenter = catalogue.pair(layout, self.generator, self.segmenter)
         width = next(layer.units for layer in generator.layers if layer.name == self.layer)
-        wrong = [unit for unit in listed(text or "0") if unit >= width]
+        wrong = [unit for unit in numbers(text or "0") if unit >= width]
         if wrong:
             raise GanatomyError(f"{self.layer} has units 0 to {width - 1}; there is no unit {wrong[0]}.")
 

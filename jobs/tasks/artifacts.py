@@ -11,8 +11,8 @@ from torch import Tensor
 from analysis.artifacts.artifacts import rank_artifacts
 from analysis.artifacts.references import reference
 from analysis.shared.latent_ranges import SCORING, span
+from analysis.shared.number_lists import numbers
 from jobs.kinds.artifacts import ArtifactsRequest
-from jobs.kinds.unit_lists import listed
 from jobs.tasks.task import LayerTask, main
 
 
@@ -29,7 +29,7 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
             self.segmenter,
             self.reference(),
             layer=request.layer,
-            by_hand=listed(request.marked) if request.marked else (),
+            by_hand=numbers(request.marked) if request.marked else (),
             settings=settings,
             seed=request.seed,
             reference_name=request.reference,

@@ -9,10 +9,10 @@ import structlog
 from analysis.causes.causes import ace
 from analysis.models import segmenters
 from analysis.shared import latent_ranges
+from analysis.shared.number_lists import numbers
 from db import store
 from db.queries import causes
 from jobs.kinds.causes import CausesRequest
-from jobs.kinds.unit_lists import listed
 from jobs.tasks.task import LayerTask, main
 
 
@@ -35,7 +35,7 @@ class CausesTask(LayerTask[CausesRequest]):
             layer=request.layer,
             concept=request.concept,
             seed=request.seed,
-            by_hand=listed(request.marked) if request.marked else (),
+            by_hand=numbers(request.marked) if request.marked else (),
             iou=iou,
             second_segmenter=second,
             progress=self.stages,

@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from analysis.context.context import Context, insertion_context
+from analysis.shared.number_lists import numbers
 from db import store
 from db.queries import context
 from jobs.kinds.context import ContextRequest
-from jobs.kinds.unit_lists import listed
 from jobs.tasks.task import LayerTask, main
 
 OWN_K = "mean"  # the causes runs whose constants are k; of others only the units are taken
@@ -49,7 +49,7 @@ class ContextTask(LayerTask[ContextRequest]):
     def units(self) -> tuple[list[int] | None, list[float] | None]:
         """The units to force on and, where a causes run measured them, their constants k."""
         if self.request.units is not None:
-            return listed(self.request.units), None
+            return numbers(self.request.units), None
         if self.request.causes is None:
             return None, None
         rows = context.causal_set(store.open(self.spec.layout), self.request.causes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from analysis.models.segmenter import Segmenter
+from analysis.models.segmenter import Segmenter, segmenter_hash, segmenter_name
 from analysis.shared.concepts import Concept
 from jobs.tasks.progress import Progress
 
@@ -18,8 +18,8 @@ class ReportedSegmenter:
     def __init__(self, segmenter: Segmenter, batch: int, progress: Progress) -> None:
         self._segmenter, self._batch, self._progress = segmenter, batch, progress
         self._reported = 0  # images of the current block
-        self.name = str(getattr(segmenter, "name", type(segmenter).__name__))
-        self.weights_sha256 = str(getattr(segmenter, "weights_sha256", "") or type(segmenter).__name__)
+        self.name = segmenter_name(segmenter)
+        self.weights_sha256 = segmenter_hash(segmenter)
 
     @property
     def concepts(self) -> Sequence[Concept]:

@@ -23,7 +23,7 @@ import structlog
 from analysis.dissection.dissection import describe
 from analysis.models import generators, segmenters
 from analysis.models.generator import Generator
-from analysis.models.segmenter import Segmenter
+from analysis.models.segmenter import Segmenter, segmenter_name
 from analysis.shared.arrays import Arrays
 from db import store
 from db.store import bundles
@@ -114,7 +114,7 @@ class ModelTask(Task[M]):
             known = {key: getattr(info, key) for key in ("name", "family", "title", "licence")}
             facts[role] |= known
         facts["generator"]["name"] = self.generator.name
-        facts["segmenter"]["name"] = getattr(self.segmenter, "name", type(self.segmenter).__name__)
+        facts["segmenter"]["name"] = segmenter_name(self.segmenter)
         facts["segmenter"]["weights_sha256"] = (
             facts["segmenter"]["weights_sha256"] or type(self.segmenter).__name__
         )

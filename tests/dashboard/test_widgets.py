@@ -14,26 +14,6 @@ from dashboard.widgets import pictures, times, words
 from dashboard.widgets.rows import only, rows
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        ("4, 17, 31", [4, 17, 31]),
-        ("0-3", [0, 1, 2, 3]),
-        ("3 - 4; 9", [3, 4, 9]),
-        ("4,4", [4]),
-        ("", []),
-        ("none", []),
-        ("9-3", []),
-    ],
-)
-def test_numbers_as_people_type_them(typed: str, meant: list[int]) -> None:
-    assert words.numbers(typed) == meant
-
-
-def test_a_typed_range_cannot_fill_the_memory() -> None:
-    assert len(words.numbers("0-999999")) < 10_000
-
-
 def test_scores_are_short_and_missing_ones_are_a_dash() -> None:
     assert [words.score(v) for v in (0.314, 0.0042, None, float("nan"))] == ["0.31", "0.004", "-", "-"]
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.counting.bilinear_axes import axis
 from analysis.counting.ceiling import LEVELS, add_ceiling, ceiling_iou
+from analysis.shared.bilinear import axis
 
 CONCEPTS = 3
 

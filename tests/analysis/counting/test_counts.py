@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from analysis.counting import compilation, torch_counts
-from analysis.counting.bilinear_axes import axis
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, snapped
 from analysis.counting.moment_names import MOMENTS, cube_shift
@@ -19,6 +18,7 @@ from analysis.counting.plan import partner_offsets
 from analysis.counting.tally import Tally, empty_ceiling
 from analysis.counting.thresholds import LayerThresholds, Thresholds
 from analysis.counting.top_images import Best, TopImages, kept_size
+from analysis.shared.bilinear import axis
 
 Array = NDArray[Any]
 LAYER = "layer1"

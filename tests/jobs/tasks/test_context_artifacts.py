@@ -18,6 +18,7 @@ import pytest
 from analysis.context.context import insertion_context
 from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
+from analysis.shared.number_lists import numbers
 from db import store
 from db.layout import Layout
 from db.queries import artifacts as spoiling
@@ -26,7 +27,6 @@ from db.store import bundles
 from jobs.kinds.artifacts import ArtifactsRequest
 from jobs.kinds.context import ContextRequest
 from jobs.kinds.requests import parse
-from jobs.kinds.unit_lists import listed
 from jobs.queue.client import Client
 from jobs.system import live
 
@@ -93,7 +93,7 @@ def test_a_bad_request_is_refused_in_one_sentence(kind: str, values: dict[str, o
 
 
 def test_units_are_listed_once_in_the_order_in_which_they_are_named() -> None:
-    assert listed(str(context(units=" 9, 4 ,17 - 19,4 ").units)) == [9, 4, 17, 18, 19]
+    assert numbers(str(context(units=" 9, 4 ,17 - 19,4 ").units)) == [9, 4, 17, 18, 19]
     assert context(units=[4, 5]).units == "4,5"
 
 

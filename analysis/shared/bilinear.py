@@ -1,4 +1,8 @@
-"""Where each pixel row or column reads a featuremap: bilinear, align_corners=False, as torch computes it."""
+"""Bilinear upsampling: where each pixel row or column reads a featuremap, with align_corners=False.
+
+The one place with these coordinates: the counting loops, the torch path, the ceiling and the masks on pages
+all use them, so that the mask that is shown is the mask that was scored.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
