@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,12 @@ def configuration(layout: Layout, executor: str, poll_seconds: float) -> DBOSCon
         "notification_listener_polling_interval_sec": poll_seconds,
         "scheduler_polling_interval_sec": 1.0,
     }
+
+
+def put_back(queue: DBOSClient, job_ids: Iterable[str], executor: str) -> list[str]:
+    """Return jobs that are running under `executor` to the queue; the ids of those that were.
+
+    DBOS offers this only for all jobs of an executor at once.
+    """
+    system = queue._sys_db
+    return [each for each in job_ids if system.reenqueue_for_recovery(each, [executor], JOBS)]

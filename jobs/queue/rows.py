@@ -68,12 +68,8 @@ def _job(layout: Layout, row: WorkflowStatus, alive: Set[str]) -> Job:
     """One row, and what its worker and its job process last wrote."""
     kind, values, run = arguments(row)
     # A dead worker cannot change its rows, so DBOS goes on to call them PENDING until another worker recovers
-    # them. Only workers of this machine can be checked.
-    interrupted = (
-        row.status == "PENDING"
-        and (row.executor_id or "").startswith(f"{workers.host()}/")
-        and row.executor_id not in alive
-    )
+    # them.
+    interrupted = row.status == "PENDING" and row.executor_id not in alive
     state: State = "queued" if interrupted else STATES[row.status]
     attributes = row.attributes or {}
     progress = live.read(live.path(layout, row.workflow_id, "progress"))

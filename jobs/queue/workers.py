@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
@@ -13,6 +18,8 @@ from jobs.queue.records import Worker
 from jobs.system import live, locks, slots
 from jobs.system.settings import Settings
 
+BEAT_S = 2.0  # between two renewals of a worker's lease
+LEASE_S = 30.0  # a lease that was not renewed for this long belongs to a dead worker
 LIMIT = 64  # workers of one machine on one store
 
 
@@ -36,16 +43,32 @@ def claim(layout: Layout) -> tuple[str, locks.Lock]:
     raise GanatomyError(f"{LIMIT} workers run on this store already; stop one first.")
 
 
+def lease(layout: Layout, executor: str) -> Path:
+    """The file that says who holds the slot. Its worker renews it every `BEAT_S`."""
+    return layout.live / f"worker-{executor.replace('/', '-')}.json"
+
+
 def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> None:
     """Write who holds the slot, for people and for `alive`."""
     started = utc_now().isoformat()
     values = {**live.identity(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
-    live.write(layout.live / f"worker-{executor.replace('/', '-')}.json", values)
+    live.write(lease(layout, executor), values)
+
+
+def beat(layout: Layout, executor: str) -> None:
+    """Renew the lease, for readers that cannot see this process."""
+    with suppress(OSError):
+        os.utime(lease(layout, executor))
 
 
 def alive(layout: Layout) -> list[Worker]:
-    """The workers of this machine that run, by slot."""
-    found = [live.read(file) for file in sorted(layout.live.glob("worker-*.json"))]
+    """The workers of this store that run, by slot.
+
+    A process of this machine is looked up. One in another container or on another machine cannot be seen from
+    here; it counts as alive while it renews its lease.
+    """
+    files = sorted(layout.live.glob("worker-*.json"))
+    found = [(file, live.read(file)) for file in files]
     return [
         Worker(
             slot=values["slot"],
@@ -54,9 +77,51 @@ def alive(layout: Layout) -> list[Worker]:
             devices=tuple(values["devices"]),
             started_at=datetime.fromisoformat(values["started_at"]),
         )
-        for values in found
-        if live.alive(values)
+        for file, values in found
+        if live.alive(values) or (_elsewhere(values) and _fresh(file))
     ]
+
+
+def _elsewhere(values: live.JsonObject) -> bool:
+    return values.get("machine", live.machine()) != live.machine()
+
+
+def _fresh(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime < LEASE_S
+    except OSError:
+        return False
+
+
+@dataclass
+class LeaseWatch:
+    """Tells which executors of a store are dead, whatever host name they had."""
+
+    layout: Layout
+    # Each lease as it was last seen, and since when it has not changed, on time.monotonic().
+    _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def dead(self, executor: str) -> locks.Lock | None:
+        """The lock of a dead executor's slot, to be held while its jobs are taken over; None if it lives.
+
+        A slot whose lock can be taken has no worker. Some network file systems keep locks to one machine,
+        though. So an executor that ran on another machine must also leave its lease alone for `LEASE_S`,
+        measured here. All containers of one machine share its locks.
+        """
+        lock = locks.take(self.layout.live, lock_name(executor))
+        if lock is None:
+            self._seen.pop(executor, None)
+            return None
+        file, now = lease(self.layout, executor), time.monotonic()
+        boot = str(live.read(file).get("machine", "")).partition(" ")[0]
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+        if self._seen.get(executor, (-1, 0.0))[0] != changed:
+            self._seen[executor] = (changed, now)
+        here = executor.startswith(f"{host()}/") or boot == live.machine().partition(" ")[0]
+        if here or now - self._seen[executor][1] > LEASE_S:
+            return lock
+        lock.release()
+        return None
 
 
 def require_device(layout: Layout, device: str) -> None:

@@ -147,9 +147,12 @@ def check_queue(layout: Layout) -> Iterator[Check]:
     yield Check("queue", "ok", f"{len(rows)} jobs, {waiting} waiting, {failed} failed")
     stranded = _without_worker(layout, {row.executor_id or "" for row in rows if row.status == "PENDING"})
     if stranded:
-        yield Check(
-            "stranded jobs", "note", f"workers {', '.join(stranded)} are gone", "start `ganatomy worker`"
+        remedy = (
+            "a running worker takes them over within a minute; if none does, read logs/worker.log"
+            if workers.alive(layout)
+            else "start `ganatomy worker`; it takes them over, under whatever host name it runs"
         )
+        yield Check("stranded jobs", "note", f"workers {', '.join(stranded)} are gone", remedy)
     if waiting and not workers.alive(layout):
         yield Check("waiting jobs", "wrong", f"{waiting} waiting and no worker", "start `ganatomy up`")
 

@@ -7,23 +7,24 @@ old files, and keeps label maps and renders within their disk quotas.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import structlog
-from dbos import DBOS, WorkflowStatus
+from dbos import WorkflowStatus
 
 from db.store import health
 from jobs.kinds.requests import When
 from jobs.queue import database, rows, workers
 from jobs.queue.client import Client
-from jobs.system import live, locks
 from jobs.system.settings import Settings
 from jobs.worker.folders import FolderWatcher
 
 CLEANING_INTERVAL_S = 3600.0
 QUOTA_INTERVAL_S = 600.0  # a check walks through many files
+ORPHAN_S = 3.0  # from the claim of a job to the start of its workflow it is far less
 FILE_LIFE_S = 7 * 86400.0  # a page shows how far an ended job was for as long as its files are there
 
 
@@ -34,14 +35,19 @@ class Maintenance:
     client: Client
     executor: str
     settings: Settings = field(default_factory=Settings)
+    active: Callable[[], Collection[str]] = tuple  # ids of the jobs that this worker has in hand
+    _orphans: dict[str, float] = field(default_factory=dict)  # when each was first seen, time.monotonic()
     _last: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by action
 
     def __post_init__(self) -> None:
         self.layout, self.queue = self.client.layout, self.client.queue
         self.watcher = FolderWatcher(self.client)
+        self.leases = workers.LeaseWatch(self.layout)
 
     def run(self) -> None:
         """Do everything that is due."""
+        if self._due("beat", workers.BEAT_S):
+            workers.beat(self.layout, self.executor)
         self.recover()
         self.release()
         self.watcher.check()
@@ -58,25 +64,36 @@ class Maintenance:
         return True
 
     def recover(self) -> None:
-        """Take over the jobs of dead workers of this machine.
+        """Take over the jobs of dead workers, and put back those that this worker has lost.
 
-        A worker holds the lock of its executor slot until the kernel frees it at the worker's death, so a
-        slot that can be locked has no worker. DBOS alone would recover only the jobs of this worker's own
-        slot. The lock is held meanwhile: no new worker can claim the slot and recover the same jobs at the
-        same time.
+        The lock of a dead worker's slot is held meanwhile: no new worker can claim the slot and recover the
+        same jobs at the same time.
         """
         pending = self.queue.list_workflows(status="PENDING", load_input=False, load_output=False)
-        others = {row.executor_id for row in pending if row.executor_id} - {self.executor}
-        for executor in sorted(name for name in others if name.startswith(f"{workers.host()}/")):
-            lock = locks.take(self.layout.live, workers.lock_name(executor))
+        for executor in sorted({row.executor_id for row in pending if row.executor_id} - {self.executor}):
+            lock = self.leases.dead(executor)
             if lock is None:
                 continue
             try:
                 structlog.get_logger().info("recovering the jobs of a dead worker", executor=executor)
-                DBOS._recover_pending_workflows([executor])  # DBOS offers no public call for chosen executors
-                self._renew([row for row in pending if row.executor_id == executor])
+                found = [row for row in pending if row.executor_id == executor]
+                database.put_back(self.queue, [row.workflow_id for row in found], executor)
+                self._renew(found)
             finally:
                 lock.release()
+        self._put_back_orphans([row.workflow_id for row in pending if row.executor_id == self.executor])
+
+    def _put_back_orphans(self, pending: list[str]) -> None:
+        """Put back jobs that run under this worker's name, though it has no workflow of theirs.
+
+        A workflow ends without a trace when the queue's file cannot be written, on a full disk for example.
+        A job that is just claimed has no workflow yet either, so an orphan must be one for `ORPHAN_S`.
+        """
+        now, active = time.monotonic(), self.active()
+        self._orphans = {job: self._orphans.get(job, now) for job in pending if job not in active}
+        lost = [job for job, since in self._orphans.items() if now - since > ORPHAN_S]
+        for job in database.put_back(self.queue, lost, self.executor):
+            structlog.get_logger().warning("a job that had lost its workflow is queued again", job=job)
 
     def upgrade(self) -> None:
         """Requeue jobs that an older version of the workflows queued, or left unfinished in this slot.
@@ -148,7 +165,7 @@ class Maintenance:
     def _stale(self, file: Path, unfinished: set[str]) -> bool:
         """Whether an old file is of no use: `worker-*.json`, `<job>.<what>.json` or a temporary file."""
         if file.name.startswith("worker-"):
-            return not live.alive(live.read(file))
+            return file not in {workers.lease(self.layout, each.slot) for each in workers.alive(self.layout)}
         job, *rest = file.name.split(".")
         return file.suffix == ".tmp" or (len(rest) > 1 and job not in unfinished)
 

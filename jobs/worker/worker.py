@@ -1,7 +1,7 @@
 """A worker claims jobs from the queue and runs each in a job process, which it watches.
 
 A worker holds an executor slot by a file lock for its life. SIGTERM and Ctrl-C stop it within seconds: its
-job processes end, their shards stay, and their jobs continue when a worker starts again.
+job processes end, their shards stay, and their jobs go back to the queue, where any worker takes them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from jobs.system.settings import Settings
 from jobs.worker import metrics
 from jobs.worker.maintenance import Maintenance
 from jobs.worker.supervision import JobRunner
+
+HAND_BACK_S = 3.0  # for the return of unfinished jobs to the queue, when a worker stops
 
 
 class WorkerProcess:
@@ -58,7 +60,8 @@ class WorkerProcess:
         from jobs.worker import workflows  # its decorators register the workflows with DBOS
 
         workflows.register(self.runner)
-        DBOS(config=database.configuration(self.layout, self.executor, poll))
+        self.dbos = DBOS(config=database.configuration(self.layout, self.executor, poll))
+        maintenance.active = self.dbos._active_workflows_set.activeList  # DBOS offers no public call
         DBOS.launch()
         if self.settings.metrics_port is not None:
             metrics.serve(client, self.settings.metrics_port)
@@ -83,17 +86,37 @@ class WorkerProcess:
                 return
 
     def end(self) -> None:
-        """End the job processes and this one. Unfinished jobs stay in the queue, for the next worker."""
+        """End the job processes and this one. Unfinished jobs go back to the queue, for any worker."""
         self.stopping.set()
+        for event in self.dbos.background_thread_stop_events:  # this worker claims no job any more
+            event.set()
         for child in list(self.runner.children):
             processes.stop(child, grace=2.0)
         deadline = time.monotonic() + 3
         while self.runner.children and time.monotonic() < deadline:
             time.sleep(0.05)
+        # Not in this thread: a queue that is locked must not keep the worker from ending.
+        handing = threading.Thread(target=self._hand_back, daemon=True)
+        handing.start()
+        handing.join(HAND_BACK_S)
         structlog.get_logger().info("worker stopped", executor=self.executor)
         sys.stdout.flush()
         # DBOS would wait for the threads of unfinished workflows, and those wait for ever (see workflows.py).
         os._exit(0)
+
+    def _hand_back(self) -> None:
+        """Return this worker's unfinished jobs to the queue."""
+        queue = self.runner.client.queue
+        try:
+            for _ in range(2):  # a claim that was under way when the claiming ended is found the second time
+                found = queue.list_workflows(
+                    status="PENDING", executor_id=self.executor, load_input=False, load_output=False
+                )
+                jobs = database.put_back(queue, [row.workflow_id for row in found], self.executor)
+                structlog.get_logger().info("jobs are handed back", jobs=jobs)
+                time.sleep(0.2)
+        except Exception:  # the next worker recovers them
+            structlog.get_logger().exception("jobs could not be handed back")
 
 
 def main() -> None:
