@@ -28,7 +28,7 @@ RULES = {"paper": NamingRule("paper"), "calibrated": NamingRule("calibrated")}
 def lines(runs: Sequence[Row]) -> dict[str, list[Row]]:
     """The runs of each training and sample, in the training's order."""
     known = {run["run_id"]: run for run in runs}
-    found = tables.along(pd.DataFrame({"run_id": list(known)}), known).sort_values("training_steps")
+    found = comparison_tables.along(pd.DataFrame({"run_id": list(known)}), known).sort_values("training_steps")
     return {str(line): [known[r] for r in own["run_id"]] for line, own in found.groupby("line")}
 
 
@@ -68,13 +68,13 @@ def measured(snapshot: Snapshot, runs: Sequence[Row]) -> dict[str, pd.DataFrame]
     known = {Arm(row["run_id"], row["layer"]): row for row in rows(compare.layers(snapshot, ids))}
     arms = sorted(known, key=lambda arm: ids.index(arm.run_id))  # stable: layers stay in order
     names = {arm: _name(runs[ids.index(arm.run_id)], known[arm]) for arm in arms}
-    common = tables.shared(compare.vocabularies(snapshot, ids))
+    common = comparison_tables.shared(compare.vocabularies(snapshot, ids))
     found = {}
     for label, rule in RULES.items():
         named = compare.named(snapshot, Question(tuple(names), rule))
-        tally = tables.tally(named, known, names, common, has_cut=label == "paper")
+        tally = comparison_tables.tally(named, known, names, common, has_cut=label == "paper")
         found[f"Named units, {label} rule"] = _by_arm(tally, names, counted)
-    best = tables.by_concept(compare.best(snapshot, Question(tuple(names), NamingRule())), names, False)
+    best = comparison_tables.by_concept(compare.best(snapshot, Question(tuple(names), NamingRule())), names, False)
     return found | {"Best unit of each concept (medians over concepts)": _by_arm(best, names, scored)}
 
 

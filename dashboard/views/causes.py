@@ -8,7 +8,7 @@ import streamlit as st
 from analysis.editing.edits import Edit
 from dashboard.charts import causes as charts
 from dashboard.charts.causes import BESIDE, EDITS, INTERVALS, MEANING
-from dashboard.widgets import causes_words, jobs, page, renders, url, words
+from dashboard.widgets import findings, jobs, page, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import causes as queries
 from db.store import Snapshot
@@ -46,15 +46,15 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     """The finding in a sentence, how surely it is known, and how it can be doubted."""
     found = rows(queries.summary(snapshot, run["run_id"]))
     own = found[0]
-    st.markdown(causes_words.sentence(run, own))
+    st.markdown(findings.sentence(run, own))
     for other in found[1:]:
         st.caption(
-            f"Scored again by {other['segmenter']}: effect {causes_words.percent(other, 'effect', 1)}, "
-            f"removed {causes_words.percent(other, 'removed')}."
+            f"Scored again by {other['segmenter']}: effect {findings.percent(other, 'effect', 1)}, "
+            f"removed {findings.percent(other, 'removed')}."
         )
     losses = queries.learning(snapshot, run["run_id"])
     stopped = int(losses.groupby("seed")["stopped"].any().sum())
-    sure, said = causes_words.doubt(own, stopped, queries.overlap(snapshot, run["run_id"]))
+    sure, said = findings.doubt(own, stopped, queries.overlap(snapshot, run["run_id"]))
     if sure:
         st.caption(said)
     else:
@@ -131,8 +131,8 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
         else:
             st.caption("This was not measured for this edit.")
         st.caption(BESIDE[asked][1])
-    for n in causes_words.told_at(part, int(own["top_units"])):
-        st.caption(causes_words.beside(part, n))
+    for n in findings.told_at(part, int(own["top_units"])):
+        st.caption(findings.beside(part, n))
     page.csv(frame, "curves", "Table")
     return frame
 
@@ -155,8 +155,8 @@ def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
     """What else changes: this concept's units and those of others learned in the same layer."""
     st.subheader("What else changes", anchor=False)
     edit = "insert" if url.get("edit") == "insert" else "ablate"
-    frame = queries.side_effects(snapshot, causes_words.a_run_a_concept(run, all_runs), edit)
-    frame = causes_words.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
+    frame = queries.side_effects(snapshot, findings.a_run_a_concept(run, all_runs), edit)
+    frame = findings.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
     st.caption(
         f"{'Ablating' if edit == 'ablate' else 'Inserting'} the first {n} units learned for a concept (a "
         "row) changes the pixels of each concept (a column) by so much of what was there. A row that is "

@@ -5,14 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import compare as comparing_charts
+from dashboard.charts import compare as charts
 from dashboard.charts import dissection
-from dashboard.widgets import arm_tables as tables
-from dashboard.widgets import arm_words as said
-from dashboard.widgets import card, page, pickers, url, words
-from dashboard.widgets.arms import Choice, choose, differences, nothing_shared, run_names
+from dashboard.widgets import card, comparison_captions, comparison_tables, page, pickers, url, words
+from dashboard.widgets.comparison import Choice, choose, differences, nothing_shared, run_names
 from dashboard.widgets.rows import rows
-from db.queries import compare as comparing
+from db.queries import compare as queries
 from db.queries.compare import Arm, Question
 from db.store import Snapshot
 
@@ -43,59 +41,60 @@ def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
             for kind, of_kind in frame.groupby("category", sort=False):
                 with st.container():
                     st.markdown(f"**{str(kind).title()}**")
-                    chart = comparing_charts.bars(of_kind, order, value, axis)
+                    chart = charts.bars(of_kind, order, value, axis)
                     st.altair_chart(chart, alt=f"{title}: {kind}")
-    st.caption(said.LINES["units"] + (" " + said.LINES["calibrated"] if calibrated else ""))
+    st.caption(
+        comparison_captions.LINES["units"]
+        + (" " + comparison_captions.LINES["calibrated"] if calibrated else "")
+    )
     with st.expander("In digits", icon=":material/table_rows:"):
         st.dataframe(
             frame,
             hide_index=True,
-            column_order=list(said.NUMBERS),
-            column_config=said.NUMBERS,
+            column_order=list(comparison_captions.NUMBERS),
+            column_config=comparison_captions.NUMBERS,
             alt="Counts in digits",
         )
         page.csv(frame, "comparison-counts", "Counts")
 
 
-def lacking(stands: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFrame) -> None:
+def lacking(states: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFrame) -> None:
     """What one has and the other lacks."""
     st.subheader("What one has and the other lacks", anchor=False)
-    everywhere, nowhere, each = tables.holdings(stands, list(common["concept"]))
+    everywhere, nowhere, each = comparison_tables.concept_differences(states, list(common["concept"]))
     for label, concepts in (("Named in every arm", everywhere), ("Named in none", nowhere)):
         st.markdown(f"{label}: {words.plain(', '.join(concepts)) or 'no concept'}.")
     if len(each) < 2:
         return
     shown = [
         {"Arm": choice.names[arm]}
-        | {title: ", ".join(getattr(held, name)) for name, title in said.HOLDINGS.items()}
+        | {title: ", ".join(getattr(held, name)) for name, title in comparison_captions.HOLDINGS.items()}
         for arm, held in each.items()
     ]
     st.dataframe(pd.DataFrame(shown), hide_index=True, alt="What one has and the other lacks")
-    st.caption(said.HELD)
+    st.caption(comparison_captions.HELD)
 
 
 def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> None:
     """The best unit's score of each concept in each arm, and which beat the constant mask."""
     st.subheader("Concept by concept", anchor=False)
-    st.caption(said.BEST)
+    st.caption(comparison_captions.BEST)
     if concepts["score"].isna().all():
         st.info("These runs have no ceiling for these concepts: choose IoU.", icon=":material/height:")
         return
     measure = "IoU / ceiling" if over_ceiling else "IoU"
-    st.altair_chart(
-        comparing_charts.heat(concepts, list(choice.names.values()), measure), alt="Concepts against arms"
-    )
+    st.altair_chart(charts.heat(concepts, list(choice.names.values()), measure), alt="Concepts against arms")
     digits: dict[str, Any] = {
         name: st.column_config.NumberColumn(title, format="%.3f", help=words.HELP.get(name))
-        for name, title in said.SCORES.items()
+        for name, title in comparison_captions.SCORES.items()
         if name not in ("concept", "arm", "unit", "beats_mask", "named")
     }
     with st.expander("Concepts in digits", icon=":material/table_rows:"):
         st.dataframe(
             concepts,
             hide_index=True,
-            column_order=list(said.SCORES),
-            column_config={**said.SCORES, **digits},
+            column_order=list(comparison_captions.SCORES),
+            column_config={**comparison_captions.SCORES, **digits},
             alt="Concepts in digits",
         )
         page.csv(
@@ -131,10 +130,10 @@ def pictures(concepts: pd.DataFrame, choice: Choice, snapshot: Snapshot, rule: s
 
 def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> None:
     """How concepts appear along a training, where its checkpoints are among the arms."""
-    lines = tables.along(frame, choice.runs)
+    lines = comparison_tables.along(frame, choice.runs)
     if lines.empty:
-        if tables.checkpoints(choice.runs):
-            st.caption(said.UNJOINED)
+        if comparison_tables.checkpoints(choice.runs):
+            st.caption(comparison_captions.UNJOINED)
         return
     st.subheader("Along the training", anchor=False)
     for line, of_line in lines.groupby("line"):
@@ -143,16 +142,18 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
             for kind, of_kind in of_line.groupby("category", sort=False):
                 with st.container():
                     st.markdown(f"**{str(kind).title()}**")
-                    chart = comparing_charts.growth(of_kind)
+                    chart = charts.growth(of_kind)
                     st.altair_chart(chart, alt=f"Named units along the training: {kind}")
-    points = tables.along(tables.best_layer(concepts), choice.runs).dropna(subset=["score"])
+    points = comparison_tables.along(comparison_tables.best_layer(concepts), choice.runs).dropna(
+        subset=["score"]
+    )
     for line, of_line in points.groupby("line"):
         st.markdown(f"**{words.plain(str(line))}**: the best unit of any chosen layer, concept by concept")
         with st.grid(min_column_width=210):
             for concept, of_concept in of_line.groupby("concept"):
                 with st.container():
                     st.markdown(f"**{words.plain(str(concept))}**")
-                    chart = comparing_charts.concept_growth(of_concept, of_line)
+                    chart = charts.concept_growth(of_concept, of_line)
                     st.altair_chart(chart, alt=f"{concept} along the training")
         st.caption(f"Dashed: the best constant mask. {_beginnings(of_line, choice)}".strip())
 
@@ -160,7 +161,7 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
 def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
     """Why some concepts' lines begin late."""
     names = run_names(list(choice.runs.values()))
-    late = tables.late(points)
+    late = comparison_tables.late(points)
     if not late:
         return ""
     listed = "; ".join(
@@ -183,33 +184,35 @@ def take_away(choice: Choice, question: Question) -> None:
             "views/sql.py",
             label="Open these counts in SQL",
             icon=":material/table:",
-            query_params={"q": comparing.statement(question)},
+            query_params={"q": queries.statement(question)},
         )
 
 
 def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
     """The whole page."""
-    vocabularies = comparing.vocabularies(snapshot, list(choice.runs))
-    common = tables.shared(vocabularies)
+    vocabularies = queries.vocabularies(snapshot, list(choice.runs))
+    common = comparison_tables.shared(vocabularies)
     told(choice, vocabularies, common)
     if common.empty:
         nothing_shared(choice)
         return
-    named = comparing.named(snapshot, question)
-    left = comparing.outside(snapshot, question)
+    named = queries.named(snapshot, question)
+    left = queries.outside(snapshot, question)
     if len(left):
         other = "; ".join(f"{choice.name(r['run_id'], r['layer'])}: {r['units']}" for r in rows(left))
         st.caption(f"Units named by concepts that not every run has, left out: {words.plain(other)}.")
     calibrated = question.rule.name == "calibrated"
-    frame = tables.tally(named, choice.layers, choice.names, common, has_cut=not calibrated)
-    concepts = tables.by_concept(comparing.best(snapshot, question), choice.names, question.over_ceiling)
+    frame = comparison_tables.tally(named, choice.layers, choice.names, common, has_cut=not calibrated)
+    concepts = comparison_tables.by_concept(
+        queries.best(snapshot, question), choice.names, question.over_ceiling
+    )
     counts(frame, list(choice.names.values()), calibrated)
     if concepts.empty:
         st.info("No concept was frequent enough to be beside a unit.", icon=":material/search_off:")
         return
     development(frame, concepts, choice)
     by_concept(concepts, choice, question.over_ceiling)
-    lacking(tables.standing(named, vocabularies, choice.names), choice, common)
+    lacking(comparison_tables.concept_states(named, vocabularies, choice.names), choice, common)
     pictures(concepts, choice, snapshot, question.rule.name)
     take_away(choice, question)
 

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.charts import dissection
 from dashboard.widgets import card, page, pickers, pictures, threshold_slider, url, words
 from dashboard.widgets.rows import Row, only, rows
-from db.queries import causes as effects
+from db.queries import causes as causes_queries
 from db.queries import runs
 from db.schema.naming import NamingRule
 from db.store import Snapshot
@@ -73,8 +73,8 @@ def others(scores: pd.DataFrame) -> None:
 
 def causes(run: pickers.Run, layer: str, unit: int) -> None:
     """What the unit causes, beside what it agrees with: when causes were learned in its layer."""
-    alone = effects.unit_causes(run.snapshot, run.id, layer, unit)
-    learned = effects.unit_alphas(run.snapshot, run.id, layer, unit)
+    alone = causes_queries.unit_causes(run.snapshot, run.id, layer, unit)
+    learned = causes_queries.unit_alphas(run.snapshot, run.id, layer, unit)
     st.subheader("Causes", anchor=False)
     if alone.empty:
         st.caption("No causes have been learned in this layer yet.")

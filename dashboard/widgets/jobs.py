@@ -1,4 +1,4 @@
-"""Jobs as pages see them: the client, progress that moves by itself, whether anybody works."""
+"""Jobs on a page: the client, live progress, and a warning when no worker runs."""
 
 import streamlit as st
 
@@ -39,7 +39,7 @@ def badge(job: Job) -> None:
 
 
 def use(job: Job) -> str:
-    """What a running job has: device, CPU, memory, GPU memory, worker, in one line."""
+    """The device, CPU, memory, GPU memory and worker of a running job, in one line."""
     parts = [job.device or "no device yet"]
     if job.cpu_percent is not None:
         parts.append(f"CPU {job.cpu_percent:.0f} %")
@@ -51,16 +51,16 @@ def use(job: Job) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as a person says them."""
+    """A number of bytes in GB or MB."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def results(kind: str, run_id: str) -> None:
-    """The ways into a run's results."""
+    """Draw links to the pages that show a run's results."""
     with st.container(horizontal=True):
-        for one in KINDS[kind].pages:
-            if not one.hidden:
-                st.page_link(f"views/{one.view}.py", label=one.title, query_params={"run": run_id})
+        for each in KINDS[kind].pages:
+            if not each.hidden:
+                st.page_link(f"views/{each.view}.py", label=each.title, query_params={"run": run_id})
 
 
 def pace(job: Job) -> str:
@@ -76,16 +76,16 @@ def pace(job: Job) -> str:
         parts.append(f"{words.seconds(job.seconds_left)} left")
     if job.published:
         parts.append(f"published {words.count(job.published, 'time')}")
-    return " · ".join(parts) or "waits for its turn"
+    return " · ".join(parts) or "waits for its turn in the queue"
 
 
 def share(job: Job) -> float:
-    """How much is done, 0 to 1."""
+    """The share of the job that is done, 0 to 1."""
     return min(job.done / job.total, 1.0) if job.total else 0.0
 
 
 def progress(job: Job) -> None:
-    """A job that has not ended: title, state, bar."""
+    """Draw a job that has not ended: title, state, progress bar."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{job.title}**", width="content")
         badge(job)
@@ -94,7 +94,7 @@ def progress(job: Job) -> None:
 
 @st.fragment(run_every=2, key="running")
 def running() -> None:
-    """What runs or waits, live; nothing when all is quiet. A job that ends draws the whole page again."""
+    """Draw the jobs that run or wait, every two seconds. When a job ends, the whole page is drawn again."""
     jobs = active()
     before = st.session_state.get("running-jobs", set())
     now = {job.id for job in jobs}
@@ -107,19 +107,19 @@ def running() -> None:
         for job in jobs[:3]:
             progress(job)
         if len(jobs) > 3:
-            st.caption(f"and {words.count(len(jobs) - 3, 'more job')}")
-        nobody(waits=True)
-        st.page_link("views/jobs.py", label="Watch on the Jobs page", icon=":material/schedule:")
+            st.caption(f"{words.count(len(jobs) - 3, 'more job')} not shown")
+        no_worker(waits=True)
+        st.page_link("views/jobs.py", label="Follow them on the Jobs page", icon=":material/schedule:")
 
 
-def nobody(waits: bool) -> None:
-    """Says so when something waits and no worker is there to take it.
+def no_worker(waits: bool) -> None:
+    """Warn when a job or a schedule waits and no worker runs.
 
-    In a container of its own, also when that is empty: what follows stays in its place.
+    The warning has its own container, even an empty one, so that what follows stays in its place.
     """
     with st.container():
         if waits and not client().workers():
             st.warning(
-                "No worker is alive, so queued jobs wait; start one with `ganatomy worker`.",
+                "No worker is alive, so queued jobs wait. Start one with `ganatomy worker`.",
                 icon=":material/bedtime:",
             )

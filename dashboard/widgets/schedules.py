@@ -1,4 +1,4 @@
-"""Schedules: what the clock queues, when next, what came of it last, and what can be done about each."""
+"""Schedules on the Jobs page: next time, last job, and buttons to pause, run, change and remove each."""
 
 import streamlit as st
 
@@ -11,22 +11,21 @@ SHOWN = 20
 
 @st.fragment(run_every=5, key="schedules")
 def everything() -> None:
-    """Every schedule, live; nothing when there is none."""
+    """Draw every schedule, every five seconds."""
     with page.sentences():
         found = jobs.client().schedules()
         if not found:
             return
         st.subheader("Schedules", anchor=False)
-        jobs.nobody(waits=any(not view.paused for view in found))
         for view in found[:SHOWN]:
             one(view)
         if len(found) > SHOWN:
             more = words.count(len(found) - SHOWN, "more schedule")
-            st.caption(f"and {more}; `ganatomy jobs schedule list` names them all")
+            st.caption(f"{more} not shown. `ganatomy jobs schedule list` lists them all.")
 
 
 def one(view: Schedule) -> None:
-    """One schedule: its name, its times, its deeds."""
+    """Draw one schedule: its name, its times, its buttons."""
     with st.container(border=True, gap="xsmall", key=f"schedule-{view.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{words.plain(view.name)}**", width="content")
@@ -34,36 +33,36 @@ def one(view: Schedule) -> None:
             st.markdown(f"`{view.cron}`", width="content", help="Minute, hour, day, month, weekday, in UTC.")
         st.markdown(f"{words.plain(view.title)}, for {words.plain(view.owner)}")
         st.caption(when(view))
-        deeds(view)
+        buttons(view)
 
 
 def when(view: Schedule) -> str:
-    """Next and last, in a line."""
+    """The next time and the last job, in one line."""
     parts = [
         "Queues nothing until it is resumed."
         if view.next_at is None
         else f"Next on {times.said(view.next_at)}."
     ]
     if view.last_fired_at is not None:
-        what = words.plain(view.last) if view.last else "a worker is to queue it."
-        parts.append(f"Last {words.ago(view.last_fired_at)}: {what}{became(view)}")
+        what = words.plain(view.last) if view.last else "a worker will queue it."
+        parts.append(f"Last {words.ago(view.last_fired_at)}: {what}{last_state(view)}")
     return " ".join(parts)
 
 
-def became(view: Schedule) -> str:
-    """What became of the job that the clock queued last."""
+def last_state(view: Schedule) -> str:
+    """The state of the job that this schedule queued last."""
     if view.last_job is None:
         return ""
     try:
         state = jobs.client().job(view.last_job).state
     except GanatomyError:  # it was removed from the queue
         return ""
-    said = {"failed": "**It failed.**", "cancelled": "It was cancelled.", "done": "It is done."}
-    return f" {said.get(state, f'It is {state}.')}"
+    sentences = {"failed": "**It failed.**", "cancelled": "It was cancelled.", "done": "It is done."}
+    return f" {sentences.get(state, f'It is {state}.')}"
 
 
-def deeds(view: Schedule) -> None:
-    """Pause or resume, run now, change, remove."""
+def buttons(view: Schedule) -> None:
+    """Draw the buttons that pause or resume, run, change and remove the schedule."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if view.paused and st.button("Resume", key=f"resume-{view.name}", icon=":material/play_arrow:"):
             jobs.client().resume(view.name)
@@ -73,10 +72,10 @@ def deeds(view: Schedule) -> None:
             st.rerun()
         if st.button("Run now", key=f"trigger-{view.name}", icon=":material/bolt:"):
             jobs.client().trigger(view.name)
-            st.toast(f"{words.plain(view.name)}: asked for; a worker queues it.", icon=":material/bolt:")
+            st.toast(f"{words.plain(view.name)}: a worker will queue a job now.", icon=":material/bolt:")
         if st.button("Remove", key=f"remove-{view.name}", icon=":material/delete:"):
             jobs.client().unschedule(view.name)
-            st.toast(f"{words.plain(view.name)} is removed; the jobs that it queued stay.")
+            st.toast(f"{words.plain(view.name)} is removed. Jobs that it queued stay.")
             st.rerun()
         again = {
             **form.texts(view.kind, view.request),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from comparing_store import Runs, fill
+from comparison_store import Runs, fill
 from effects_store import copied
 from playwright.sync_api import Browser, expect
 from visiting import Dashboard, Visitor, serve

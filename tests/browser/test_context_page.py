@@ -13,7 +13,7 @@ from visiting import Dashboard, Visitor, serve
 
 from db import store as stores
 from db.layout import Layout
-from db.queries import context as inserting
+from db.queries import context
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def test_the_contexts_are_those_of_the_store(visitor: Visitor, dashboard: Dashbo
         page.get_by_role("button", name="Contexts as CSV").click()
     rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
     snapshot = stores.open(Layout(dashboard.store))
-    frame = inserting.contexts(snapshot, str(visitor.parameter("run")))
+    frame = context.contexts(snapshot, str(visitor.parameter("run")))
     assert [row["context"] for row in rows] == frame["context"].tolist()
     assert [int(row["locations"]) for row in rows] == frame["locations"].tolist()
     page.get_by_role("radio", name="Within rows").click()

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import arm_tables as tables
-from dashboard.widgets import page, url, words
+from dashboard.widgets import comparison_tables, page, url, words
 from dashboard.widgets.rows import Row, rows
 from db.queries import compare
 from db.queries.compare import Arm
@@ -249,7 +248,7 @@ def _vocabulary(vocabularies: pd.DataFrame, names: Mapping[str, str]) -> list[st
     """Concepts that some run cannot name, and those that hardly occur in some run."""
     told, is_shared = [], vocabularies["shared"]
     if not is_shared.all():
-        common = tables.shared(vocabularies)
+        common = comparison_tables.shared(vocabularies)
         every = vocabularies[["concept", "category"]].drop_duplicates()
         own = "; ".join(
             f"{names[str(run_id)]} alone has or shares with some only {_some(_titles(found, every), 8)}"

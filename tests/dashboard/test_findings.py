@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.widgets import causes_words
+from dashboard.widgets import findings
 from dashboard.widgets.rows import rows
 
 RUN = {"run_id": "a-1", "parent_run_id": "p", "layer": "layer3", "concept": "tree", "images": 64}
@@ -18,14 +18,12 @@ OWN = {
 
 
 def test_the_finding_says_what_is_missing_with_a_dash() -> None:
-    said = causes_words.sentence(RUN, OWN)
+    said = findings.sentence(RUN, OWN)
     assert "Switching off the first **8 units** removes **90% (80% to 100%)**" in said
     assert "20.0% (10.0% to 30.0%)" in said
     assert said.endswith("it is - of the cell.")
     nothing = OWN | {"removed": None, "removed_low": None, "removed_high": None, "ablate_kind": "mean"}
-    assert "Setting the first **8 units** to their means removes **-** of" in causes_words.sentence(
-        RUN, nothing
-    )
+    assert "Setting the first **8 units** to their means removes **-** of" in findings.sentence(RUN, nothing)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +40,7 @@ def test_doubt_is_about_the_units_that_act(
     facts: dict[str, Any], stopped: int, overlap: float, sure: bool, word: str
 ) -> None:
     table = pd.DataFrame({"units": [4, 8], "overlap": [overlap, 0.1]})
-    found, said = causes_words.doubt(OWN | facts, stopped, table)
+    found, said = findings.doubt(OWN | facts, stopped, table)
     assert found is sure
     assert word in said
 
@@ -50,17 +48,17 @@ def test_doubt_is_about_the_units_that_act(
 def test_random_sets_that_do_as_much_are_counted() -> None:
     facts = {"units": 8, "sets": [1, 1, 50], "energy": [1, 1.2, 0.63], "as_good": [1 / 51, 11 / 51, np.nan]}
     part = pd.DataFrame({"ranking": ["ace", "iou", "random"], **facts})
-    said = causes_words.beside(part, 8)
+    said = findings.beside(part, 8)
     assert said.startswith("Of 50 random sets of 8 units")
     assert "learned (ACE): 0 (p = 0.02); IoU: 10 (p = 0.22)" in said
     assert "0.63 of the learned" in said
-    assert causes_words.beside(part[:2], 8) == "No random sets were measured beside it."
+    assert findings.beside(part[:2], 8) == "No random sets were measured beside it."
 
 
 def test_units_marked_by_hand_are_told_of_at_their_own_number() -> None:
     part = pd.DataFrame({"ranking": ["ace", "ace", "hand", "hand"], "units": [2, 8, 0, 2]})
-    assert causes_words.told_at(part, 8) == [2, 8]
-    assert causes_words.told_at(part[:2], 8) == [8]
+    assert findings.told_at(part, 8) == [2, 8]
+    assert findings.told_at(part[:2], 8) == [8]
 
 
 def test_a_concept_has_one_row_in_the_matrix() -> None:
@@ -72,10 +70,10 @@ def test_a_concept_has_one_row_in_the_matrix() -> None:
             "layer": ["layer3", "layer3", "layer3", "layer3", "layer2", "layer3"],
         }
     )
-    assert causes_words.a_run_a_concept(RUN, found) == ["a-1", "b-2"]
+    assert findings.a_run_a_concept(RUN, found) == ["a-1", "b-2"]
 
 
 def test_of_two_numbers_as_near_the_smaller_is_shown() -> None:
     frame = pd.DataFrame({"run_id": list("aaaabb"), "units": [4, 4, 8, 8, 2, 7], "affected": list("xyxyxx")})
-    shown = rows(causes_words.nearest(frame, 6))
+    shown = rows(findings.nearest(frame, 6))
     assert [(row["run_id"], row["units"]) for row in shown] == [("a", 4), ("a", 4), ("b", 7)]

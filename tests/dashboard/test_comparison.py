@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.shared import count_intervals
-from dashboard.widgets import arm_tables as tables
-from dashboard.widgets.arms import Choice, differences, run_names, suggestions
+from dashboard.widgets import comparison_tables
+from dashboard.widgets.comparison import Choice, differences, run_names, suggestions
 from dashboard.widgets.rows import Row
 from db.queries.compare import Arm
 
@@ -159,7 +159,7 @@ COMMON = pd.DataFrame(
 def test_the_page_s_counts_are_those_of_the_rows() -> None:
     chosen = choice([run("a", "a"), run("b", "b")])
     named = random_named(3, list(chosen.arms))
-    frame = tables.tally(named, chosen.layers, chosen.names, COMMON)
+    frame = comparison_tables.tally(named, chosen.layers, chosen.names, COMMON)
     assert list(frame["category"].unique()) == ["object", "part", "material", "all"]
     for row in frame.to_dict("records"):
         mine = [
@@ -180,13 +180,17 @@ def test_the_page_s_counts_are_those_of_the_rows() -> None:
 def test_where_nothing_is_named_zeros_are_shown_with_what_may_have_been_missed() -> None:
     chosen = choice([run("a", "a")])
     nothing = random_named(3, list(chosen.arms)).head(0)
-    frame = tables.tally(nothing, chosen.layers, chosen.names, COMMON)
+    frame = comparison_tables.tally(nothing, chosen.layers, chosen.names, COMMON)
     assert (frame[["named", "surely", "perhaps", "concepts", "concepts_low"]] == 0).all(axis=None)
     assert dict(zip(frame["category"], frame["concepts_high"], strict=True)) == {
         **{"object": 2, "part": 2, "material": 1},  # all that there are
         "all": 4,  # Wilson: 0 of 20 units may be 16 %
     }
-    assert tables.tally(nothing, chosen.layers, chosen.names, COMMON, has_cut=False)["surely"].isna().all()
+    assert (
+        comparison_tables.tally(nothing, chosen.layers, chosen.names, COMMON, has_cut=False)["surely"]
+        .isna()
+        .all()
+    )
 
 
 def seen(**rare: tuple[str, ...]) -> pd.DataFrame:
@@ -214,11 +218,17 @@ def test_a_cut_within_an_interval_sets_no_arm_apart() -> None:
     counted = [(arm, c, n) for c, *both in held for arm, n in zip((first, second), both, strict=True) if n]
     where = [{"run_id": arm.run_id, "layer": arm.layer, "concept": c} for arm, c, _ in counted]
     numbers = pd.DataFrame([n for _, _, n in counted], columns=["units", "surely", "perhaps"])
-    stands = tables.standing(pd.DataFrame(where).join(numbers), seen(b=("roof", "brick")), chosen.names)
-    everywhere, nowhere, each = tables.holdings(stands, list(COMMON["concept"]))
+    states = comparison_tables.concept_states(
+        pd.DataFrame(where).join(numbers), seen(b=("roof", "brick")), chosen.names
+    )
+    everywhere, nowhere, each = comparison_tables.concept_differences(states, list(COMMON["concept"]))
     assert (everywhere, nowhere) == (["tree"], ["brick"])
-    assert each[first] == tables.Holding(alone=["door"], perhaps=["sky"], lacks=[], unseen=[])
-    assert each[second] == tables.Holding(alone=[], perhaps=["sky"], lacks=["door"], unseen=["brick", "roof"])
+    assert each[first] == comparison_tables.ConceptDifferences(
+        alone=["door"], perhaps=["sky"], lacks=[], unseen=[]
+    )
+    assert each[second] == comparison_tables.ConceptDifferences(
+        alone=[], perhaps=["sky"], lacks=["door"], unseen=["brick", "roof"]
+    )
 
 
 def test_under_the_calibrated_rule_what_is_named_is_had() -> None:
@@ -226,7 +236,10 @@ def test_under_the_calibrated_rule_what_is_named_is_had() -> None:
     known = seen(a=()).query("run_id == 'a' and concept == 'tree'")
     named = pd.DataFrame({"run_id": "a", "layer": [arm.layer, other.layer], "concept": "tree"})
     named = named.assign(units=[1, 0], surely=None, perhaps=None)
-    assert tables.standing(named, known, chosen.names) == {arm: {"tree": "has"}, other: {"tree": "lacks"}}
+    assert comparison_tables.concept_states(named, known, chosen.names) == {
+        arm: {"tree": "has"},
+        other: {"tree": "lacks"},
+    }
 
 
 def test_scores_over_the_ceiling_and_over_the_mask() -> None:
@@ -243,21 +256,21 @@ def test_scores_over_the_ceiling_and_over_the_mask() -> None:
             "ceiling_iou": [0.8, 0.5, 0.4, 0.0],
         }
     )
-    frame = tables.by_concept(best, chosen.names, over_ceiling=True)
+    frame = comparison_tables.by_concept(best, chosen.names, over_ceiling=True)
     assert list(frame["concept"]) == ["door", "sky", "tree", "tree"]
     assert list(frame["beats_mask"]) == ["no", "perhaps", "perhaps", "yes"]
     assert frame["score"].tolist() == pytest.approx([np.nan, 0.5, 0.6, 0.5], nan_ok=True)
-    assert tables.by_concept(best, chosen.names, False)["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert comparison_tables.by_concept(best, chosen.names, False)["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_only_trainings_with_two_checkpoints_are_drawn() -> None:
     frame = pd.DataFrame({"run_id": ["early-1", "late-1", "lone-1", "g-1"], "share": 0.5})
     lone = run("lone-1", "lone", training="u", training_steps=1, training_images=32)
     runs = {row["run_id"]: row for row in (*CHECKPOINTS[:2], lone, run("g-1", "g"))}
-    found = tables.along(frame, runs)
+    found = comparison_tables.along(frame, runs)
     assert list(found["run_id"]) == ["early-1", "late-1"]
     assert list(found["training_images"]) == [3200, 28800]
-    assert tables.along(frame[2:], {key: runs[key] for key in ("lone-1", "g-1")}).empty
+    assert comparison_tables.along(frame[2:], {key: runs[key] for key in ("lone-1", "g-1")}).empty
 
 
 def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -> None:
@@ -267,7 +280,7 @@ def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -
     again = dict(CHECKPOINTS[0], run_id="again", started_at=pd.Timestamp(2026, 2, 1))
     lone = dict(CHECKPOINTS[0], run_id="other", segmenter="other")
     runs = {row["run_id"]: row for row in [*points(2), *CHECKPOINTS, again, lone]}
-    found = tables.along(pd.DataFrame({"run_id": list(runs), "share": 0.5}), runs)
+    found = comparison_tables.along(pd.DataFrame({"run_id": list(runs), "share": 0.5}), runs)
     assert set(found["run_id"]) == set(runs) - {"late-1", "other"}
     assert set(found["line"]) == {"t (seed 1)", "t (seed 2)"}
     assert not found.duplicated(["line", "training_steps"]).any()
@@ -276,16 +289,16 @@ def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -
 def test_checkpoints_of_unlike_samples_are_not_joined() -> None:
     early, late = (dict(row, seed=k) for k, row in enumerate(CHECKPOINTS[:2]))
     runs = {row["run_id"]: row for row in (early, late)}
-    assert tables.along(pd.DataFrame({"run_id": list(runs)}), runs).empty
-    assert tables.checkpoints(runs)
-    assert not tables.checkpoints({"early-1": early, "g-1": run("g-1", "g")})
+    assert comparison_tables.along(pd.DataFrame({"run_id": list(runs)}), runs).empty
+    assert comparison_tables.checkpoints(runs)
+    assert not comparison_tables.checkpoints({"early-1": early, "g-1": run("g-1", "g")})
 
 
 def test_a_line_that_begins_late_is_told() -> None:
     points = [("early", 1, "sky"), ("late", 3, "sky"), ("late", 3, "tree"), ("middle", 2, "tree")]
     points += [("late", 3, "dome"), ("middle", 2, "dome"), ("late", 3, "door")]
     frame = pd.DataFrame(points, columns=["run_id", "training_steps", "concept"])
-    assert tables.late(frame) == {("early",): ["dome", "tree"], ("early", "middle"): ["door"]}
+    assert comparison_tables.late(frame) == {("early",): ["dome", "tree"], ("early", "middle"): ["door"]}
 
 
 def test_the_best_layer_of_a_run_is_chosen_on_calibration_images() -> None:
@@ -293,4 +306,4 @@ def test_the_best_layer_of_a_run_is_chosen_on_calibration_images() -> None:
         {"run_id": "a", "layer": ["layer1", "layer2"], "concept": "tree"}
         | {"calibration_iou": [0.5, 0.4], "iou": [0.3, 0.6]}
     )
-    assert list(tables.best_layer(frame)["layer"]) == ["layer1"]
+    assert list(comparison_tables.best_layer(frame)["layer"]) == ["layer1"]

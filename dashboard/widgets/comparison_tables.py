@@ -31,8 +31,8 @@ SAMPLE = {  # what has to be equal for checkpoints to be joined by a line, and h
 
 
 @dataclass(frozen=True)
-class Holding:
-    """Concepts by how one arm stands with them: it alone has, perhaps has, lacks while most others have, and
+class ConceptDifferences:
+    """Concepts by how one arm states with them: it alone has, perhaps has, lacks while most others have, and
     those that its images show not or too rarely."""
 
     alone: list[str]
@@ -122,50 +122,50 @@ def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool)
     return frame.sort_values(["concept", "arm"], key=lambda c: c.map(order) if c.name == "arm" else c)
 
 
-def standing(
+def concept_states(
     named: pd.DataFrame, vocabularies: pd.DataFrame, names: Mapping[Arm, str]
 ) -> dict[Arm, dict[str, str]]:
     """Each arm's standing with the shared concepts: HAS (some unit surely is over the cut, or under the
     calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
     absent was not seen by the run, or too rarely to name a unit."""
-    stands: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
+    states: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
     counted = vocabularies[["calibration_frequency", "calibration_images"]].to_numpy(float)
     often = supported(counted[:, 0], counted[:, 1], 1)
     for row in rows(vocabularies[vocabularies["shared"] & often]):
         for arm in (arm for arm in names if arm.run_id == row["run_id"]):
-            stands[arm][row["concept"]] = LACKS
+            states[arm][row["concept"]] = LACKS
     for row in rows(named):
         sure = row["units"] if row["surely"] is None else row["surely"]
         if sure or row["perhaps"]:
-            stands[Arm(row["run_id"], row["layer"])][row["concept"]] = HAS if sure else PERHAPS
-    return stands
+            states[Arm(row["run_id"], row["layer"])][row["concept"]] = HAS if sure else PERHAPS
+    return states
 
 
-def holdings(
-    stands: Mapping[Arm, Mapping[str, str]], common: Sequence[str]
-) -> tuple[list[str], list[str], dict[Arm, Holding]]:
+def concept_differences(
+    states: Mapping[Arm, Mapping[str, str]], common: Sequence[str]
+) -> tuple[list[str], list[str], dict[Arm, ConceptDifferences]]:
     """Concepts that every arm has, those that none has nor perhaps has, and what sets each arm apart."""
 
     def those(holds: Callable[[list[str | None]], bool]) -> list[str]:
-        return sorted(c for c in common if holds([own.get(c) for own in stands.values()]))
+        return sorted(c for c in common if holds([own.get(c) for own in states.values()]))
 
     everywhere = those(lambda all_arms: all(state == HAS for state in all_arms))
     nowhere = those(lambda all_arms: not {HAS, PERHAPS} & set(all_arms))
-    return everywhere, nowhere, {arm: _apart(arm, stands, common) for arm in stands}
+    return everywhere, nowhere, {arm: _apart(arm, states, common) for arm in states}
 
 
-def _apart(arm: Arm, stands: Mapping[Arm, Mapping[str, str]], common: Sequence[str]) -> Holding:
-    own, others = stands[arm], [held for other, held in stands.items() if other != arm]
+def _apart(arm: Arm, states: Mapping[Arm, Mapping[str, str]], common: Sequence[str]) -> ConceptDifferences:
+    own, others = states[arm], [held for other, held in states.items() if other != arm]
 
     def those(state: str | None, among_others: Callable[[list[str | None]], bool]) -> list[str]:
         chosen = (c for c in common if own.get(c) == state)
         return sorted(c for c in chosen if among_others([held.get(c) for held in others]))
 
-    return Holding(
-        alone=those(HAS, lambda states: bool(states) and all(state == LACKS for state in states)),
-        perhaps=those(PERHAPS, lambda states: True),
-        lacks=those(LACKS, lambda states: 2 * states.count(HAS) > len(states)),
-        unseen=those(None, lambda states: True),
+    return ConceptDifferences(
+        alone=those(HAS, lambda others: bool(others) and all(state == LACKS for state in others)),
+        perhaps=those(PERHAPS, lambda others: True),
+        lacks=those(LACKS, lambda others: 2 * others.count(HAS) > len(others)),
+        unseen=those(None, lambda others: True),
     )
 
 
