@@ -28,7 +28,9 @@ RULES = {"paper": NamingRule("paper"), "calibrated": NamingRule("calibrated")}
 def lines(runs: Sequence[Row]) -> dict[str, list[Row]]:
     """The runs of each training and sample, in the training's order."""
     known = {run["run_id"]: run for run in runs}
-    found = comparison_tables.along(pd.DataFrame({"run_id": list(known)}), known).sort_values("training_steps")
+    found = comparison_tables.along(pd.DataFrame({"run_id": list(known)}), known).sort_values(
+        "training_steps"
+    )
     return {str(line): [known[r] for r in own["run_id"]] for line, own in found.groupby("line")}
 
 
@@ -74,7 +76,9 @@ def measured(snapshot: Snapshot, runs: Sequence[Row]) -> dict[str, pd.DataFrame]
         named = compare.named(snapshot, Question(tuple(names), rule))
         tally = comparison_tables.tally(named, known, names, common, has_cut=label == "paper")
         found[f"Named units, {label} rule"] = _by_arm(tally, names, counted)
-    best = comparison_tables.by_concept(compare.best(snapshot, Question(tuple(names), NamingRule())), names, False)
+    best = comparison_tables.by_concept(
+        compare.best(snapshot, Question(tuple(names), NamingRule())), names, False
+    )
     return found | {"Best unit of each concept (medians over concepts)": _by_arm(best, names, scored)}
 
 
