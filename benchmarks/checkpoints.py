@@ -13,7 +13,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from dashboard.widgets import arm_tables as tables
+from dashboard.widgets import comparison_tables
 from dashboard.widgets.rows import Row, rows
 from db import store
 from db.layout import Layout

@@ -1,4 +1,4 @@
-"""Artifact units: the curve of distances, pictures before and after under a slider, a unit's top pictures."""
+"""Artifact units: the curve of distances, images before and after, and a unit's top images."""
 
 from pathlib import Path
 
@@ -18,23 +18,23 @@ NAMES = {
     "random": "random units",
 }
 INKS = ["#c9621c", "#2b9a92", "#7379dd", "#8b979b"]
-SAID = {
-    "images": "Units whose most activating images are furthest from the reference (Bau et al. 2019). Damage "
-    "that a unit does to all images alike escapes it: believe the ranking by ablation.",
-    "ablation": "Units whose ablation alone brings the images nearest to the reference.",
-    "hand": "Units that somebody marked from their most activating images.",
+CAPTIONS = {
+    "images": "The first units are those whose top images are furthest from the reference (Bau et al. 2019). "
+    "This ranking misses damage that a unit does to all images alike. The ranking by ablation does not.",
+    "ablation": "The first units are those whose ablation alone brings the images nearest to the reference.",
+    "hand": "Somebody marked these units after looking at their top images.",
 }
 SIDE = 176
 
 
 def curve(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
-    """The distance against the number of units ablated; the band of random sets; before, as a rule."""
+    """The distance against the number of ablated units, beside that before and that of random sets."""
     part = frame[frame["metric"] == metric].assign(name=lambda f: f["ranking"].map(NAMES))
     scale = alt.Scale(domain=list(NAMES.values()), range=INKS)
     y = alt.Y("after:Q", title=f"{metric} after ablating them", scale=alt.Scale(zero=False))
     legend = alt.Legend(orient="top", symbolOpacity=1, columns=2)
     base = alt.Chart(part).encode(
-        x=alt.X("units:Q", title="first n units", axis=alt.Axis(tickMinStep=1)),
+        x=alt.X("units:Q", title="units ablated", axis=alt.Axis(tickMinStep=1)),
         color=alt.Color("name:N", title=None, scale=scale, legend=legend),
         tooltip=[
             "name",
@@ -63,7 +63,7 @@ def large(picture: Image.Image | str | Path) -> Image.Image:
 
 
 def wiped(before: Image.Image, after: Image.Image, percent: int) -> Image.Image:
-    """One picture: the left part as it is after, the rest as before, with a line between."""
+    """An image whose left part is `after` and whose right part is `before`, with a line between."""
     edge = round(before.width * percent / 100)
     found = before.copy()
     found.paste(after.crop((0, 0, edge, after.height)), (0, 0))
@@ -73,21 +73,21 @@ def wiped(before: Image.Image, after: Image.Image, percent: int) -> Image.Image:
 
 
 def sheet(before: tuple[str, ...], after: tuple[str, ...], percent: int, columns: int) -> bytes:
-    """All pictures, each wiped as far, as PNG."""
+    """All pairs of images, split at the same place, as PNG."""
     pairs = zip(before, after, strict=True)
     return pictures.strip([wiped(large(b), large(a), percent) for b, a in pairs], columns)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading pictures")
+@st.cache_resource(max_entries=6, show_spinner="Reading images")
 def top(bundle: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Each unit's most activating latents (units, n), and their pictures where they were kept."""
+    """Each unit's most activating latents (units, n), and their images if the run stores them."""
     arrays = bundles.read(Path(bundle)).array("top")
     return arrays["latents"], arrays["pictures"] if "pictures" in list(arrays) else None
 
 
 def unit(bundle: str, number: int, columns: int, most: int | None = None) -> bytes | None:
-    """A unit's top pictures as PNG; None where the run kept none."""
+    """A unit's top images as PNG; None when the run stores none."""
     _latents, shown = top(bundle)
     if shown is None:
         return None
-    return pictures.strip([large(Image.fromarray(one)) for one in shown[number][:most]], columns)
+    return pictures.strip([large(Image.fromarray(each)) for each in shown[number][:most]], columns)

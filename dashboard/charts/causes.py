@@ -1,10 +1,12 @@
-"""The charts of causes: alpha, curves with the random band, single units, side effects."""
+"""The charts of causes: alpha, effect curves with random sets, single units, side effects."""
 
 from collections.abc import Iterable
 from typing import Literal
 
 import altair as alt
 import pandas as pd
+
+from dashboard.widgets import words
 
 NAMES = {
     "ace": "learned (ACE)",
@@ -16,41 +18,45 @@ NAMES = {
 INKS = ["#2b9a92", "#c9621c", "#7379dd", "#b5548f", "#8b979b"]
 EDITS = {"ablate": "Ablate", "insert": "Insert", "both": "Both (ACE)"}
 MEANING = {
-    "ablate": "the units are set to 0 (or their means) everywhere; the effect is the share of pixels that "
-    "lose the concept",
-    "insert": "the units are set to their constants k everywhere; the effect is the share that gain it",
-    "both": "the share of pixels with the concept after the insertion minus that after the ablation",
+    "ablate": "The effect is the share of pixels that lose the concept when the units are set to 0 (or to "
+    "their means) at all cells.",
+    "insert": "The effect is the share of pixels that gain the concept when the units are set to their "
+    "constants k at all cells.",
+    "both": "The effect is the share of pixels with the concept after the insertion, minus the share after "
+    "the ablation.",
 }
-# What may be drawn beside the effect: a column of ace_curve, its name, what it says.
+# The second measure of the page: a column of ace_curve, its name, what it means.
 BESIDE = {
     "realism": (
         "Realism",
-        "How near the edited images are to what the generator makes (Kynkäänniemi et al. 2019): 1 and "
-        "more is as "
-        "near as its own images are to each other. A fall says that the picture breaks.",
+        "Realism compares edited images with the generator's own (Kynkäänniemi et al. 2019). At 1 or more, "
+        "an edited image is as near to them as they are to each other. A fall means that images break.",
     ),
     "image_distance": (
         "Change of the image",
-        "Root mean square change of the pixels, images being in [-1, 1].",
+        "The root mean square change of the pixel values, which lie in [-1, 1].",
     ),
-    "created": ("Newly created", "Share of pixels that carry the concept after the edit and did not before."),
+    "created": ("Newly created", "The share of pixels that show the concept after the edit but not before."),
     "one_cell_effect": (
         "One cell at a time",
-        "One cell alone edited, in shares of that cell: what is lost where the concept was (ablate), gained "
-        "where it was not (insert), and their difference at a cell drawn anywhere (both). For the learned "
-        "units and those marked by hand.",
+        "The effect of editing a single cell, as a share of that cell. Ablate: the loss where the concept "
+        "was. "
+        "Insert: the gain where it was not. Both: the difference at a random cell. It is measured for the "
+        "learned units and for units marked by hand.",
     ),
     "one_cell_relative": (
         "One cell at a time, of the concept",
-        "The same over the share that the concept had in those cells before.",
+        "The effect of editing a single cell, relative to the concept's share of those cells before.",
     ),
     "as_good": (
         "Random sets as good",
-        "Share of random sets, this one counted among them, that do as much on the same images: a p-value.",
+        "A p-value: the share of random sets that do as much on the same images, with this set counted as "
+        "one.",
     ),
     "energy": (
         "Size of the edit",
-        "Energy of the edit (by how much units are moved, squared) over that of as many learned units.",
+        "The energy of the edit (the squared change of the units), relative to that of as many learned "
+        "units.",
     ),
 }
 INTERVALS = ("one_cell_effect", "one_cell_relative")
@@ -66,20 +72,21 @@ def _colour(present: Iterable[str]) -> alt.Color:
 
 
 def legend(rows: pd.DataFrame) -> str:
-    """What the bands of a curve are."""
-    told = "Bands: 95 % intervals, the image being the cluster"
+    """The sentence that explains the bands of a curve."""
+    bands = "Bands are 95 % intervals over images"
     random = rows[rows["ranking"] == "random"]
     if random.empty:
-        return f"{told}; no random sets were measured."
+        return f"{bands}. No random sets were measured."
     return (
-        f"{told}; grey: what 95 % of {int(random['sets'].max())} random sets do, matched to the learned "
-        f"units in the size of their edit. Each is measured on {int(random['images'].max())} images only, "
-        "so the grey is wider than sets alone would make it; below, they are compared on the same images."
+        f"{bands}. The grey band holds 95 % of {words.count(int(random['sets'].max()), 'random set')}, "
+        "whose edits are as large as that of the learned units. Each set was measured on only "
+        f"{int(random['images'].max())} "
+        "images, which widens the grey band. Below, all are compared on the same images."
     )
 
 
 def alphas(units: pd.DataFrame, most: int = 32) -> alt.LayerChart:
-    """A bar a unit, strongest first, with the range over the learning seeds."""
+    """One bar of alpha per unit, strongest first, with the range over the learning seeds."""
     base = alt.Chart(units.head(most)).encode(
         x=alt.X("unit:N", sort=None, title="unit", axis=alt.Axis(labelAngle=-90, labelOverlap=True)),
         tooltip=[
@@ -96,21 +103,28 @@ def alphas(units: pd.DataFrame, most: int = 32) -> alt.LayerChart:
 
 
 def curve(
-    rows: pd.DataFrame, value: str, said: str, percent: bool, interval: bool = True, acting: int | None = None
+    rows: pd.DataFrame,
+    value: str,
+    title: str,
+    percent: bool,
+    interval: bool = True,
+    acting: int | None = None,
 ) -> alt.LayerChart:
-    """A quantity against the number of units, a line a ranking; random sets as a band. `acting`: how many
-    units the learning orders; what comes after them is marked."""
+    """A quantity against the number of units, one line per ranking, and random sets as a band.
+
+    `acting` is the number of units with alpha over 0. A dashed line marks where they end.
+    """
     frame = rows.assign(name=rows["ranking"].map(NAMES)).dropna(subset=[value])
     low, high = (f"{value.removesuffix('_effect')}_{end}" for end in ("low", "high"))
     base = alt.Chart(frame).encode(
         x=alt.X("units:Q", title="units edited", axis=alt.Axis(tickMinStep=1)),
         color=_colour(frame["ranking"]),
     )
-    y = alt.Y(f"{value}:Q", title=said, axis=alt.Axis(format=".0%" if percent else "~g"))
-    tips = ["name", "units", alt.Tooltip(f"{value}:Q", format=".4f"), "sets", "images"]
+    y = alt.Y(f"{value}:Q", title=title, axis=alt.Axis(format="~%" if percent else "~g"))
+    tips = ["name", "units", alt.Tooltip(f"{value}:Q", format=".3r"), "sets", "images"]
     layers: list[alt.Chart] = [base.mark_line(point=True).encode(y=y, tooltip=tips)]
     if interval:
-        band = base.mark_area(opacity=0.16).encode(y=alt.Y(f"{low}:Q", title=said), y2=f"{high}:Q")
+        band = base.mark_area(opacity=0.16).encode(y=alt.Y(f"{low}:Q", title=title), y2=f"{high}:Q")
         layers.insert(0, band)
     if acting is not None and acting < rows["units"].max():
         layers += _from_here(acting, "right" if 2 * acting > rows["units"].max() else "left")
@@ -118,17 +132,17 @@ def curve(
 
 
 def _from_here(acting: int, align: Literal["left", "right"]) -> list[alt.Chart]:
-    """A line after the units that the learning lets act, named above the plot."""
-    base = alt.Chart(pd.DataFrame({"units": [acting], "told": ["ACE ordered by IoU from here"]}))
+    """A labelled line after the units with alpha over 0."""
+    base = alt.Chart(pd.DataFrame({"units": [acting], "label": ["ACE ranking follows IoU from here"]}))
     base = base.encode(x=alt.X("units:Q", title="units edited"))
     return [
         base.mark_rule(color="#7b878b", strokeDash=[4, 3]),
-        base.mark_text(align=align, dy=-7, color="#7b878b").encode(y=alt.value(0), text="told:N"),
+        base.mark_text(align=align, dy=-7, color="#7b878b").encode(y=alt.value(0), text="label:N"),
     ]
 
 
 def overlap(rows: pd.DataFrame, acting: int) -> alt.LayerChart:
-    """How many of their first n units the seeds share, as far as any of them lets units act."""
+    """The share of their first n units that the seeds have in common."""
     frame = rows[rows["units"] <= max(8, acting)]
     base = alt.Chart(frame).encode(
         x=alt.X("units:Q", title="first units", axis=alt.Axis(tickMinStep=1)),
@@ -145,13 +159,13 @@ def overlap(rows: pd.DataFrame, acting: int) -> alt.LayerChart:
 
 
 def singles(rows: pd.DataFrame) -> alt.LayerChart:
-    """What each unit does alone: in the order of the choosing images, with intervals of the test images."""
+    """The effect of each unit alone on test images, ordered by its effect on other images."""
     base = alt.Chart(rows).encode(
-        x=alt.X("rank:Q", title="place on the choosing images"),
+        x=alt.X("rank:Q", title="rank on other images"),
         tooltip=[
             "unit",
             "rank",
-            *(alt.Tooltip(f"{n}:Q", format=".5f") for n in ("choosing_effect", "effect")),
+            *(alt.Tooltip(f"{n}:Q", format=".3r") for n in ("choosing_effect", "effect")),
         ],
     )
     y = alt.Y("effect:Q", title="change of the share of pixels", axis=alt.Axis(format="~g"))
@@ -168,7 +182,7 @@ def singles(rows: pd.DataFrame) -> alt.LayerChart:
 
 
 def matrix(rows: pd.DataFrame) -> alt.LayerChart:
-    """Concept edited x concept changed: the change over the share before, lost red, gained blue."""
+    """The relative change of each concept (columns) per edited concept (rows): losses red, gains blue."""
     order = list(dict.fromkeys(rows["affected"]))
     shown = rows.assign(shown=rows["relative_change"].clip(-1, 1))
     base = alt.Chart(shown).encode(
@@ -178,10 +192,10 @@ def matrix(rows: pd.DataFrame) -> alt.LayerChart:
             "concept",
             "affected",
             "units",
-            alt.Tooltip("before:Q", format=".2%"),
-            alt.Tooltip("change:Q", format="+.2%"),
-            alt.Tooltip("change_low:Q", format="+.2%"),
-            alt.Tooltip("change_high:Q", format="+.2%"),
+            alt.Tooltip("before:Q", format=".2p"),
+            alt.Tooltip("change:Q", format="+.2p"),
+            alt.Tooltip("change_low:Q", format="+.2p"),
+            alt.Tooltip("change_high:Q", format="+.2p"),
             alt.Tooltip("relative_change:Q", format="+.0%"),
         ],
     )
@@ -199,7 +213,7 @@ def matrix(rows: pd.DataFrame) -> alt.LayerChart:
 
 
 def learning(rows: pd.DataFrame) -> alt.LayerChart:
-    """The loss on the stopping images, a line a seed."""
+    """The loss on the stopping images, one line per seed."""
     frame = rows.assign(seed="seed " + rows["seed"].astype(str))
     base = alt.Chart(frame).encode(
         x=alt.X("step:Q", title="step"),

@@ -1,4 +1,4 @@
-"""Ablate: switch units off and see the images before, after, and where they differ."""
+"""Ablate: images before and after an edit of units, and where they differ."""
 
 import numpy as np
 import streamlit as st
@@ -12,15 +12,17 @@ MOST = 64  # units offered by the slider
 
 
 def by_concept(run: pickers.Run, layer: str, count: int) -> list[int]:
-    """The layer's best n units for a concept."""
+    """The n units of the layer with the best IoU for a chosen concept."""
     concepts = runs.layer_concepts(run.snapshot, run.id, layer)["concept"].tolist()
     if not concepts:
-        st.info(f"The units of {layer} were beside no concept; choose another layer.", icon=":material/help:")
+        st.info(
+            f"No concept was scored for the units of {layer}. Choose another layer.", icon=":material/help:"
+        )
         return []
     concept = url.choice(st.selectbox, "Concept", "concept", concepts, width=220)
     most = min(MOST, count)
-    told = "Ranked by IoU on calibration images, so the pictures below did not choose them."
-    n = url.whole(st.slider, "Best units", "n", 1, most, max(1, min(16, count // 8)), width=320, help=told)
+    ranked = "Units are ranked by their IoU on calibration images, not on the images shown below."
+    n = url.whole(st.slider, "Best units", "n", 1, most, max(1, min(16, count // 8)), width=320, help=ranked)
     best = runs.best_units(run.snapshot, run.id, layer, concept, n)
     listed = ", ".join(f"{u} ({words.score(i)})" for u, i in zip(best["unit"], best["iou"], strict=True))
     st.caption(f"Units, with their IoU with {concept}: {listed}")
@@ -28,7 +30,7 @@ def by_concept(run: pickers.Run, layer: str, count: int) -> list[int]:
 
 
 def by_number(count: int) -> list[int]:
-    """The units whose numbers were typed."""
+    """The units of the layer whose numbers were typed."""
     typed = url.text(st.text_input, "Unit numbers", "units", placeholder="e.g. 4, 17, 31 or 0-7", width=420)
     units = page.numbers(typed)
     if wrong := [u for u in units if u >= count]:
@@ -39,7 +41,7 @@ def by_number(count: int) -> list[int]:
 
 
 def latents(run: pickers.Run) -> tuple[int, list[int], bool]:
-    """Seed and numbers of the latents to render, and whether beside random units."""
+    """Seed and numbers of the latents to render, and whether to show random units too."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = url.whole(st.number_input, "Seed", "seed", 0, 2**31, int(run.row["seed"]), width=130)
         first = url.whole(
@@ -50,12 +52,14 @@ def latents(run: pickers.Run) -> tuple[int, list[int], bool]:
             10**9,
             int(run.row["evaluation_start"]),
             width=150,
-            help="Every image follows from the seed and its number; the run's evaluation images start here.",
+            help="The seed and the number of a latent determine its image. The default is the run's first.",
         )
         images = url.choice(st.segmented_control, "Images", "images", [4, 8, 16], required=True)
-        told = "As many units of the layer, chosen at random: what goes there too is no work of these units."
+        random = (
+            "Ablates as many random units of the layer. What they remove too is not due to the chosen units."
+        )
         control = url.choice(
-            st.segmented_control, "Beside random units", "control", ["no", "yes"], required=True, help=told
+            st.segmented_control, "Beside random units", "control", ["no", "yes"], required=True, help=random
         )
     return seed, list(range(first, first + images)), control == "yes"
 
@@ -63,7 +67,7 @@ def latents(run: pickers.Run) -> tuple[int, list[int], bool]:
 def ask(
     run: pickers.Run, edit: Edit, control: Edit | None, seed: int, numbers: list[int]
 ) -> renders.Pictures:
-    """Ask the render process for the pictures."""
+    """The pictures of the edit and of the control, from the render process."""
     generator, made = str(run.row["generator"]), jobs.client().render
     with st.spinner("Rendering"):
         other = made(generator, str(control), seed, numbers) if control else None
@@ -71,7 +75,7 @@ def ask(
 
 
 def at_random(layer: str, units: list[int], count: int, seed: int) -> Edit | None:
-    """As many other units of the layer, ablated; None where there are not as many."""
+    """The ablation of as many other units of the layer; None when the layer has too few."""
     others = sorted(set(range(count)) - set(units))
     if len(others) < len(units):
         return None
@@ -80,14 +84,14 @@ def at_random(layer: str, units: list[int], count: int, seed: int) -> Edit | Non
 
 
 def by_edit() -> Edit:
-    """The edit that was typed, or that a link brought."""
+    """The edit that was typed, or that is in the address."""
     hint = "ablate layer3 4,17,31"
     typed = url.text(st.text_input, "Edit", "edit", placeholder=hint, width=640, help=words.HELP["edit"])
     return Edit.parse(typed)
 
 
 def how() -> str:
-    """Whether the units are chosen by concept, by number, or in a whole edit."""
+    """How the units are chosen: by concept, by number, or with an edit."""
     default = "edit" if url.get("edit") else "number" if url.get("units") else "concept"
     return url.choice(
         st.segmented_control,
@@ -101,7 +105,7 @@ def how() -> str:
 
 
 def chosen_edit(run: pickers.Run, layer: Row) -> tuple[Edit, list[int]]:
-    """The edit, and its units where it ablates units of this layer."""
+    """The chosen edit, and its units when it ablates units of this layer."""
     name, count = str(layer["layer"]), int(layer["units"])
     by = how()
     if by == "edit":
@@ -110,7 +114,7 @@ def chosen_edit(run: pickers.Run, layer: Row) -> tuple[Edit, list[int]]:
     return Edit.ablate(name, units) if units else Edit(), units
 
 
-ABOUT = "Switch units off, or edit them otherwise, and see what goes from the images, and what stays."
+ABOUT = "Switch units off, or edit them in another way, and compare the images before and after."
 
 with page.frame("Ablate", ABOUT) as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -124,6 +128,6 @@ with page.frame("Ablate", ABOUT) as snapshot:
             name, count = str(layer["layer"]), int(layer["units"])
             control = at_random(name, units, count, seed) if beside and units else None
             renders.show(ask(run, edit, control, seed, numbers), "ablation.png", pinned_to=run.id)
-            renders.said(edit)
+            renders.edit_text(edit)
         else:
             st.info("Choose units to switch off.", icon=":material/content_cut:")

@@ -1,4 +1,4 @@
-"""Artifacts: units that make pictures worse, ranked, marked by hand, and taken away."""
+"""Artifacts: units that make images worse, ranked, marked by hand, and ablated."""
 
 import json
 from typing import Any
@@ -14,8 +14,8 @@ from db.queries import artifacts as queries
 from db.store import Snapshot
 
 GALLERY, EXAMPLES = 12, 8
-CHANCE = 0.05  # of random sets may do as much as a list that is called a finding
-OWN = "marks"  # the list of what was marked in the workspace since
+CHANCE = 0.05  # the largest share of random sets that do as much, for a finding
+OWN = "marks"  # the list of units marked in the workspace
 
 
 def choose(found: pd.DataFrame) -> Row:
@@ -46,68 +46,69 @@ def title(row: Row) -> str:
 
 
 def heading(run: Row, effects: pd.DataFrame) -> None:
-    """What ablating the first units does, beside random ones."""
+    """What ablating the first units does, compared with random units."""
     part = effects[(effects["metric"] == "FID") & (effects["ranking"] == "ablation")]
     for row in rows(part.tail(1)):
         random = only(effects, metric="FID", ranking="random", units=row["units"])
         beside = (
-            f"; {words.count(int(random['sets']), 'random set')} of as many units: {random['after']:.3g} "
-            f"({random['after_low']:.3g} to {random['after_high']:.3g})"
+            f" Ablating as many random units takes it to {random['after']:.3g} "
+            f"({random['after_low']:.3g} to {random['after_high']:.3g}, "
+            f"{words.count(int(random['sets']), 'random set')})."
             if random
             else ""
         )
         st.markdown(
-            f"Ablating the **{int(row['units'])} units** whose ablation alone helps most takes "
+            f"Ablating the **{int(row['units'])} units** that help most when ablated alone takes "
             f"the Fréchet distance from {row['before']:.3g} to **{row['after']:.3g}** "
-            f"(± {row['after_error']:.2g}){beside}. {told(row)}{lowest(part, row)}"
+            f"(± {row['after_error']:.2g}).{beside} {verdict(row)}{lowest(part, row)}"
         )
     st.caption(
-        f"Features of {run['extractor']} ({run['features']}); reference {run['reference']}, "
-        f"{run['reference_images']:,} pictures, half to rank and half to score; "
-        f"{run['ranking_images']:,} images ranked, "
-        f"{run['scoring_images']:,} others scored. Distances depend on the features: compare them within one "
-        "run only."
+        f"The distance uses {run['features']} features of {run['extractor']}. The reference is "
+        f"{run['reference']}: half of its {run['reference_images']:,} images serve the ranking, the other "
+        f"half the scores. {run['ranking_images']:,} generated images served the ranking, "
+        f"{run['scoring_images']:,} "
+        "others the scores. Compare distances within one run only, because they depend on the features."
     )
 
 
 def lowest(part: pd.DataFrame, row: Row) -> str:
-    """Where the curve is lowest, if that is with fewer units and lower than before."""
+    """Where the curve is lowest, if fewer units get below the distance before."""
     best = min(rows(part), key=lambda one: one["after"])
     if best["units"] == row["units"] or best["after"] >= best["before"]:
         return ""
-    return f" The curve is lowest without {words.count(int(best['units']), 'unit')}, at {best['after']:.3g}."
+    return (
+        f" The distance is lowest without {words.count(int(best['units']), 'unit')}, at {best['after']:.3g}."
+    )
 
 
-def told(row: Row) -> str:
-    """Whether a fall is more than noise, and more than that of any other units."""
+def verdict(row: Row) -> str:
+    """Whether the distance falls by more than noise, and by more than with random units."""
     if row["fall"] < -2 * row["fall_error"]:
-        return "The pictures get worse without them: they are no artifact units."
+        return "The images get worse without them, so they are not artifact units."
     if row["fall"] <= 2 * row["fall_error"]:
-        return "That is no more than chance: no artifact units were found."
+        return "The difference is no more than chance: no artifact units were found."
     if row["as_good"] is None:
-        return "No random sets of as many units stand beside it, so it need not be these units."
+        return "No random sets were measured, so other units may do the same."
     if row["as_good"] > CHANCE:
-        return (
-            f"But {row['as_good']:.0%} of random sets do as much, so it need not be these units that spoil "
-            "pictures."
-        )
-    return f"Only {row['as_good']:.1%} of random sets do as much: these units do make the pictures worse."
+        return f"But {row['as_good']:.0%} of random sets do as much, so other units may cause the same."
+    return f"Only {row['as_good']:.1%} of random sets do as much, so these units do make the images worse."
 
 
 def curve(effects: pd.DataFrame) -> None:
-    """The distance against how many units are ablated."""
-    st.subheader("Without the first n", anchor=False)
+    """Draw the distance against the number of ablated units."""
+    st.subheader("Distance without the first units", anchor=False)
     metric = url.choice(st.segmented_control, "Distance", "metric", ["FID", "KID"], required=True)
     st.caption(
-        "Lower is nearer to the reference. Dashed: before. Lines: 95 % over blocks of images; grey: 95 % of "
-        "the random sets of as many units. Scored on images that ranked nothing."
+        "A lower distance means images nearer to the reference. The dashed line is the distance before. "
+        "Vertical lines are 95 % intervals over blocks of images. The grey band holds 95 % of the random "
+        "sets. The images scored here were not used for the ranking."
     )
     st.altair_chart(charts.curve(effects, metric), alt=f"{metric} against the number of units ablated")
     page.csv(effects, "distances")
 
 
 def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.DataFrame]:
-    """The chosen list: a ranking of the run, or what people have marked."""
+    """The chosen list: a ranking of the run, or the units that people have marked."""
     names = {name: charts.NAMES[name].capitalize() for name in queries.rankings(snapshot, run["run_id"])}
     names |= {OWN: f"Marked here ({len(marked)})"}
     st.subheader("The units", anchor=False)
@@ -122,16 +123,16 @@ def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.Da
         format_func=names.__getitem__,
     )
     if by != OWN:
-        st.caption(charts.SAID[by])
+        st.caption(charts.CAPTIONS[by])
         return by, queries.ranked(snapshot, run["run_id"], by)
-    st.caption("What anybody has marked in this layer, in the order of marking.")
+    st.caption("Units of this layer that anybody has marked, in the order of marking.")
     known = queries.ranked(snapshot, run["run_id"], "ablation").set_index("unit")
     there = [unit for unit in marked if unit in known.index]
     return by, known.loc[there].reset_index().assign(score=None, error=None, rank=range(1, len(there) + 1))
 
 
 def gallery(bundle: str, table: pd.DataFrame, marked: list[int], run: Row) -> None:
-    """The first units, each with its score and its top images."""
+    """Draw the first units, each with its score and its top images."""
     with st.grid(min_column_width=260):
         for row in rows(table.head(GALLERY)):
             number = int(row["unit"])
@@ -149,13 +150,13 @@ def gallery(bundle: str, table: pd.DataFrame, marked: list[int], run: Row) -> No
 
 def score(row: Row) -> str:
     if row["score"] is None:
-        return "no score: by hand"
+        return "marked by hand, no score"
     error = f" ± {row['error']:.2g}" if row["error"] is not None else ""
     return f"score {row['score']:.3g}{error}"
 
 
 def by_hand(bundle: str, run: Row, table: pd.DataFrame, marked: list[int]) -> None:
-    """One unit after the other, large, marked with a key."""
+    """Draw one large unit at a time, with the buttons that mark it."""
     st.subheader("Mark by hand", anchor=False)
     name = marks.author() or "anyone"
     units = [int(unit) for unit in table["unit"]]
@@ -169,19 +170,19 @@ def by_hand(bundle: str, run: Row, table: pd.DataFrame, marked: list[int]) -> No
         if picture := charts.unit(bundle, unit, 5):
             st.image(picture, width="stretch", alt=f"Top images of unit {unit}, large")
         else:
-            st.caption("This run kept no pictures: the layer has too many units for that.")
+            st.caption("This run stores no images of units, because the layer has too many units.")
     with right:
         st.markdown(f"Marked: {', '.join(map(str, marked)) or 'none yet'}")
         if marked:
             more = {"kind": "artifacts", "marked": ",".join(map(str, marked)), "reference": run["reference"]}
             params = more | {key: str(run[key]) for key in ("generator", "layer", "images")}
-            label, icon = "Measure them in a job", ":material/play_arrow:"
+            label, icon = "Measure the marked units in a job", ":material/play_arrow:"
             st.page_link("views/jobs.py", label=label, icon=icon, query_params=params)
             page.csv(found[["unit", "author", "created_at"]], "marks")
 
 
 def comparison(run: Row, table: pd.DataFrame, by: str) -> None:
-    """Before and after under a slider, and the list as an edit to take away."""
+    """Draw images before and after the ablation of the first n units, and the edit to download."""
     st.subheader("Before and after", anchor=False)
     most = min(64, max(1, len(table)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -201,11 +202,11 @@ def comparison(run: Row, table: pd.DataFrame, by: str) -> None:
         f"Latents {first} to {latents[-1]}; left of the line without the units, right of it as they are."
     )
     export(run, edit, units, by, sheet)
-    renders.said(edit, str(run["parent_run_id"]), seed, first)
+    renders.edit_text(edit, str(run["parent_run_id"]), seed, first)
 
 
 def export(run: Row, edit: Edit, units: list[int], by: str, sheet: bytes) -> None:
-    """The list as an edit that others can apply, and the pictures."""
+    """Draw downloads of the units as an edit in JSON, and of the images."""
     keys = ("generator", "generator_sha256", "run_id", "layer")
     content: dict[str, Any] = {key: str(run[key]) for key in keys}
     content |= {"ranking": by, "units": units, "edit": str(edit)}
@@ -218,15 +219,15 @@ def export(run: Row, edit: Edit, units: list[int], by: str, sheet: bytes) -> Non
             icon=":material/download:",
         )
         st.download_button(
-            "Pictures as PNG", sheet, "before-after.png", "image/png", icon=":material/download:"
+            "Images as PNG", sheet, "before-after.png", "image/png", icon=":material/download:"
         )
 
 
 def nothing() -> None:
-    """How to get a ranking."""
+    """Draw how to get a ranking."""
     st.info(
-        "No units have been ranked by the damage they do in this store yet: choose a layer, and a job "
-        "compares its pictures with and without them (or `ganatomy artifacts GENERATOR --layer L`).",
+        "No artifact units have been ranked in this store yet. A job ranks the units of a layer by how much "
+        "worse they make the images. Queue one, or run `ganatomy artifacts GENERATOR --layer L`.",
         icon=":material/lightbulb:",
     )
     queue("Queue one on the Jobs page", {name: url.get(name) for name in ("generator", "layer")})
@@ -238,7 +239,7 @@ def queue(label: str, named: Row) -> None:
 
 
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
-    """The whole page of one run."""
+    """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = choose(found)
         queue("Rank another layer", {"generator": run["generator"]})
@@ -248,7 +249,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     marked = marks.units(marks.marks(str(run["parent_run_id"]), str(run["layer"])))
     by, table = ranking(snapshot, run, marked)
     if table.empty:
-        st.caption("Nothing is marked yet: choose a ranking, and mark units with the key M.")
+        st.caption("Nothing is marked yet. Choose a ranking, and mark units with the key M.")
         return
     bundle = str(snapshot.bundle(str(run["run_id"])).path)
     gallery(bundle, table, marked, run)
@@ -257,7 +258,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     by_hand(bundle, run, table, marked)
 
 
-ABOUT = "Units that make pictures worse: ranked, marked by hand, and taken away on other images."
+ABOUT = "Which units make images worse, and how the images change without them."
 
 with page.frame("Artifacts", ABOUT) as snapshot:
     searched = queries.searches(snapshot)

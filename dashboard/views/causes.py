@@ -1,4 +1,4 @@
-"""Causes: which units make a concept appear, how surely, what else changes, and what it looks like."""
+"""Causes: which units make a concept appear, how certain that is, and what else they change."""
 
 from typing import Any
 
@@ -43,39 +43,40 @@ def title(row: Row) -> str:
 
 
 def heading(snapshot: Snapshot, run: Row) -> Row:
-    """The finding in a sentence, how surely it is known, and how it can be doubted."""
+    """Draw the finding in a sentence, and how reliable it is."""
     found = rows(queries.summary(snapshot, run["run_id"]))
     own = found[0]
     st.markdown(findings.sentence(run, own))
     for other in found[1:]:
         st.caption(
-            f"Scored again by {other['segmenter']}: effect {findings.percent(other, 'effect', 1)}, "
-            f"removed {findings.percent(other, 'removed')}."
+            f"With the segmenter {other['segmenter']}, the average causal effect is "
+            f"{findings.percent(other, 'effect', 1)} of the pixels, and ablating the units removes "
+            f"{findings.percent(other, 'removed')} of the concept."
         )
     losses = queries.learning(snapshot, run["run_id"])
     stopped = int(losses.groupby("seed")["stopped"].any().sum())
-    sure, said = findings.doubt(own, stopped, queries.overlap(snapshot, run["run_id"]))
-    if sure:
-        st.caption(said)
+    reliable, sentence = findings.reliability(own, stopped, queries.overlap(snapshot, run["run_id"]))
+    if reliable:
+        st.caption(sentence)
     else:
-        st.warning(said, icon=":material/warning:")
+        st.warning(sentence, icon=":material/warning:")
     with st.container(horizontal=True):
         parent = {"run": str(run["parent_run_id"]), "layer": run["layer"]}
-        st.page_link("views/units.py", label="The dissection's units", query_params=parent)
-        st.page_link("views/ablate.py", label="Ablate others", query_params=parent)
+        st.page_link("views/units.py", label="Units of the dissection", query_params=parent)
+        st.page_link("views/ablate.py", label="Ablate other units", query_params=parent)
     return own
 
 
 def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
-    """Alpha of each unit, and the rankings side by side."""
+    """Draw alpha per unit, and the rankings side by side."""
     table = queries.rankings(snapshot, run["run_id"])
     st.subheader("Which units", anchor=False)
-    told = (
-        "Alpha is how strongly a unit is edited when units are chosen together to change the concept "
-        "most and to "
-        "be few: 1 wholly, 0 not at all. Bar: the mean; line: least and most over the learning seeds. "
+    st.caption(
+        "Alpha says how strongly the learned edit changes a unit: 0 not at all, 1 fully. It is learned for "
+        "all "
+        "units together, to change the concept as much as possible with few units. A bar is the mean over "
+        "the learning seeds, a line runs from the smallest to the largest."
     )
-    st.caption(told)
     left, right = st.columns([3, 2], gap="large")
     left.altair_chart(charts.alphas(table), alt="Alpha of the strongest units with its range over seeds")
     where = {"run": str(run["parent_run_id"]), "layer": run["layer"]}
@@ -84,9 +85,9 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
         "link": st.column_config.LinkColumn("Unit", display_text=r"unit=(\d+)"),
         "alpha": st.column_config.NumberColumn("Alpha", format="%.2f"),
         "rank": "by ACE",
-        "iou_rank": st.column_config.NumberColumn("by IoU", help="Place by IoU on calibration images."),
+        "iou_rank": st.column_config.NumberColumn("by IoU", help="Rank by IoU on calibration images."),
         "single_rank": st.column_config.NumberColumn(
-            "alone", help="Place by the average causal effect of the unit alone."
+            "alone", help="Rank by the average causal effect of the unit alone."
         ),
         "calibration_iou": st.column_config.NumberColumn("IoU", format="%.3f", help=words.HELP["iou"]),
         "relative_effect": st.column_config.NumberColumn("removes alone", format="percent"),
@@ -99,7 +100,7 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
 
 
 def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
-    """Effect against the number of units, with random sets beside, and what it does to the pictures."""
+    """Draw the effect against the number of units, and a second measure beside it."""
     frame = queries.curves(snapshot, run["run_id"])
     st.subheader("What editing them does", anchor=False)
     with st.container(horizontal=True):
@@ -115,52 +116,53 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
             format_func=str.title,
         )
     part = frame[frame["edit"] == edit]
-    st.caption(f"Here {MEANING[edit]}. {charts.legend(part)}")
+    st.caption(f"{MEANING[edit]} {charts.legend(part)}")
     value = "relative_effect" if scale == "relative" else "effect"
-    said = f"share of {run['concept']}" if scale == "relative" else "share of all pixels"
+    axis = f"share of {run['concept']}" if scale == "relative" else "share of all pixels"
     left, right = st.columns([3, 2], gap="large")
-    drawn = charts.curve(part, value, said, True, acting=int(own["acting_units"]))
+    drawn = charts.curve(part, value, axis, True, acting=int(own["acting_units"]))
     left.altair_chart(drawn, alt=f"Effect against units: {edit}, {scale}")
     with right:
-        asked = url.choice(
-            st.selectbox, "Beside it", "beside", list(BESIDE), format_func=lambda n: BESIDE[n][0]
+        measure = url.choice(
+            st.selectbox, "Second measure", "beside", list(BESIDE), format_func=lambda n: BESIDE[n][0]
         )
-        if part.loc[part["units"] > 0, asked].notna().any():
-            chart = charts.curve(part, asked, BESIDE[asked][0].lower(), False, asked in INTERVALS)
-            st.altair_chart(chart, alt=f"{BESIDE[asked][0]} against units")
+        if part.loc[part["units"] > 0, measure].notna().any():
+            chart = charts.curve(part, measure, BESIDE[measure][0].lower(), False, measure in INTERVALS)
+            st.altair_chart(chart, alt=f"{BESIDE[measure][0]} against units")
         else:
             st.caption("This was not measured for this edit.")
-        st.caption(BESIDE[asked][1])
-    for n in findings.told_at(part, int(own["top_units"])):
-        st.caption(findings.beside(part, n))
+        st.caption(BESIDE[measure][1])
+    for n in findings.numbers_of_units(part, int(own["top_units"])):
+        st.caption(findings.random_sets(part, n))
     page.csv(frame, "curves", "Table")
     return frame
 
 
 def singles(snapshot: Snapshot, run: Row) -> None:
-    """Each unit edited alone, as the curves are."""
+    """Draw the effect of each unit edited alone."""
     edit = url.get("edit") if url.get("edit") in EDITS else next(iter(EDITS))
     frame = queries.units_where(snapshot, run["run_id"], run["concept"], str(edit))
     st.subheader("Each unit alone", anchor=False)
     st.caption(
-        f"Every unit of the layer edited by itself ({EDITS[str(edit)].lower()}, at all cells). The order was "
-        "chosen on other images than those that are drawn, so the first are not first by luck; lines are "
-        f"95 % intervals over {words.count(int(frame['images'].max()), 'test image')}."
+        f"A point is the effect of one unit alone ({EDITS[str(edit)].lower()}, at all cells). The units were "
+        "ordered on other images, so the first units are not first by luck. A line is the 95 % interval over "
+        f"{words.count(int(frame['images'].max()), 'test image')}."
     )
     st.altair_chart(charts.singles(frame), alt=f"Effect of each unit alone, with intervals: {edit}")
     page.csv(frame, "single-units", "Table")
 
 
 def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
-    """What else changes: this concept's units and those of others learned in the same layer."""
+    """Draw what else changes, for every concept whose causes were learned in the same layer."""
     st.subheader("What else changes", anchor=False)
     edit = "insert" if url.get("edit") == "insert" else "ablate"
-    frame = queries.side_effects(snapshot, findings.a_run_a_concept(run, all_runs), edit)
+    frame = queries.side_effects(snapshot, findings.newest_per_concept(run, all_runs), edit)
     frame = findings.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
     st.caption(
-        f"{'Ablating' if edit == 'ablate' else 'Inserting'} the first {n} units learned for a concept (a "
-        "row) changes the pixels of each concept (a column) by so much of what was there. A row that is "
-        "strong in one column alone is a specific cause. More rows come with more concepts learned in this "
+        f"A cell is the change of a concept (column) when the first {n} units of a concept (row) are "
+        f"{'ablated' if edit == 'ablate' else 'inserted'}, relative to its pixels before. A row with only "
+        "one "
+        "strong column is a specific cause. There is one row per concept whose causes were learned in this "
         "layer."
     )
     st.altair_chart(charts.matrix(frame), alt="Concept edited against concept changed")
@@ -168,7 +170,7 @@ def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
 
 
 def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:
-    """The same images with the first n units ablated and inserted, exactly as they were scored."""
+    """Draw images with the first n units ablated and inserted, edited exactly as they were scored."""
     best = rows(table.head(n))
     gone, there = (
         {int(row["unit"]): float(row[name]) for row in best} for name in ("ablate_value", "insert_value")
@@ -186,32 +188,34 @@ def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:
         with page.sentences(), st.spinner("Rendering"):
             made = jobs.client().render(str(run["generator"]), str(edit), seed, latents)
             renders.show(renders.Pictures(latents, made), f"{name.split()[0].lower()}.png")
-        renders.said(edit, str(run["parent_run_id"]), seed, first)
+        renders.edit_text(edit, str(run["parent_run_id"]), seed, first)
 
 
 def costs(snapshot: Snapshot, run: Row, own: Row) -> None:
-    """How alpha was learned, and what that took."""
-    with st.expander("How it was learned, and what it cost", icon=":material/school:"):
+    """Draw how alpha was learned, and what the run cost."""
+    with st.expander("How alpha was learned, and what it cost", icon=":material/school:"):
         chart = charts.learning(queries.learning(snapshot, run["run_id"]))
         st.altair_chart(chart, alt="Loss on the stopping images, seed by seed")
         shared = charts.overlap(queries.overlap(snapshot, run["run_id"]), int(own["acting_most"]))
         st.altair_chart(shared, alt="Share of their first units that the seeds have in common")
         st.caption(
-            f"{own['seeds']} seeds, at most {own['steps']} steps, penalty {own['penalty']} x "
-            f"{own['penalty_weight']:.3g}, ablation {own['ablate_kind']}, insertion {own['insert_kind']}, "
-            f"seed {run['seed']}. Images through the generator: {own['generator_passes']:,}; through its "
-            f"tail: {own['tail_passes']:,}; through the segmenter: {own['segmenter_passes']:,}; "
-            f"{words.seconds(own['seconds'])}. Training, stopping and test images are apart; the test images "
-            f"are latents {run['evaluation_start']} to {run['evaluation_stop'] - 1}."
+            f"The run took {words.seconds(own['seconds'])}. It put {own['generator_passes']:,} images "
+            "through the "
+            f"generator, {own['tail_passes']:,} through its later layers, and {own['segmenter_passes']:,} "
+            "through "
+            f"the segmenter. Alpha was learned with {own['seeds']} seeds and at most {own['steps']} steps "
+            f"(penalty {own['penalty']} x {own['penalty_weight']:.3g}, ablation {own['ablate_kind']}, "
+            "insertion "
+            f"{own['insert_kind']}, seed {run['seed']}). No image served two purposes. The test images are "
+            f"latents {run['evaluation_start']} to {run['evaluation_stop'] - 1}."
         )
 
 
 def nothing() -> None:
-    """How to get causes."""
+    """Draw how to get causes."""
     st.info(
-        "No causes have been learned in this store yet: choose a concept and a layer, and a job learns "
-        "which units "
-        "make it appear (or `ganatomy ace GENERATOR --layer L --concept C`).",
+        "No causes have been learned in this store yet. A job learns which units of a layer make a concept "
+        "appear. Queue one, or run `ganatomy ace GENERATOR --layer L --concept C`.",
         icon=":material/lightbulb:",
     )
     named = {
@@ -223,7 +227,7 @@ def nothing() -> None:
 
 
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
-    """The whole page of one causes run."""
+    """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = choose(found)
         again = {
@@ -238,15 +242,17 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     frame = curves(snapshot, run, own)
     steps = sorted(int(n) for n in frame["units"].unique() if n > 0)
     st.subheader("Before and after", anchor=False)
-    told = "The first so many units of the learned ranking; the first test images, whatever they show."
-    n = url.choice(st.select_slider, "Units", "n", steps, default=int(own["top_units"]), help=told, width=420)
+    meaning = "How many units of the learned ranking are edited. The images are the first four test images."
+    n = url.choice(
+        st.select_slider, "Units", "n", steps, default=int(own["top_units"]), help=meaning, width=420
+    )
     before_after(run, own, table, n)
     sides(snapshot, run, n, found)
     singles(snapshot, run)
     costs(snapshot, run, own)
 
 
-ABOUT = "Which units make a concept appear: learned, tested on other images, beside random units."
+ABOUT = "Which units make a concept appear, tested on other images and compared with random units."
 
 with page.frame("Causes", ABOUT) as snapshot:
     learned = queries.causes(snapshot)

@@ -184,7 +184,7 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
         )
         first = renders.Pictures(latents[:1], made)
         renders.show(first, "insertion.png")
-        renders.said(edit, str(run["parent_run_id"]), int(run["seed"]), latents[0])
+        renders.edit_text(edit, str(run["parent_run_id"]), int(run["seed"]), latents[0])
     st.caption(f"The maps of images {images[0]} to {images[-1]}" if images[-1] > images[0] else "More images")
     sheet = cell_maps.sheet(cells, images, list(made.before))
     st.image(sheet, width="stretch", alt="Maps over " + ", ".join(f"latent {n}" for n in latents))

@@ -129,4 +129,4 @@ def schedule(request: Request, chosen: job_time.Timing) -> None:
     """Create a schedule, and say when it comes first."""
     view = jobs.client().schedule(chosen.name, request, chosen.cron, chosen.when)
     assert view.next_at is not None
-    st.toast(f"{words.plain(view.name)}: first on {times.said(view.next_at)}.", icon=":material/check:")
+    st.toast(f"{words.plain(view.name)}: first on {times.long_form(view.next_at)}.", icon=":material/check:")

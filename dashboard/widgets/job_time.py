@@ -64,11 +64,11 @@ def sentence(timing: Timing) -> str:
         GanatomyError: The cron expression is not valid.
     """
     if timing.cron:
-        coming = times.said(jobs.client().next_time(timing.cron))
+        coming = times.long_form(jobs.client().next_time(timing.cron))
         again = any(view.name == timing.name for view in jobs.client().schedules())
         replaced = " A schedule of that name is there already; the button replaces it." if again else ""
         return f"First on {coming}. It queues nothing while its result is there already.{replaced}"
     if timing.when.at is None:
         return ""
     past = timing.when.at <= utc_now()
-    return "That time is past, so it runs at once." if past else f"Runs on {times.said(timing.when.at)}."
+    return "That time is past, so it runs at once." if past else f"Runs on {times.long_form(timing.when.at)}."

@@ -66,7 +66,7 @@ def results(kind: str, run_id: str) -> None:
 def pace(job: Job) -> str:
     """Stage, images done, speed, time left, in one line."""
     if job.state == "waiting":
-        return f"waits until {times.said(job.not_before)}" if job.not_before else f"waits: {job.stage}"
+        return f"waits until {times.long_form(job.not_before)}" if job.not_before else f"waits: {job.stage}"
     parts = [job.stage] if job.stage else []
     if job.total:
         parts.append(f"{job.done:,} of {job.total:,} images")

@@ -74,7 +74,9 @@ def pin(made: RenderResult, run_id: str) -> None:
             st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})
 
 
-def said(edit: Edit, run_id: str | None = None, seed: int | None = None, first: int | None = None) -> None:
+def edit_text(
+    edit: Edit, run_id: str | None = None, seed: int | None = None, first: int | None = None
+) -> None:
     """The edit as text to copy; with a run, the way to it on the Ablate page."""
     st.code(str(edit), language=None, wrap_lines=True)
     if run_id is not None:

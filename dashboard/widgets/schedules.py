@@ -41,7 +41,7 @@ def when(view: Schedule) -> str:
     parts = [
         "Queues nothing until it is resumed."
         if view.next_at is None
-        else f"Next on {times.said(view.next_at)}."
+        else f"Next on {times.long_form(view.next_at)}."
     ]
     if view.last_fired_at is not None:
         what = words.plain(view.last) if view.last else "a worker will queue it."

@@ -10,7 +10,7 @@ from dashboard.widgets import words
 from db.times import utc_now
 
 
-def said(moment: datetime, zone: str | None = None, now: datetime | None = None) -> str:
+def long_form(moment: datetime, zone: str | None = None, now: datetime | None = None) -> str:
     """`Mon 23 Nov 2026, 02:00 UTC (03:00 in Europe/Paris), in 5 hours`, for a naive UTC time; the zone is the
     browser's."""
     text = f"{moment:%a %d %b %Y, %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What the Causes page says in words, and which rows it shows."""
+"""The sentences of the Causes page, and which rows it shows."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ def test_the_finding_says_what_is_missing_with_a_dash() -> None:
 @pytest.mark.parametrize(
     ("facts", "stopped", "overlap", "sure", "word"),
     [
-        ({}, 3, 0.75, True, "of their first 4 units they share 75%"),  # not of 8, of which four act at most
-        ({}, 3, 0.5, False, "not to be relied on"),
-        ({}, 2, 0.9, False, "Ask for more steps"),
-        ({}, 3, np.nan, False, "not to be relied on"),
+        ({}, 3, 0.75, True, "they share 75% of their first 4 units"),  # not of 8, of which four act at most
+        ({}, 3, 0.5, False, "unreliable"),
+        ({}, 2, 0.9, False, "more steps"),
+        ({}, 3, np.nan, False, "unreliable"),
         ({"acting_units": 0, "acting_most": 0}, 3, 0.0, False, "No unit acts"),
     ],
 )
@@ -40,7 +40,7 @@ def test_doubt_is_about_the_units_that_act(
     facts: dict[str, Any], stopped: int, overlap: float, sure: bool, word: str
 ) -> None:
     table = pd.DataFrame({"units": [4, 8], "overlap": [overlap, 0.1]})
-    found, said = findings.doubt(OWN | facts, stopped, table)
+    found, said = findings.reliability(OWN | facts, stopped, table)
     assert found is sure
     assert word in said
 
@@ -48,17 +48,18 @@ def test_doubt_is_about_the_units_that_act(
 def test_random_sets_that_do_as_much_are_counted() -> None:
     facts = {"units": 8, "sets": [1, 1, 50], "energy": [1, 1.2, 0.63], "as_good": [1 / 51, 11 / 51, np.nan]}
     part = pd.DataFrame({"ranking": ["ace", "iou", "random"], **facts})
-    said = findings.beside(part, 8)
+    said = findings.random_sets(part, 8)
     assert said.startswith("Of 50 random sets of 8 units")
     assert "learned (ACE): 0 (p = 0.02); IoU: 10 (p = 0.22)" in said
-    assert "0.63 of the learned" in said
-    assert findings.beside(part[:2], 8) == "No random sets were measured beside it."
+    assert "0.63 times that of the learned" in said
+    assert "p cannot be smaller than 0.02" in said
+    assert findings.random_sets(part[:2], 8) == "No random sets were measured."
 
 
-def test_units_marked_by_hand_are_told_of_at_their_own_number() -> None:
+def test_random_sets_are_compared_with_marked_units_at_their_own_number() -> None:
     part = pd.DataFrame({"ranking": ["ace", "ace", "hand", "hand"], "units": [2, 8, 0, 2]})
-    assert findings.told_at(part, 8) == [2, 8]
-    assert findings.told_at(part[:2], 8) == [8]
+    assert findings.numbers_of_units(part, 8) == [2, 8]
+    assert findings.numbers_of_units(part[:2], 8) == [8]
 
 
 def test_a_concept_has_one_row_in_the_matrix() -> None:
@@ -70,7 +71,7 @@ def test_a_concept_has_one_row_in_the_matrix() -> None:
             "layer": ["layer3", "layer3", "layer3", "layer3", "layer2", "layer3"],
         }
     )
-    assert findings.a_run_a_concept(RUN, found) == ["a-1", "b-2"]
+    assert findings.newest_per_concept(RUN, found) == ["a-1", "b-2"]
 
 
 def test_of_two_numbers_as_near_the_smaller_is_shown() -> None:

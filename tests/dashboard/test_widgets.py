@@ -28,11 +28,11 @@ def test_times_are_said_as_a_person_says_them() -> None:
 
 def test_a_time_ahead_is_said_in_full_with_the_viewers_own() -> None:
     at, now = datetime(2026, 11, 23, 23, 30), datetime(2026, 11, 23, 18, 30)
-    assert times.said(at, "UTC", now) == "Mon 23 Nov 2026, 23:30 UTC, in 5 hours"
-    assert times.said(at, "Europe/Paris", now) == (
+    assert times.long_form(at, "UTC", now) == "Mon 23 Nov 2026, 23:30 UTC, in 5 hours"
+    assert times.long_form(at, "Europe/Paris", now) == (
         "Mon 23 Nov 2026, 23:30 UTC (Tue 00:30 in Europe/Paris), in 5 hours"
     )
-    assert times.said(at, "Nowhere/Town", now) == "Mon 23 Nov 2026, 23:30 UTC, in 5 hours"
+    assert times.long_form(at, "Nowhere/Town", now) == "Mon 23 Nov 2026, 23:30 UTC, in 5 hours"
     assert [times.ahead(at, at - timedelta(seconds=s)) for s in (-5, 20, 60)] == [
         "now",
         "in a moment",

@@ -20,7 +20,7 @@ def test_the_finding_comes_first(full: Callable[..., Page]) -> None:
 def test_choices_change_what_is_shown(full: Callable[..., Page]) -> None:
     page = full("causes").choose("Edit", "insert")
     assert page.address["edit"] == "insert"
-    assert "the share that gain it" in page.text
+    assert "the share of pixels that gain the concept" in page.text
     page.choose("Units", 1)
     assert page.address["n"] == "1"
     assert "**Ablated**, 1 unit" in page.text

@@ -20,7 +20,7 @@ def test_jobs_and_schedules_are_listed(full: Callable[..., Page]) -> None:
 def test_a_job_opens_and_closes(full: Callable[..., Page]) -> None:
     page = full("jobs").click("Open")
     assert page.address["job"]
-    assert "The same from the command line" in page.text
+    assert "This command repeats the job" in page.text
     assert "job" not in page.click("Close").address
 
 
