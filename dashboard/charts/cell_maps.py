@@ -1,4 +1,4 @@
-"""Maps of cells drawn over pictures: where an insertion made its concept appear. A click chooses a cell."""
+"""Maps over images: where an insertion makes its concept appear. A click chooses a cell."""
 
 import base64
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ class Cells:
         return int(row), int(column)
 
     def there(self, image: int, row: int, column: int) -> str:
-        """What was in a cell before, in words."""
+        """What a cell showed before, in words."""
         names = [name for name, m in zip(self.contexts, self.members, strict=True) if m[image, row, column]]
         return ", ".join(names) or "nothing"
 
     def frame(self, image: int) -> pd.DataFrame:
-        """A row a tried cell of an image: row, column, effect, there, near."""
+        """One row per measured cell of an image: row, column, effect, there, near."""
         rows, columns = np.nonzero(np.isfinite(self.effect[image]))
         return pd.DataFrame(
             {
@@ -65,7 +65,7 @@ class Cells:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading maps")
 def read(bundle: str, strength: str) -> Cells:
-    """The maps of a run, kept while they are looked at; a bundle never changes."""
+    """The maps of a run, in a cache: a bundle never changes."""
     a = bundles.read(Path(bundle)).array("cells")
     which = [str(name) for name in a["strengths"]].index(strength)
     units = [int(unit) for unit in a["units"]]
@@ -89,7 +89,7 @@ def edit(layer: str, cells: Cells, row: int, column: int, patch: int) -> Edit:
 
 
 def choose(name: str) -> None:
-    """Callback of the clicked map: its cell goes into the address."""
+    """Write the cell that was clicked into the address."""
     state: Any = st.session_state.get(name)
     chosen = state.selection.get("cell") if state else None
     if chosen:
@@ -98,7 +98,7 @@ def choose(name: str) -> None:
 
 
 def clickable(cells: Cells, image: int, picture: str, at: tuple[int, int]) -> None:
-    """The picture with its map over it; a click on a cell chooses it."""
+    """Draw the image with its map; a click on a cell chooses it."""
     height, width = cells.shape
     frame = cells.frame(image)
     most = float(np.nanmax(np.abs(cells.effect))) or 1.0
@@ -141,9 +141,14 @@ def clickable(cells: Cells, image: int, picture: str, at: tuple[int, int]) -> No
     )
     chart = alt.LayerChart(layer=[below, mark, rects]).properties(width=SIDE, height=SIDE, padding=0)
     name = f"map-{image}"
-    told = f"Map of latent {cells.latents[image]}: where the concept appears when a cell is forced"
+    alt_text = f"Map of latent {cells.latents[image]}: where the concept appears when a cell is forced"
     st.altair_chart(
-        chart, width="content", key=name, alt=told, on_select=lambda: choose(name), selection_mode=["cell"]
+        chart,
+        width="content",
+        key=name,
+        alt=alt_text,
+        on_select=lambda: choose(name),
+        selection_mode=["cell"],
     )
 
 
@@ -156,8 +161,10 @@ def _hex(colour: tuple[int, int, int]) -> str:
 
 
 def over(path: str, effect: np.ndarray, near: np.ndarray, most: float) -> Image.Image:
-    """A picture with a map (h, w) over it: warm where the concept comes, cold where it goes, grey where cells
-    are left out."""
+    """An image with a map (h, w) over it.
+
+    Cells are warm where the concept appears, cold where it goes, and grey where they are left out.
+    """
     picture = np.asarray(Image.open(path).convert("RGB").resize((SMALL, SMALL), Image.Resampling.BICUBIC))
     shown = np.nan_to_num(effect)
     colour = np.where((shown >= 0)[..., None], WARM, COLD).astype(np.float64)
@@ -171,7 +178,7 @@ def over(path: str, effect: np.ndarray, near: np.ndarray, most: float) -> Image.
 
 
 def sheet(cells: Cells, images: list[int], paths: list[str]) -> bytes:
-    """Maps over pictures, as one PNG."""
+    """Maps over images, as one PNG."""
     most = float(np.nanmax(np.abs(cells.effect))) or 1.0
     found = [over(path, cells.effect[i], cells.near[i], most) for i, path in zip(images, paths, strict=True)]
     return pictures.strip(found, len(found))

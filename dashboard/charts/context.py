@@ -1,4 +1,4 @@
-"""The charts of insertions: the effect by what was there, by row of cells, and along the later layers."""
+"""The charts of insertions: the effect by context, by row of cells, and in the later layers."""
 
 import altair as alt
 import pandas as pd
@@ -6,28 +6,28 @@ import pandas as pd
 INK, GREY = "#2b9a92", "#8b979b"
 FEW, FEWEST = 50, 10  # cells and images below which a context is pale, and comes last
 STRENGTHS = {"k": "k", "2k": "2k", "q99": "99 % quantile"}
-# How contexts are compared: the column of insertion_context, that of the random edit, the axis, what it says.
+# Two ways to compare contexts: the column of insertion_context, that of the random edit, axis title, caption.
 VIEWS = {
     "row": (
         "row_effect",
         "random_row_effect",
-        "effect minus others' in the same rows",
-        "Each context against the other contexts in the same rows of cells, so that what stands at the top "
-        "of every picture is not compared with what stands at the bottom. Over 0: more than place explains.",
+        "effect minus that of other contexts in the same rows",
+        "Each context is compared with the other contexts in the same rows of cells, so that the top of an "
+        "image is not compared with its bottom. Above 0, the effect is larger than position explains.",
     ),
     "raw": (
         "effect",
         "random_effect",
-        "change, in areas of one cell",
-        "The mean change of the concept over the whole picture, in areas of one cell, wherever the context "
-        "is. Place and context go together here: sky is always on top.",
+        "change, in cell areas",
+        "The mean change of the concept over the whole image, in cell areas. It mixes context and "
+        "position: sky, for example, is always at the top.",
     ),
 }
 NAMES = {"own": "these units", "random": "random units"}
 
 
 def long(frame: pd.DataFrame, view: str) -> pd.DataFrame:
-    """A row a context and edit (these units, random units): value, low, high, locations, images."""
+    """One row per context and edit (these units, random units): value, low, high, locations, images."""
     own, random = VIEWS[view][:2]
     parts = []
     for name, column in (("own", own), ("random", random)):
@@ -49,7 +49,7 @@ def long(frame: pd.DataFrame, view: str) -> pd.DataFrame:
 
 
 def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
-    """A dot a context with its 95 % interval; below it that of random units of equal energy."""
+    """One dot per context with its 95 % interval; below it that of random units of equal energy."""
     rows = long(frame, view)
     own = rows[rows["edit"] == NAMES["own"]]
     order = own.sort_values(["few", "value"], ascending=[True, False])["label"].tolist()
@@ -67,7 +67,7 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
         tooltip=[
             "context",
             "edit",
-            *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("value", "low", "high")),
+            *(alt.Tooltip(f"{name}:Q", format="+.3r") for name in ("value", "low", "high")),
             "locations",
             "images",
         ],
@@ -81,7 +81,7 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
 
 
 def by_row(frame: pd.DataFrame) -> alt.Chart:
-    """Row of cells x context: the effect there; pale where few cells were tried."""
+    """The effect per row of cells and context."""
     most = float(frame["effect"].abs().max()) or 1.0
     return (
         alt.Chart(frame)
@@ -100,10 +100,10 @@ def by_row(frame: pd.DataFrame) -> alt.Chart:
             tooltip=[
                 "context",
                 "row",
-                alt.Tooltip("effect:Q", format="+.3f"),
-                alt.Tooltip("effect_low:Q", format="+.3f"),
-                alt.Tooltip("effect_high:Q", format="+.3f"),
-                alt.Tooltip("random_effect:Q", format="+.3f"),
+                alt.Tooltip("effect:Q", format="+.3r"),
+                alt.Tooltip("effect_low:Q", format="+.3r"),
+                alt.Tooltip("effect_high:Q", format="+.3r"),
+                alt.Tooltip("random_effect:Q", format="+.3r"),
                 "locations",
                 "images",
             ],
@@ -113,17 +113,20 @@ def by_row(frame: pd.DataFrame) -> alt.Chart:
 
 
 def trace(frame: pd.DataFrame, value: str) -> alt.LayerChart:
-    """The edit along the later layers, a line a context; the 95 % interval where changes are drawn."""
+    """The change in the later layers, one line per context, with 95 % intervals."""
     places = frame.sort_values("place")["measured"].drop_duplicates().tolist()
-    said = {"change": "change, over the layer's usual scale", "survival": "change over that at the edit"}
-    title = said.get(value, "share of the change elsewhere")
+    titles = {
+        "change": "change / usual scale of the layer",
+        "survival": "change / change in the edited layer",
+    }
+    title = titles.get(value, "share of the change elsewhere")
     base = alt.Chart(frame).encode(
         x=alt.X("measured:N", sort=places, title=None, axis=alt.Axis(labelAngle=0)),
         color=alt.Color("context:N", title=None, legend=alt.Legend(orient="top", columns=4)),
         tooltip=[
             "context",
             "measured",
-            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("change", "survival", "outside")),
+            *(alt.Tooltip(f"{name}:Q", format=".3r") for name in ("change", "survival", "outside")),
             "locations",
         ],
     )

@@ -1,4 +1,4 @@
-"""A score beside what it has to beat: a small bar with ticks, plain HTML so that it takes the theme's ink."""
+"""A bar of a score, with ticks for its baselines, in HTML that takes the theme's text colour."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.widgets.words import score
 
 BAR = "#2b9a92"
-# What the score stands beside: the column, the word, the tick's colour (seen on light and on dark).
+# The baselines of the score: the column, the label, the tick's colour (visible on light and on dark).
 BESIDE = (
     ("always_on", "always on", "#8b979b"),
     ("mask_iou", "mask", "#e0782f"),
@@ -32,7 +32,7 @@ def _at(value: Any, full: float) -> float:
 
 
 def bar(row: Mapping[str, Any], full: float = 1.0) -> str:
-    """The bar alone, from 0 to `full`: IoU filled, its interval a whisker, what it has to beat ticks."""
+    """The bar from 0 to `full`: IoU filled, its interval as a whisker, its baselines as ticks."""
     parts = [_box(0, "100%", 7, 8, "background:currentColor;opacity:.13;border-radius:4px")]
     if _present(row.get("iou")):
         parts.append(_box(0, f"{_at(row['iou'], full):.2f}%", 7, 8, f"background:{BAR};border-radius:4px"))
@@ -49,7 +49,9 @@ def bar(row: Mapping[str, Any], full: float = 1.0) -> str:
 
 
 def figures(row: Mapping[str, Any]) -> str:
-    """The same in digits, each with its tick's colour beside."""
+    """The score and its baselines in digits, each baseline with its tick's colour."""
+    if not _present(row.get("iou")):
+        return '<div style="font-size:.8rem">No concept was scored for this unit.</div>'
     low, high = row.get("iou_low"), row.get("iou_high")
     interval = f' <span style="opacity:.8">({score(low)}-{score(high)})</span>' if _present(low) else ""
     parts = [f"<span>IoU <b>{score(row.get('iou'))}</b>{interval}</span>"]
@@ -62,12 +64,12 @@ def figures(row: Mapping[str, Any]) -> str:
 
 
 def chart(row: Mapping[str, Any], full: float = 1.0) -> None:
-    """Bar and digits of one unit beside one concept."""
+    """Draw the bar and the digits of one unit's score with one concept."""
     st.html(bar(row, full) + figures(row))
 
 
 def scale(shown: Iterable[Mapping[str, Any]]) -> float:
-    """Where the bars of rows that are seen together end: their largest value or tick, up to a tenth."""
+    """The end of the bars of rows shown together: their largest value, rounded up to a tenth."""
     columns = ("iou", "iou_high", *(column for column, _, _ in BESIDE))
     values = [float(row[name]) for row in shown for name in columns if _present(row.get(name))]
     return min(1.0, max(0.1, -(-max(values, default=1.0) * 10 // 1) / 10))

@@ -1,4 +1,4 @@
-"""Compare: layers, generators, checkpoints and data sets side by side, at equal vocabulary and rule."""
+"""Compare: layers, generators, checkpoints and data sets, with the same vocabulary and rule."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ from db.store import Snapshot
 CARDS = 12
 
 
-def told(choice: Choice, vocabularies: pd.DataFrame, common: pd.DataFrame) -> None:
-    """What has to be known before arms are held beside each other."""
+def differences_card(choice: Choice, vocabularies: pd.DataFrame, common: pd.DataFrame) -> None:
+    """Draw what differs between the arms apart from their units."""
     listed = differences(choice, vocabularies)
     compared = f"{words.count(len(choice.arms), 'arm')}, {words.count(len(common), 'shared concept')}"
     with st.container(border=True, key="differences"):
@@ -27,11 +27,11 @@ def told(choice: Choice, vocabularies: pd.DataFrame, common: pd.DataFrame) -> No
             st.markdown("\n".join(f"- {sentence}" for sentence in listed))
         else:
             st.markdown("Vocabulary, sample, threshold rule, segmenter and grids are the same in all arms.")
-        st.markdown("One training seed an arm: a description, not a finding.")
+        st.markdown("Each arm has one training seed, so differences hold for these networks only.")
 
 
 def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
-    """Named units and distinct concepts by category, with intervals; then in digits."""
+    """Draw named units and distinct concepts per category with intervals, and as a table."""
     for title, value, axis in (
         ("Named units", "share", "share of the layer's units"),
         ("Distinct concepts", "concepts", "concepts"),
@@ -59,8 +59,8 @@ def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
 
 
 def lacking(states: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFrame) -> None:
-    """What one has and the other lacks."""
-    st.subheader("What one has and the other lacks", anchor=False)
+    """Draw the concepts that some arms have and others lack."""
+    st.subheader("Concepts that only some arms have", anchor=False)
     everywhere, nowhere, each = comparison_tables.concept_differences(states, list(common["concept"]))
     for label, concepts in (("Named in every arm", everywhere), ("Named in none", nowhere)):
         st.markdown(f"{label}: {words.plain(', '.join(concepts)) or 'no concept'}.")
@@ -71,16 +71,16 @@ def lacking(states: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFr
         | {title: ", ".join(getattr(held, name)) for name, title in comparison_captions.HOLDINGS.items()}
         for arm, held in each.items()
     ]
-    st.dataframe(pd.DataFrame(shown), hide_index=True, alt="What one has and the other lacks")
+    st.dataframe(pd.DataFrame(shown), hide_index=True, alt="Concepts that only some arms have")
     st.caption(comparison_captions.HELD)
 
 
 def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> None:
-    """The best unit's score of each concept in each arm, and which beat the constant mask."""
+    """Draw the best unit's score per concept and arm, and whether it beats the constant mask."""
     st.subheader("Concept by concept", anchor=False)
     st.caption(comparison_captions.BEST)
     if concepts["score"].isna().all():
-        st.info("These runs have no ceiling for these concepts: choose IoU.", icon=":material/height:")
+        st.info("These runs have no ceiling for these concepts. Choose IoU.", icon=":material/height:")
         return
     measure = "IoU / ceiling" if over_ceiling else "IoU"
     st.altair_chart(charts.heat(concepts, list(choice.names.values()), measure), alt="Concepts against arms")
@@ -105,14 +105,14 @@ def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> No
 
 
 def pictures(concepts: pd.DataFrame, choice: Choice, snapshot: Snapshot, rule: str) -> None:
-    """The best units of one concept, one an arm, with their top images."""
+    """Draw the best unit of one concept per arm, with its top images."""
     spread = concepts.groupby("concept")["score"].agg(lambda score: score.max() - score.min()).dropna()
     offered = sorted(concepts["concept"].unique())
     first = str(spread.idxmax()) if len(spread) else offered[0]
     concept = url.choice(
         st.selectbox, "Best units of", "concept", offered, default=first, width=220, reset=("all",)
     )
-    st.caption("Best first. A unit without a badge has another name, or none, under this rule.")
+    st.caption("The best unit comes first. A unit without a badge is not named after this concept.")
     shown = rows(concepts[concepts["concept"] == concept].sort_values("score", ascending=False))
     every = len(shown) <= CARDS or url.get("all") == "1"
     full = dissection.scale(shown)
@@ -129,7 +129,7 @@ def pictures(concepts: pd.DataFrame, choice: Choice, snapshot: Snapshot, rule: s
 
 
 def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> None:
-    """How concepts appear along a training, where its checkpoints are among the arms."""
+    """Draw how concepts appear during a training, if several of its checkpoints are among the arms."""
     lines = comparison_tables.along(frame, choice.runs)
     if lines.empty:
         if comparison_tables.checkpoints(choice.runs):
@@ -137,7 +137,7 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
         return
     st.subheader("Along the training", anchor=False)
     for line, of_line in lines.groupby("line"):
-        st.markdown(f"**{words.plain(str(line))}**: share of named units, a line a layer")
+        st.markdown(f"**{words.plain(str(line))}**: share of named units, one line per layer")
         with st.grid(min_column_width=480):
             for kind, of_kind in of_line.groupby("category", sort=False):
                 with st.container():
@@ -148,18 +148,18 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
         subset=["score"]
     )
     for line, of_line in points.groupby("line"):
-        st.markdown(f"**{words.plain(str(line))}**: the best unit of any chosen layer, concept by concept")
+        st.markdown(f"**{words.plain(str(line))}**: the best unit of the chosen layers, per concept")
         with st.grid(min_column_width=210):
             for concept, of_concept in of_line.groupby("concept"):
                 with st.container():
                     st.markdown(f"**{words.plain(str(concept))}**")
                     chart = charts.concept_growth(of_concept, of_line)
                     st.altair_chart(chart, alt=f"{concept} along the training")
-        st.caption(f"Dashed: the best constant mask. {_beginnings(of_line, choice)}".strip())
+        st.caption(f"The dashed line is the best constant mask. {_beginnings(of_line, choice)}".strip())
 
 
 def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
-    """Why some concepts' lines begin late."""
+    """The sentences that say why some concepts' lines begin late."""
     names = run_names(list(choice.runs.values()))
     late = comparison_tables.late(points)
     if not late:
@@ -169,16 +169,16 @@ def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
         for runs, concepts in late.items()
     )
     return (
-        "A line begins where some unit has a threshold for the concept; mostly the images of earlier "
-        f"checkpoints show it too rarely, and nothing is said of their units. Not yet {words.plain(listed)}."
+        "A line begins at the first checkpoint where a unit has a threshold for the concept. The images of "
+        f"earlier checkpoints mostly show the concept too rarely. Not yet {words.plain(listed)}."
     )
 
 
 def take_away(choice: Choice, question: Question) -> None:
-    """The page's link, and the counts behind it as a statement."""
+    """Draw the page's link, and a link to the SQL statement behind the counts."""
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Link", icon=":material/link:"):
-            st.caption("Shows a colleague the same.")
+            st.caption("This link opens the same view.")
             st.code(f"{st.context.url}?{url.query()}", language=None)
         st.page_link(
             "views/sql.py",
@@ -189,10 +189,10 @@ def take_away(choice: Choice, question: Question) -> None:
 
 
 def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
-    """The whole page."""
+    """Draw the whole page."""
     vocabularies = queries.vocabularies(snapshot, list(choice.runs))
     common = comparison_tables.shared(vocabularies)
-    told(choice, vocabularies, common)
+    differences_card(choice, vocabularies, common)
     if common.empty:
         nothing_shared(choice)
         return
@@ -200,7 +200,7 @@ def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
     left = queries.outside(snapshot, question)
     if len(left):
         other = "; ".join(f"{choice.name(r['run_id'], r['layer'])}: {r['units']}" for r in rows(left))
-        st.caption(f"Units named by concepts that not every run has, left out: {words.plain(other)}.")
+        st.caption(f"Units named after concepts that some runs lack are not counted: {words.plain(other)}.")
     calibrated = question.rule.name == "calibrated"
     frame = comparison_tables.tally(named, choice.layers, choice.names, common, has_cut=not calibrated)
     concepts = comparison_tables.by_concept(
@@ -208,7 +208,7 @@ def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
     )
     counts(frame, list(choice.names.values()), calibrated)
     if concepts.empty:
-        st.info("No concept was frequent enough to be beside a unit.", icon=":material/search_off:")
+        st.info("No concept was frequent enough to be scored.", icon=":material/search_off:")
         return
     development(frame, concepts, choice)
     by_concept(concepts, choice, question.over_ceiling)
@@ -217,7 +217,7 @@ def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
     take_away(choice, question)
 
 
-ABOUT = "Layers, generators, checkpoints and data sets side by side: what their units name, and how surely."
+ABOUT = "Which concepts the units of layers, generators, checkpoints and data sets name, side by side."
 
 with page.frame("Compare", ABOUT) as snapshot:
     if choice := choose(snapshot):
@@ -230,7 +230,7 @@ with page.frame("Compare", ABOUT) as snapshot:
                 ["iou", "ceiling"],
                 required=True,
                 format_func={"iou": "IoU", "ceiling": "IoU over the ceiling"}.__getitem__,
-                help=f"{words.HELP['ceiling_iou']} Over the ceiling, the paper's cut is on that share too.",
+                help=f"{words.HELP['ceiling_iou']} The paper rule then cuts at a share of it.",
             )
             among = url.choice(
                 st.segmented_control,

@@ -1,6 +1,7 @@
-"""Context: where a concept may appear when its units are forced on, by what was there before."""
+"""Context: where a concept appears when its units are forced on, by what was there before."""
 
 import json
+import math
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +18,7 @@ from db.store import Snapshot
 TOGETHER = 6  # images whose maps are shown at once
 MEASURES = {"survival": "Over the start", "change": "Size of the change", "outside": "Elsewhere"}
 TRACED = 5  # contexts drawn along the layers
-EQUAL = 0.01  # energies that differ by less are called equal
+EQUAL = 0.01  # energies that differ by a smaller share are called equal
 
 
 def choose(found: pd.DataFrame) -> Row:
@@ -59,8 +60,8 @@ def strength(snapshot: Snapshot, run: Row) -> Row:
         there,
         required=True,
         format_func=STRENGTHS.__getitem__,
-        help="k: the mean of each unit where the concept is. 2k: twice that. The quantile: what 1 % of its "
-        "cells exceed.",
+        help="The value of each unit. k is its mean where the concept is, 2k is twice that. 1 % of "
+        "its cells exceed the 99 % quantile.",
     )
     row = only(found, strength=chosen)
     assert row is not None
@@ -68,56 +69,67 @@ def strength(snapshot: Snapshot, run: Row) -> Row:
 
 
 def heading(run: Row, own: Row) -> None:
-    """The finding in a sentence, and what position alone explains."""
+    """Draw the finding in a sentence, and how much position alone explains."""
+    units, concept = words.count(int(own["units"]), "unit"), run["concept"]
     square = "one cell" if own["patch"] == 1 else f"a square of {own['patch']}x{own['patch']} cells"
-    random = (
-        f"; random units at {energy(own)} change it by {interval(own, 'random_effect')}"
-        if own["random_effect"] is not None
-        else "; random units were not run at this strength"
-    )
-    st.markdown(
-        f"Forcing **{words.count(int(own['units']), 'unit')}** on in {square} changes {run['concept']} by "
-        f"**{interval(own, 'effect')}** areas of one cell, on average over {own['locations']:,} cells of "
-        f"{own['images']:,} images{random}. {own['left_out']:,} cells with {run['concept']} in or beside "
-        "them are left out."
-    )
+    tried = f"{own['locations']:,} cells of {own['images']:,} images"
+    if no_change(own):
+        st.markdown(f"**Nothing changed**: forcing {units} on in {square} changed no {concept} in {tried}.")
+    else:
+        random = (
+            f" Random units with {energy(own)} change it by {interval(own, 'random_effect')}."
+            if own["random_effect"] is not None
+            else " Random units were not measured at this strength."
+        )
+        st.markdown(
+            f"Forcing **{units}** on in {square} changes {concept} by **{interval(own, 'effect')}** cell "
+            f"areas, on average over {tried}.{random} {own['left_out']:,} cells are left out because "
+            f"{concept} is in them or beside them."
+        )
     (step,) = Edit.parse(str(own["edit"])).steps
     numbers = ", ".join(str(unit.number) for unit in step.units)
-    st.caption(f"Units {numbers}: {origin(run)}.")
-    if own["position_share"] is None:
+    st.caption(f"Units {numbers}. {origin(run)}")
+    if own["position_share"] is None or no_change(own):
         return
     st.markdown(
-        f"**What position alone explains**: of the differences between cells, the row of the cell explains "
-        f"{share(own, 'row_share')}, row and column {share(own, 'position_share')}; what was there explains "
-        f"{share(own, 'context_share')}, and beyond row and column still "
-        f"**{share(own, 'context_beyond_position_share')}**."
+        f"**What position alone explains**: the row of a cell explains {share(own, 'row_share')} of the "
+        f"differences between cells. Row and column explain {share(own, 'position_share')}. What was there "
+        f"before explains {share(own, 'context_share')}, of which "
+        f"**{share(own, 'context_beyond_position_share')}** is not explained by row and column."
     )
 
 
 def energy(own: Row) -> str:
-    """Whether the random edits could be made as large as the units'."""
+    """The energy of the random edits, relative to that of the units."""
     ratio = own["random_energy"]
     if ratio is None or abs(ratio - 1) < EQUAL:
         return "equal energy"
-    return f"{ratio:.3g} times their energy (equal energy was out of reach)"
+    return f"{ratio:.3g} times the energy (equal energy could not be reached)"
 
 
 def origin(run: Row) -> str:
-    """Where the units come from, as the run was asked."""
-    asked = json.loads(str(run["settings"]))
-    if asked.get("units"):
-        return "named by whoever asked"
-    if asked.get("causes"):
-        return f"the causal set that run {asked['causes']} learned"
-    return "those of best IoU on latents of their own, for no causes were learned before"
+    """Where the units come from, by the run's settings."""
+    settings = json.loads(str(run["settings"]))
+    if settings.get("units"):
+        return "The job's request names them."
+    if settings.get("causes"):
+        return f"They are the causal set of run {settings['causes']}."
+    return "No causes had been learned, so these are the units with the best IoU on separate latents."
 
 
 def interval(row: Row, name: str) -> str:
-    """A number with its interval, where there is one."""
+    """A number with its interval, if it has one."""
     if row[name] is None:
         return "-"
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{row[name]:+.2f}" + (f" ({low:+.2f} to {high:+.2f})" if low is not None else "")
+    digits = 2 if abs(row[name]) >= 0.1 or not row[name] else 1 - math.floor(math.log10(abs(row[name])))
+    ends = "" if low is None else f" ({low:+.{digits}f} to {high:+.{digits}f})"
+    return f"{row[name]:+.{digits}f}{ends}"
+
+
+def no_change(own: Row) -> bool:
+    """Whether the effect and both ends of its interval are 0."""
+    return not any(own[name] for name in ("effect", "effect_low", "effect_high"))
 
 
 def share(row: Row, name: str) -> str:
@@ -125,7 +137,7 @@ def share(row: Row, name: str) -> str:
 
 
 def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
-    """The chart of contexts, and the same by row of cells."""
+    """Draw the effect by context, and by context and row of cells."""
     frame = queries.contexts(snapshot, run["run_id"])
     st.subheader("By what was there", anchor=False)
     view = url.choice(
@@ -137,8 +149,8 @@ def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
         format_func={"row": "Within rows", "raw": "As it is"}.__getitem__,
     )
     st.caption(
-        VIEWS[view][3] + " Lines: 95 % intervals, the image being the cluster; none below 10 images. "
-        f"Pale, and at the end: fewer than {charts.FEW} cells or 10 images."
+        f"{VIEWS[view][3]} Lines are 95 % intervals over images; below {charts.FEWEST} images there is none. "
+        f"Contexts with fewer than {charts.FEW} cells or {charts.FEWEST} images are pale and come last."
     )
     part = frame[frame["strength"] == chosen]
     left, right = st.columns([3, 2], gap="large")
@@ -152,12 +164,13 @@ def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
 
 
 def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
-    """Maps over pictures; the chosen cell before and after."""
+    """Draw the maps over the images, and the chosen cell before and after."""
     st.subheader("Where it responds", anchor=False)
     st.caption(
-        f"Orange: {run['concept']} appears when this cell is forced; blue: it goes; grey: left out. "
-        "Click a cell, or give its row and column. The one shown at first is the one that answers most: an "
-        "example that was chosen for its effect, and no measurement."
+        f"Forcing an orange cell makes {run['concept']} appear, forcing a blue cell makes it go. Grey "
+        "cells are "
+        "left out. Click a cell, or enter its row and column. The page starts with the cell of the largest "
+        "effect, so it is an example and not a measurement."
     )
     cells = cell_maps.read(str(snapshot.bundle(str(run["run_id"])).path), str(own["strength"]))
     count, (height, width) = len(cells.latents), cells.shape
@@ -177,10 +190,10 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
         cell_maps.clickable(cells, image, made.before[0], (row, column))
     with right:
         effect = cells.effect[image, row, column]
-        told = f"{effect:+.2f} areas of one cell" if effect == effect else "not tried here"
+        change = f"{effect:+.2f} cell areas" if effect == effect else "not measured here"
         st.markdown(
-            f"**Row {row}, column {column}** of latent {latents[0]}: {cells.there(image, row, column)} before"
-            f"; change of {run['concept']}: **{told}**."
+            f"**Row {row}, column {column}** of latent {latents[0]} showed {cells.there(image, row, column)} "
+            f"before. The change of {run['concept']} is **{change}**."
         )
         first = renders.Pictures(latents[:1], made)
         renders.show(first, "insertion.png")
@@ -193,7 +206,7 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
 
 
 def traces(snapshot: Snapshot, run: Row) -> None:
-    """The edit along the later layers."""
+    """Draw the change that the edit makes in each later layer."""
     frame = queries.traces(snapshot, run["run_id"])
     if frame.empty:
         return
@@ -208,21 +221,22 @@ def traces(snapshot: Snapshot, run: Row) -> None:
         format_func=MEASURES.__getitem__,
     )
     st.caption(
-        f"The same edit ({STRENGTHS[first]}) followed from the edited layer to the picture, by what was in "
-        "the cell. Over the start: above 1 it grows, near 0 it is vetoed. Elsewhere: the share of the change "
-        "beyond the cell and its neighbours."
+        f"The change of each later layer under the same edit (strength {STRENGTHS[first]}), by what was in "
+        "the "
+        "cell. *Over the start* is the change relative to that in the edited layer: above 1 it grows, near "
+        "0 it dies out. *Elsewhere* is the share of the change outside the cell and its neighbours."
     )
-    kept = frame.drop_duplicates("context").nlargest(TRACED + 1, "locations")["context"]
-    shown = frame[frame["context"].isin(kept)]
+    largest = frame.drop_duplicates("context").nlargest(TRACED + 1, "locations")["context"]
+    shown = frame[frame["context"].isin(largest)]
     st.altair_chart(charts.trace(shown, value), alt=f"The edit along the later layers: {value}")
     page.csv(frame, "trace")
 
 
 def nothing() -> None:
-    """How to get an insertion."""
+    """Draw how to get an insertion."""
     st.info(
-        "Nothing has been inserted in this store yet: choose a concept and a layer, and a job forces its "
-        "units on at every cell of many images (or `ganatomy context GENERATOR --layer L --concept C`).",
+        "Nothing has been inserted in this store yet. A job forces the units of a concept on at every cell "
+        "of many images. Queue one, or run `ganatomy context GENERATOR --layer L --concept C`.",
         icon=":material/lightbulb:",
     )
     queue("Queue one on the Jobs page", {name: url.get(name) for name in ("generator", "layer", "concept")})
@@ -234,7 +248,7 @@ def queue(label: str, named: Row) -> None:
 
 
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
-    """The whole page of one run."""
+    """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = choose(found)
         own = strength(snapshot, run)
@@ -245,7 +259,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     traces(snapshot, run)
 
 
-ABOUT = "Where a concept may appear: its units forced on at every cell, by what was there before."
+ABOUT = "Where a concept appears when its units are forced on, by what was there before."
 
 with page.frame("Context", ABOUT) as snapshot:
     inserted = queries.insertions(snapshot)

@@ -1,4 +1,4 @@
-"""Home: what is in the store, what runs, what to do next."""
+"""Home: what is in the store, which jobs run, what to do next."""
 
 import pandas as pd
 import streamlit as st
@@ -10,15 +10,15 @@ from db.queries import runs as queries
 
 
 def totals(runs: pd.DataFrame) -> None:
-    """The store in five numbers."""
+    """Draw the store in five numbers."""
     figures = {
-        "Runs": (len(runs), "Dissections and what stands on them."),
-        "Evaluation images": (runs["images"].sum(), "Images behind the numbers, over all runs."),
+        "Runs": (len(runs), "Dissections in this store."),
+        "Evaluation images": (runs["images"].sum(), "Images that gave the scores, over all runs."),
         "Units": (runs["units"].sum(), "Units measured, over all runs."),
         "Named units": (runs["named"].sum(), words.HELP["rule"]),
         "Distinct concepts": (
             runs["distinct_concepts"].max(),
-            "The most that one run's named units tell apart.",
+            "Distinct concepts among the named units of one run; the largest number of any run.",
         ),
     }
     with st.grid(columns=5, min_column_width=140):
@@ -27,7 +27,7 @@ def totals(runs: pd.DataFrame) -> None:
 
 
 def run_card(run: Row) -> None:
-    """One run: what it is, how far it is, the ways into it."""
+    """Draw one run: its models, its state, its size, and links to its pages."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{run['generator']}** seen by {run['segmenter']}", width="content")
@@ -37,8 +37,8 @@ def run_card(run: Row) -> None:
             f"{words.count(run['distinct_concepts'], 'concept')}"
         )
         st.caption(
-            f"{run['images']:,} + {run['calibration']:,} images · {run['layers']} · seed {run['seed']} · "
-            f"{words.ago(run['finished_at'])} · `{run['run_id']}`"
+            f"{run['images']:,} evaluation and {run['calibration']:,} calibration images · {run['layers']} · "
+            f"seed {run['seed']} · {words.ago(run['finished_at'])} · `{run['run_id']}`"
         )
         with st.container(horizontal=True):
             for name in ("units", "layers", "ablate"):
@@ -46,12 +46,12 @@ def run_card(run: Row) -> None:
 
 
 def showpieces(run: pickers.Run) -> None:
-    """The newest run's best units, one a concept."""
+    """Draw the newest run's best unit per concept."""
     best = queries.showpieces(run.snapshot, run.id)
     if best.empty:
         return
     st.subheader("From the newest run", anchor=False)
-    st.caption("The best unit of each concept: its score, and the images that activate it most.")
+    st.caption("The best unit of each concept, with its IoU and the images that activate it most.")
     full = dissection.scale(rows(best))
     with st.grid(min_column_width=330):
         for row in rows(best):
@@ -59,21 +59,21 @@ def showpieces(run: pickers.Run) -> None:
 
 
 def next_steps(runs: pd.DataFrame) -> None:
-    """What somebody who comes in may want to do."""
+    """Draw links to what a visitor may want to do next."""
     newest = {"run": str(runs.iloc[0]["run_id"])}
     st.subheader("Next", anchor=False)
     with st.grid(min_column_width=260):
         for label, view, icon, params in (
-            ("Look at what the newest run's units mean", "units", "grid_view", newest),
+            ("See what the units of the newest run mean", "units", "grid_view", newest),
             ("See which layers hold objects", "layers", "layers", newest),
-            ("Switch units off and see what goes", "ablate", "content_cut", newest),
+            ("Switch units off and compare the images", "ablate", "content_cut", newest),
             ("Queue a dissection", "jobs", "play_arrow", {}),
         ):
             st.page_link(f"views/{view}.py", label=label, icon=f":material/{icon}:", query_params=params)
 
 
 with page.frame(
-    "Ganatomy", "What the units inside your generators mean, and how well that is known."
+    "Ganatomy", "What the units inside your generators mean, and how certain that is."
 ) as snapshot:
     frame = queries.runs(snapshot, "dissection")
     jobs.running()

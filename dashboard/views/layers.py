@@ -1,4 +1,4 @@
-"""Layers: how many units are named, and how many distinct concepts there are, layer by layer."""
+"""Layers: the number of named units and of distinct concepts per layer."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from db.queries import runs
 
 
 def bars(tally: pd.DataFrame, order: list[str], value: str, title: str, by: str) -> alt.Chart:
-    """One stacked bar a layer, in the generator's order."""
+    """One stacked bar per layer, in the generator's order."""
     tips = ["layer", by, alt.Tooltip(f"sum({value}):Q", title=title)]
     many = by == "concept"  # the theme has eight colours
     palette = alt.Scale(scheme="tableau20") if many else alt.Undefined
@@ -29,7 +29,7 @@ def bars(tally: pd.DataFrame, order: list[str], value: str, title: str, by: str)
 
 
 def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
-    """Concepts against layers: the number of units, in ink by the best IoU."""
+    """The number of units per concept and layer, coloured by the best IoU."""
     base = alt.Chart(tally).encode(
         x=alt.X(
             "layer:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, orient="top", labelFlush=False)
@@ -41,7 +41,7 @@ def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
         tooltip=[
             "layer",
             "concept",
-            alt.Tooltip("units:Q", title="units named so"),
+            alt.Tooltip("units:Q", title="units with this name"),
             alt.Tooltip("best_iou:Q", format=".2f", title="best IoU"),
             alt.Tooltip("best_unit:Q", title="best unit"),
             alt.Tooltip("always_on:Q", format=".2f", title="always on"),
@@ -55,7 +55,7 @@ def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
 
 
 def table(run: pickers.Run, counts: pd.DataFrame) -> None:
-    """The same in digits."""
+    """Draw the counts per layer as a table."""
     shown = counts.assign(
         grid=counts["height"].astype(str) + "x" + counts["width"].astype(str),
         share=counts["named"] / counts["units"],
@@ -78,7 +78,7 @@ def table(run: pickers.Run, counts: pd.DataFrame) -> None:
 
 
 def charts(run: pickers.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str) -> None:
-    """Named units and distinct concepts side by side, then concept by concept and in digits."""
+    """Draw named units and distinct concepts per layer, then per concept and as a table."""
     order = list(counts["layer"])
     units, concepts = st.columns(2, gap="large")
     for place, title, value in ((units, "Named units", "units"), (concepts, "Distinct concepts", "one")):
@@ -88,14 +88,14 @@ def charts(run: pickers.Run, tally: pd.DataFrame, counts: pd.DataFrame, by: str)
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Concept by concept", anchor=False)
-        st.caption("The number of units that each concept names; the darker, the better the best of them.")
+        st.caption("The number of units named after each concept. Darker cells have a higher best IoU.")
         st.altair_chart(heat(tally, order), alt="Units per concept and layer")
     with right:
         st.subheader("In digits", anchor=False)
         table(run, counts)
 
 
-with page.frame("Layers", "Where in the generator there are named units, and for what.") as snapshot:
+with page.frame("Layers", "How many units of each layer are named, and after which concepts.") as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if run := pickers.run(snapshot):
             rule = pickers.rule()
@@ -105,7 +105,7 @@ with page.frame("Layers", "Where in the generator there are named units, and for
         counts = counts.fillna({"named": 0, "distinct_concepts": 0, "detectors": 0})
         tally = runs.concept_counts(snapshot, run.id, rule)
         if tally.empty:
-            hint = "No unit is named under this rule; try the other rule, or more images."
+            hint = "No unit is named under this rule. Try the other rule, or dissect more images."
             st.info(hint, icon=":material/search_off:")
         else:
             charts(run, tally, counts, by)

@@ -1,4 +1,4 @@
-"""SQL: ask the store anything, read-only and in a sandbox. The question is in the address."""
+"""SQL: read-only statements over the store, in a sandbox. The statement is in the address."""
 
 import pandas as pd
 import streamlit as st
@@ -22,28 +22,28 @@ EXAMPLES = {
 ROWS, SECONDS = 10_000, 20
 
 
-@st.cache_data(show_spinner="Asking the store", max_entries=64)
+@st.cache_data(show_spinner="Running the statement", max_entries=64)
 def ask(version: str, statement: str, _snapshot: Snapshot) -> console.ConsoleResult:
-    """The answer to a statement; it cannot change while the store's version does not."""
+    """The result of a statement, cached per version of the store."""
     return console.run(page.layout(), statement, rows=ROWS, seconds=SECONDS, snapshot=_snapshot)
 
 
 def editor() -> str:
-    """Examples and the statement itself."""
+    """Draw the examples and the statement's editor."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name, example in EXAMPLES.items():
             if st.button(name, key=f"example:{name}", type="tertiary"):
                 url.put(q=example)
     statement = url.text(st.text_area, "Statement", "q", default=EXAMPLES["Ten best units"], height=150)
-    st.button("Run", icon=":material/play_arrow:", help="Ctrl+Enter in the editor does the same.")
+    st.button("Run", icon=":material/play_arrow:", help="You can also press Ctrl+Enter in the editor.")
     return statement
 
 
 def answer(snapshot: Snapshot, statement: str) -> None:
-    """The result table with its size, and the same as CSV."""
+    """Draw the result as a table and as CSV."""
     result = ask(str(snapshot.version), statement, snapshot)
     frame = result.frame
-    cut = f", the first {len(frame):,} only: add LIMIT or WHERE" if result.truncated else ""
+    cut = " (only the first rows; add LIMIT or WHERE)" if result.truncated else ""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(f"{len(frame):,} rows{cut}, {result.elapsed:.2f} s")
         csv = frame.to_csv(index=False)
@@ -52,16 +52,16 @@ def answer(snapshot: Snapshot, statement: str) -> None:
 
 
 def described() -> None:
-    """The schema: every table and view, each column with its description."""
+    """Draw the description of a table or view and of its columns."""
     tables = {name: table for kind in dictionary.kinds().values() for name, table in kind.items()}
     name = url.choice(st.selectbox, "Tables and views", "table", sorted(tables), default="unit_concept")
     st.caption(tables[name].comment or "")
-    columns = pd.DataFrame({"column": c.name, "what it says": c.comment} for c in tables[name].columns)
+    columns = pd.DataFrame({"column": c.name, "meaning": c.comment} for c in tables[name].columns)
     st.table(columns.set_index("column"))
 
 
 with page.frame(
-    "SQL", "Ask the store anything: read-only, in a sandbox, answers as a table or CSV."
+    "SQL", "Query the store with SQL. Statements can only read; results are tables or CSV."
 ) as snapshot:
     left, right = st.columns([3, 2], gap="large")
     with right:

@@ -1,4 +1,4 @@
-"""Unit: one unit beside its concepts; its threshold can be moved, and score, outlines and images follow."""
+"""Unit: one unit with its concepts, top images, and scores at any threshold."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ SHOWN = {
 
 
 def heading(layer: Row, unit: int, row: Row) -> None:
-    """Which unit this is, its neighbours, the way back."""
+    """Draw the unit's name, and links to its neighbours and to the gallery."""
     count = int(layer["units"])
     name = row["concept"] or "no name"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -49,7 +49,7 @@ def heading(layer: Row, unit: int, row: Row) -> None:
 
 
 def others(scores: pd.DataFrame) -> None:
-    """The concepts that the unit agrees with best, each as one bar, and all of them as a table."""
+    """Draw the concepts that the unit agrees with best, and a table of all concepts."""
     best = rows(scores.dropna(subset=["iou"]).head(6))
     full = dissection.scale(best)
     for row in best:
@@ -72,21 +72,22 @@ def others(scores: pd.DataFrame) -> None:
 
 
 def causes(run: pickers.Run, layer: str, unit: int) -> None:
-    """What the unit causes, beside what it agrees with: when causes were learned in its layer."""
+    """Draw what the unit causes, if causes were learned in its layer."""
     alone = causes_queries.unit_causes(run.snapshot, run.id, layer, unit)
     learned = causes_queries.unit_alphas(run.snapshot, run.id, layer, unit)
     st.subheader("Causes", anchor=False)
     if alone.empty:
         st.caption("No causes have been learned in this layer yet.")
-        asked = {"kind": "ace", "generator": str(run.row["generator"]), "layer": layer}
+        request = {"kind": "ace", "generator": str(run.row["generator"]), "layer": layer}
         label, icon = "Learn the causes of a concept", ":material/account_tree:"
-        st.page_link("views/jobs.py", label=label, icon=icon, query_params=asked)
+        st.page_link("views/jobs.py", label=label, icon=icon, query_params=request)
         return
     images = int(alone["images"].iloc[0])
     st.caption(
-        f"Switched off alone, on {images} test images: the share of each concept's pixels that goes "
-        "(below 0: that comes), with the change of all pixels and its 95 % interval; ACE: inserted minus "
-        "switched off. The order was chosen on other images. Alpha where it was learned."
+        f"Switched off alone, on {images} test images, the unit removes this share of each concept's pixels; "
+        "below 0 it adds them. *Of all pixels* is the same change over all pixels, with its 95 % interval. "
+        "ACE "
+        "is the share of pixels with the concept when the unit is inserted, minus the share when it is off."
     )
     scores = runs.unit_concepts(run.snapshot, run.id, layer, unit)[["concept", "iou"]]
     shown = alone.merge(scores, on="concept", how="left")
@@ -95,12 +96,12 @@ def causes(run: pickers.Run, layer: str, unit: int) -> None:
         "concept": "Concept",
         "iou": st.column_config.NumberColumn("IoU", format="%.3f", help=words.HELP["iou"]),
         "relative_effect": st.column_config.NumberColumn("removes", format="percent"),
-        "effect": st.column_config.NumberColumn("of all pixels", format="%.4f"),
-        "effect_low": st.column_config.NumberColumn("low", format="%.4f"),
-        "effect_high": st.column_config.NumberColumn("high", format="%.4f"),
-        "ace": st.column_config.NumberColumn("ACE", format="%.4f"),
-        "ace_low": st.column_config.NumberColumn("low", format="%.4f"),
-        "ace_high": st.column_config.NumberColumn("high", format="%.4f"),
+        "effect": st.column_config.NumberColumn("of all pixels", format="%.3g"),
+        "effect_low": st.column_config.NumberColumn("low", format="%.3g"),
+        "effect_high": st.column_config.NumberColumn("high", format="%.3g"),
+        "ace": st.column_config.NumberColumn("ACE", format="%.3g"),
+        "ace_low": st.column_config.NumberColumn("low", format="%.3g"),
+        "ace_high": st.column_config.NumberColumn("high", format="%.3g"),
         "alpha": st.column_config.NumberColumn("alpha", format="%.2f"),
     }
     st.dataframe(
@@ -113,10 +114,10 @@ def causes(run: pickers.Run, layer: str, unit: int) -> None:
 
 
 def images(run: pickers.Run, layer: str, unit: int, threshold: float | None) -> None:
-    """The unit's top images, the mask at the threshold outlined."""
+    """Draw the unit's top images with the mask at the threshold outlined."""
     shown = pictures.gallery(run.bundle, layer).unit(unit)
     if not shown:
-        st.caption("No image of this unit was kept.")
+        st.caption("This run stores no images of this unit.")
         return
     with st.grid(columns=4, min_column_width=130):
         for each in shown:
@@ -125,8 +126,8 @@ def images(run: pickers.Run, layer: str, unit: int, threshold: float | None) -> 
             st.image(pictures.png(picture), caption=f"latent {each.latent}", width="stretch", alt=alt)
 
 
-def one(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: NamingRule) -> None:
-    """The whole page of one unit."""
+def unit_page(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: NamingRule) -> None:
+    """Draw the whole page of one unit."""
     name, unit = str(layer["layer"]), url.number("unit", 0) or 0
     units = runs.units(snapshot, run.id, name, rule)
     row = only(units, unit=unit)
@@ -136,7 +137,7 @@ def one(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: NamingRule) -> N
     heading(layer, unit, row)
     scores = runs.unit_concepts(snapshot, run.id, name, unit)
     if scores.empty:
-        st.info("This unit was beside no concept: none was frequent enough.", icon=":material/help:")
+        st.info("No concept was frequent enough to be scored for this unit.", icon=":material/help:")
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -148,9 +149,9 @@ def one(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: NamingRule) -> N
         causes(run, name, unit)
 
 
-ABOUT = "One unit beside everything that it might stand for."
+ABOUT = "Which concepts one unit agrees with, and what it causes."
 
-named = url.get("layer") or ""  # whatever somebody typed: it is a title only if it can be a layer's name
+named = url.get("layer") or ""  # part of the title only if it can be the name of a layer
 title = f"{named} unit {url.number('unit', 0)}" if named.isidentifier() else "Unit"
 
 with page.frame(title, ABOUT) as snapshot:
@@ -159,4 +160,4 @@ with page.frame(title, ABOUT) as snapshot:
         layer = pickers.layer(snapshot, run.id, keep=("unit",)) if run else None
         rule = pickers.rule()
     if run and layer is not None:
-        one(snapshot, run, layer, rule)
+        unit_page(snapshot, run, layer, rule)

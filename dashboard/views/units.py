@@ -1,4 +1,4 @@
-"""Units: a gallery of a layer: name, score beside what it has to beat, top images with the scored mask."""
+"""Units: a gallery of a layer's units with names, scores and top images."""
 
 import pandas as pd
 import streamlit as st
@@ -9,7 +9,7 @@ from dashboard.widgets.rows import rows
 from db.queries import runs
 from db.schema.naming import NamingRule
 
-EACH = 24  # cards a page
+EACH = 24  # cards per page
 SORTS = {
     "IoU over always-on": ("over_always_on", False),
     "IoU": ("iou", False),
@@ -20,7 +20,7 @@ SORTS = {
 
 
 def filters(units: pd.DataFrame) -> pd.DataFrame:
-    """Concept, sort, unit number, named only; what is left of the layer's units, in order."""
+    """Draw the filters, and return the units that pass them, in order."""
     named = units.loc[units["passes"], "concept"].value_counts()
     offered = sorted(units["concept"].dropna().unique(), key=lambda name: (-named.get(name, 0), name))
     concept = url.choice(
@@ -54,7 +54,7 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def cards(run: pickers.Run, layer: str, units: pd.DataFrame) -> None:
-    """One page of cards, and the pages."""
+    """Draw one page of cards, and the choice of a page."""
     pages = max(1, -(-len(units) // EACH))
     at = min(url.number("page", 1) or 1, pages)
     shown = rows(units.iloc[(at - 1) * EACH : at * EACH])
@@ -68,7 +68,7 @@ def cards(run: pickers.Run, layer: str, units: pd.DataFrame) -> None:
 
 
 def gallery(run: pickers.Run, layer: str, rule: NamingRule) -> None:
-    """The layer's units: filtered, counted, drawn."""
+    """Draw the layer's units: filters, counts, cards."""
     units = runs.units(run.snapshot, run.id, layer, rule)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         units = threshold_slider.follow(run, layer, units, rule, threshold_slider.tail())
@@ -79,11 +79,11 @@ def gallery(run: pickers.Run, layer: str, rule: NamingRule) -> None:
         f"{words.count(named['concept'].nunique(), 'distinct concept')}"
     )
     if chosen.empty:
-        st.info("No unit is left; take a filter away.", icon=":material/filter_alt_off:")
+        st.info("No unit is left. Remove a filter.", icon=":material/filter_alt_off:")
     cards(run, layer, chosen)
 
 
-with page.frame("Units", "What each unit of a layer agrees with, and how well that is known.") as snapshot:
+with page.frame("Units", "Which concept each unit of a layer agrees with, and how well.") as snapshot:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = pickers.run(snapshot)
         layer = pickers.layer(snapshot, run.id) if run else None

@@ -1,4 +1,4 @@
-"""The card of one unit, as galleries show it."""
+"""The card of one unit in a gallery."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ IMAGES = 4
 
 
 def unit(run: pickers.Run, row: Row, full: float, link: Mapping[str, str]) -> None:
-    """Name, score beside what it has to beat, top images. `link`: parameters of the page behind the title."""
+    """Draw a unit's name, scores and top images. `link` has parameters of the page behind the title."""
     layer, number = str(row["layer"]), int(row["unit"])
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -28,7 +28,7 @@ def unit(run: pickers.Run, row: Row, full: float, link: Mapping[str, str]) -> No
 
 
 def badge(row: Row) -> None:
-    """Whether the unit is named, and whether it beats the best constant mask."""
+    """Draw whether the unit is named, and whether it beats the best constant mask."""
     if row.get("passes", row.get("named")):
         st.badge(
             "beats the mask" if row["detector"] else "named", color="green" if row["detector"] else "gray"

@@ -1,4 +1,4 @@
-"""A form made from the parameters of a kind: their widgets, limits and helps; values are in the address."""
+"""A form made from the parameters of a kind of job; its values are in the address."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from jobs.kinds.requests import KINDS
 
 
 def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, object]:
-    """Draw the parameters of `kind`, the advanced ones in `more`; what they hold, without the empty ones.
+    """Draw the parameters of `kind`, the advanced ones in `more`, and return the values that are not empty.
 
     `names` are the generators, segmenters, layers and concepts that can be chosen, by what an option names.
     """
@@ -30,10 +30,10 @@ def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator)
 def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> object:
     option, name = parameter.option, parameter.name
     choices = names.get(option.names, ()) if option.names else parameter.choices
-    said = option.empty.capitalize() if parameter.optional else ""
+    hint = option.empty.capitalize() if parameter.optional else ""
     if choices and parameter.repeats:
         return url.several(
-            st.multiselect, option.label, name, [*map(str, choices)], help=option.help, placeholder=said
+            st.multiselect, option.label, name, [*map(str, choices)], help=option.help, placeholder=hint
         )
     if choices:
         choices = ["", *choices] if parameter.optional else choices
@@ -50,11 +50,11 @@ def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> object:
         low, high = parameter.low, parameter.high
         return url.whole(st.number_input, option.label, name, low, high, parameter.default, help=option.help)
     default = "" if parameter.default is None else parameter.text(parameter.default)
-    return url.text(st.text_input, option.label, name, default=default, help=parameter.help, placeholder=said)
+    return url.text(st.text_input, option.label, name, default=default, help=parameter.help, placeholder=hint)
 
 
 def texts(kind: str, request: Mapping[str, object]) -> dict[str, str]:
-    """An earlier request as parameters of the address, so that the form shows it."""
+    """A request as parameters of the address, so that the form shows it."""
     known = KINDS[kind].parameters() if kind in KINDS else {}
     given = {name: known[name].text(value) for name, value in request.items() if name in known}
     return {"kind": kind} | {name: text for name, text in given.items() if text}

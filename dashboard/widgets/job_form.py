@@ -1,4 +1,4 @@
-"""The form that queues a job: what, when, what it costs, how many images its intervals need."""
+"""The form that queues a job: its kind, options, time, cost, and the images that its intervals need."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -10,13 +10,13 @@ from jobs.system.live import JsonObject
 
 WIDTHS = (0.02, 0.05, 0.1, 0.2)
 WIDTH_HELP = (
-    "How many evaluation images make the median 95 % interval of the named units as narrow as this, judged "
-    "by the newest run of the same generator and segmenter. A run that has not ended counts too."
+    "The width that the median 95 % interval of the named units should have. The number of images is "
+    "estimated from the newest run of the same generator and segmenter, even an unfinished one."
 )
 
 
 def names(models: list[JsonObject]) -> dict[str, list[str]]:
-    """The generators, segmenters, layers and concepts to choose from, those in the address among them."""
+    """The generators, segmenters, layers and concepts to choose from, including those in the address."""
     offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
     for role, known in offered.items():
         known += [url.get(role)] if url.get(role) and url.get(role) not in known else []
@@ -32,7 +32,7 @@ def names(models: list[JsonObject]) -> dict[str, list[str]]:
 
 
 def choose_kind() -> Kind:
-    """Draw the choice of a kind, and what the kind does."""
+    """Draw the choice of a kind, and a sentence about it."""
     name = url.choice(
         st.segmented_control,
         "What",
@@ -46,10 +46,12 @@ def choose_kind() -> Kind:
 
 
 def ask() -> None:
-    """The form, the button, the cost."""
+    """Draw the form, the button, and the estimated cost."""
     offered = names(jobs.client().models())
     if not offered["generator"]:
-        st.info("No generator is known; add one with `ganatomy models add`.", icon=":material/lightbulb:")
+        st.info(
+            "This store has no generator. Add one with `ganatomy models add`.", icon=":material/lightbulb:"
+        )
         return
     kind = choose_kind()
     fields, more = st.container(), folded()
@@ -65,13 +67,13 @@ def ask() -> None:
 
 
 def folded() -> DeltaGenerator:
-    """The folded part of the form; it is open when the address chooses a time or further jobs."""
+    """The folded part of the form, open when the address chooses a time or further jobs."""
     chosen = url.get("when", "now") != "now" or bool(url.get("then"))
-    return st.expander("More: when, how urgent, for whom", icon=":material/tune:", expanded=chosen)
+    return st.expander("More: when, priority, owner", icon=":material/tune:", expanded=chosen)
 
 
 def act(request: Request, chosen: job_time.Timing) -> None:
-    """The button, the cost, and a sentence about when the job runs."""
+    """Draw the button, the cost, and a sentence about when the job runs."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Schedule" if chosen.cron else "Queue", icon=":material/play_arrow:"):
             schedule(request, chosen) if chosen.cron else queue(request, chosen)
@@ -81,7 +83,7 @@ def act(request: Request, chosen: job_time.Timing) -> None:
 
 
 def cost(request: Request) -> None:
-    """What the job is likely to take, before it starts."""
+    """Draw the estimated time and disk space of the job."""
     estimate = jobs.client().estimate(request)
     parts = [words.count(estimate.images, "image")] if request.kind.intervals else []
     if estimate.seconds is not None:
@@ -92,7 +94,7 @@ def cost(request: Request) -> None:
 
 
 def images(request: Request) -> None:
-    """How many images bring the intervals under a width, and a button that asks for as many."""
+    """Draw how many images the intervals need for a width, and a button that enters the number."""
     with st.container(horizontal=True, vertical_alignment="center", key="how-many"):
         width = url.choice(
             st.selectbox, "Interval width wanted", "width", WIDTHS, 0.05, help=WIDTH_HELP, width=220
@@ -100,7 +102,8 @@ def images(request: Request) -> None:
         needed = jobs.client().images_for(request, width)
         if needed is None:
             st.caption(
-                "A first run of these models shows how many images that needs; 200 images are enough for it."
+                "The number of images can be estimated after a first run of these models. 200 images are "
+                "enough for that."
             )
             return
         st.caption(
@@ -126,7 +129,7 @@ def queue(request: Request, chosen: job_time.Timing) -> None:
 
 
 def schedule(request: Request, chosen: job_time.Timing) -> None:
-    """Create a schedule, and say when it comes first."""
+    """Create a schedule, and show when it first queues a job."""
     view = jobs.client().schedule(chosen.name, request, chosen.cron, chosen.when)
     assert view.next_at is not None
     st.toast(f"{words.plain(view.name)}: first on {times.long_form(view.next_at)}.", icon=":material/check:")

@@ -1,4 +1,4 @@
-"""When a job runs: now, at a time, or by a cron expression; how urgent it is; which jobs follow."""
+"""When a job runs (now, later, on a schedule), its priority, and the jobs that follow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from dashboard.widgets import jobs, times, url
 from db.times import utc_now
 from jobs.kinds.requests import When
 
-LABELS = {"now": "Now", "at": "At a time", "every": "Again and again"}
-CRON = "Minute, hour, day, month, weekday, in UTC. `0 2 * * *` is 02:00 each day, `0 6 * * 1` Monday 06:00."
+LABELS = {"now": "Now", "at": "At a time", "every": "On a schedule"}
+CRON = "Minute, hour, day, month, weekday in UTC. `0 2 * * *`: daily at 02:00. `0 6 * * 1`: Mondays at 06:00."
 ANOTHER = (
-    "Other generators, in this order. Each job waits for the one before. It reads all layers, with the "
-    "generator's own segmenter unless one is chosen."
+    "Further generators to dissect, in this order. Each job waits for the job before it. It dissects all "
+    "layers, with the generator's own segmenter unless you choose one."
 )
 
 
@@ -39,12 +39,12 @@ def ask(generators: Sequence[str]) -> Timing:
             default = f"{url.get('generator', 'job')} at night"
             name = url.text(st.text_input, "Schedule's name", "name", default=default)
         moment = chosen_moment() if how == "at" else None
-        help_text = "1 runs first, 9 last. Among equals, owners take turns."
+        help_text = "Jobs with priority 1 run first, those with 9 last. At equal priority, owners take turns."
         priority = url.whole(st.number_input, "Priority", "priority", 1, 9, 5, help=help_text)
         then: list[str] = []
         if how != "every" and generators:
             then = url.several(
-                st.multiselect, "Then", "then", generators, help=ANOTHER, placeholder="Nothing more"
+                st.multiselect, "Then", "then", generators, help=ANOTHER, placeholder="No further job"
             )
     if how == "every":
         return Timing(When(priority=priority), cron.strip(), name.strip())
@@ -52,7 +52,7 @@ def ask(generators: Sequence[str]) -> Timing:
 
 
 def chosen_moment() -> datetime:
-    """A time, in the address as `at`; the default is the next full hour."""
+    """Draw the field for a time, in the address as `at`; the default is the next full hour."""
     default = utc_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return url.moment(st.datetime_input, "At (UTC)", "at", default)
 
@@ -66,9 +66,13 @@ def sentence(timing: Timing) -> str:
     if timing.cron:
         coming = times.long_form(jobs.client().next_time(timing.cron))
         again = any(view.name == timing.name for view in jobs.client().schedules())
-        replaced = " A schedule of that name is there already; the button replaces it." if again else ""
-        return f"First on {coming}. It queues nothing while its result is there already.{replaced}"
+        replaced = " The button replaces the existing schedule of this name." if again else ""
+        return f"The first job is queued on {coming}. It is skipped while its result exists.{replaced}"
     if timing.when.at is None:
         return ""
     past = timing.when.at <= utc_now()
-    return "That time is past, so it runs at once." if past else f"Runs on {times.long_form(timing.when.at)}."
+    return (
+        "This time is in the past, so the job runs at once."
+        if past
+        else f"Runs on {times.long_form(timing.when.at)}."
+    )

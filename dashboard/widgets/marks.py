@@ -1,4 +1,4 @@
-"""Marking units by hand, with the keyboard: M marks, right and left turn over, U takes the last mark back."""
+"""Marks of units, set with the keyboard: M marks, the arrows change the unit, U removes the last mark."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ MARK = "artifact"
 
 
 def author() -> str:
-    """The person's name, which is written beside each mark; it stays in the address."""
+    """Draw the field for a person's name, which is stored with each mark."""
     return url.text(
-        st.text_input, "Your name", "author", "anyone", width=180, help="Written beside each mark."
+        st.text_input, "Your name", "author", "anyone", width=180, help="Your name is stored with each mark."
     ).strip()[:64]
 
 
 def marks(run_id: str, layer: str) -> pd.DataFrame:
-    """What anybody has marked as an artifact in this layer of a dissection, oldest first."""
+    """All marks of artifact units in this layer of a dissection, oldest first."""
     if not page.layout().workspace.exists():
         return pd.DataFrame(columns=["id", "unit", "author", "created_at"])
     space = workspace.open(page.layout())
@@ -32,7 +32,7 @@ def units(found: pd.DataFrame) -> list[int]:
 
 
 def toggle(run_id: str, layer: str, unit: int, name: str) -> None:
-    """Mark a unit, or take every mark of it by this person back."""
+    """Mark a unit, or remove this person's marks of it."""
     space = workspace.open(page.layout())
     mine = space.rows("mark", run_id=run_id, layer=layer, unit=unit, mark=MARK, author=name)
     if mine.empty:
@@ -42,7 +42,7 @@ def toggle(run_id: str, layer: str, unit: int, name: str) -> None:
 
 
 def undo(run_id: str, layer: str, name: str) -> None:
-    """Take this person's newest mark in the layer back."""
+    """Remove this person's newest mark in the layer."""
     found = marks(run_id, layer)
     mine = found[found["author"] == name]
     if len(mine):
@@ -50,7 +50,7 @@ def undo(run_id: str, layer: str, name: str) -> None:
 
 
 def buttons(run_id: str, layer: str, unit: int, place: int, count: int, name: str, marked: bool) -> None:
-    """The keys: mark, turn over, take back. `place` is that of the unit in the list that is gone through."""
+    """Draw the buttons, which have keys. `place` is the index of the unit in the list."""
 
     def at(to: int) -> Callable[[], None]:
         return lambda: url.go(**url.everything(at=min(max(to, 0), count - 1)))
@@ -71,4 +71,6 @@ def buttons(run_id: str, layer: str, unit: int, place: int, count: int, name: st
         last = place == count - 1
         st.button("Next", key="next", shortcut="Right", disabled=last, on_click=at(place + 1))
         st.button("Undo", key="undo", icon=":material/undo:", shortcut="U", on_click=back)
-    st.caption(f"Unit {place + 1} of {words.count(count, 'unit')} in this list. The keys work anywhere here.")
+    st.caption(
+        f"Unit {place + 1} of {words.count(count, 'unit')} in this list. The keys are M, U and the arrows."
+    )

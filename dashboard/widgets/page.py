@@ -1,4 +1,4 @@
-"""The frame of every page: its title, the store as it is now, errors as one sentence, the refresh notice."""
+"""The frame of every page: title, snapshot of the store, errors as sentences, notice of new results."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """What goes wrong is said in one sentence, with its remedy; the rest of the page stays away."""
+    """Show an error as one sentence with its remedy, instead of the rest of the block."""
     try:
         yield
     except (StoreError, GanatomyError) as error:
@@ -54,13 +54,13 @@ def sentences() -> Iterator[None]:
 
 
 def say(error: Exception) -> None:
-    """The error's sentence, in a box."""
+    """Draw the error's sentence in a box."""
     st.error(str(error), icon=":material/error:")
 
 
 @st.fragment(run_every=5, key="notice")
 def notice(version: str) -> None:
-    """Says when the store has newer results than the page shows; a click draws the page again, in place."""
+    """Draw a notice when the store has newer results, with a button that draws the page again."""
     current = layout().current
     if not current.exists() or str(current.resolve()) == version:
         return
@@ -71,9 +71,9 @@ def notice(version: str) -> None:
 
 
 def nothing_yet() -> None:
-    """What to do in an empty store."""
+    """Draw what to do in a store without runs."""
     st.info(
-        "There is no run in this store yet; queue or watch a dissection on the Jobs page, or run "
+        "There is no run in this store yet. Queue a dissection on the Jobs page, or run "
         "`ganatomy dissect churches --wait`.",
         icon=":material/lightbulb:",
     )
@@ -81,7 +81,7 @@ def nothing_yet() -> None:
 
 
 def csv(frame: pd.DataFrame, name: str, title: str = "") -> None:
-    """A button that downloads a table as `name`.csv; without a title its label is made from the name."""
+    """Draw a button that downloads a table as `name`.csv."""
     label = f"{title or name.capitalize().replace('-', ' ')} as CSV"
     icon = ":material/download:"
     st.download_button(

@@ -1,4 +1,4 @@
-"""Pickers that most pages share: the run, its layer, the rule."""
+"""Pickers that most pages share: the run, its layer, the naming rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,26 +35,30 @@ class Run:
 
 
 def run(snapshot: Snapshot) -> Run | None:
-    """The run picker; without a run in the address it is the one last looked at, else the newest."""
+    """Draw the run picker. The default is the run that was shown last, else the newest."""
     runs = queries.runs(snapshot, "dissection")
     if runs.empty:
         page.nothing_yet()
         return None
     found = {row["run_id"]: row for row in rows(runs)}
-    asked = url.get("run")
-    if asked and asked not in found:
-        st.warning(f"Run {asked} is not in this store; the newest one is shown.", icon=":material/help:")
-    remembered = st.session_state.get("last-run")
+    last = st.session_state.get("last-run")
+    default = str(last) if last in found else next(iter(found))
+    wanted = url.get("run")
+    if wanted and wanted not in found:
+        st.warning(
+            f"Run {words.plain(wanted)} is not in this store. The page shows {words.plain(default)}.",
+            icon=":material/help:",
+        )
     chosen = url.choice(
         st.selectbox,
         "Run",
         "run",
         list(found),
-        default=remembered if remembered in found else next(iter(found)),
+        default=default,
         reset=("layer", "concept", "unit", "units", "page", "t"),
         width=440,
         format_func=lambda name: _title(found[name]),
-        help="What was dissected, seen by which segmenter, on how many evaluation images.",
+        help="A run is one dissection of a generator with a segmenter. The newest run comes first.",
     )
     st.session_state["last-run"] = chosen
     return Run(chosen, found[chosen], snapshot)
@@ -66,14 +70,16 @@ def _title(row: Row) -> str:
 
 
 def layer(snapshot: Snapshot, run_id: str, keep: Sequence[str] = ()) -> Row | None:
-    """The layer picker: a row of the layer table. What depends on the layer is forgotten, except `keep`."""
+    """Draw the layer picker, and return the layer's row. A new choice resets parameters other than `keep`."""
     layers = {row["layer"]: row for row in rows(queries.layers(snapshot, run_id))}
     if not layers:
-        st.info("This run has published no layer yet; it will appear here.", icon=":material/hourglass:")
+        st.info("This run has published no layer yet. Layers will appear here.", icon=":material/hourglass:")
         return None
-    asked, middle = url.get("layer"), _middle(list(layers))
-    if asked and asked not in layers:
-        st.warning(f"This run has no layer {words.plain(asked)}; {middle} is shown.", icon=":material/help:")
+    wanted, middle = url.get("layer"), _middle(list(layers))
+    if wanted and wanted not in layers:
+        st.warning(
+            f"This run has no layer {words.plain(wanted)}. The page shows {middle}.", icon=":material/help:"
+        )
     chosen = url.choice(
         st.segmented_control,
         "Layer",
@@ -83,18 +89,18 @@ def layer(snapshot: Snapshot, run_id: str, keep: Sequence[str] = ()) -> Row | No
         reset=[name for name in ("page", "unit", "units", "t") if name not in keep],
         required=True,
         format_func=lambda name: f"{name} · {layers[name]['height']}x{layers[name]['width']}",
-        help="Layers in the generator's order, with their grid.",
+        help="Layers in the generator's order, with the height and width of their grids.",
     )
     return layers[chosen]
 
 
 def _middle(layers: list[str]) -> str:
-    """Objects are most often found past the middle of a generator; start there."""
+    """The layer past the middle of the generator, where most units for objects are found."""
     return layers[len(layers) // 2]
 
 
 def rule() -> NamingRule:
-    """The switch between the paper's rule, with its cut, and the calibrated one."""
+    """Draw the choice between the paper's rule, with its cut, and the calibrated rule."""
     name = url.choice(
         st.segmented_control,
         "Rule",

@@ -1,4 +1,4 @@
-"""Pictures of units: the images that activate them most, the scored mask outlined, as PNG bytes."""
+"""Top images of units with the mask outlined, as PNG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GAP = 4  # pixels between the pictures of a strip
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of a unit: latent number, image (H, W, 3) uint8, activation map (h, w) float32."""
+    """One image of a unit: latent number, image (H, W, 3) uint8, activation map (h, w) float32."""
 
     latent: int
     image: np.ndarray
@@ -26,7 +26,7 @@ class Shown:
 
 
 class Gallery:
-    """The top images of one layer's units, read from the run's bundle when they are asked for."""
+    """The top images of one layer's units, read from the run's bundle when they are needed."""
 
     def __init__(self, bundle: bundles.Bundle, layer: str) -> None:
         self.bundle, self.layer = bundle, layer
@@ -41,7 +41,7 @@ class Gallery:
         return dict(self.bundle.array(f"activations-{self.layer}"))
 
     def unit(self, unit: int, most: int = 8) -> list[Shown]:
-        """The unit's pictures, highest peak first."""
+        """The unit's images, highest peak first."""
         if not {"images", f"activations-{self.layer}"} <= set(self.bundle.names("arrays")):
             return []
         a = self._activations
@@ -52,16 +52,16 @@ class Gallery:
         return [Shown(n, pixels[where[n]], a["maps"][row]) for row, n in latents if n in where]
 
 
-@st.cache_resource(max_entries=12, show_spinner="Reading pictures")
+@st.cache_resource(max_entries=12, show_spinner="Reading images")
 def gallery(bundle: str, layer: str) -> Gallery:
-    """The layer's gallery, kept while it is looked at; a bundle never changes."""
+    """The layer's gallery, in a cache: a bundle never changes."""
     return Gallery(bundles.read(Path(bundle)), layer)
 
 
 def outlined(shown: Shown, threshold: float | None, grid: tuple[int, int], width: int) -> Image.Image:
-    """The image about `width` wide with the mask at `threshold` outlined; None outlines nothing.
+    """The image, about `width` pixels wide, with the mask at `threshold` outlined unless that is None.
 
-    The mask is the one that was scored, on the run's grid; it is enlarged without smoothing.
+    The mask is the scored one, on the run's grid; it is enlarged without smoothing.
     """
     height, across = grid
     factor = max(1, round(width / across))
@@ -74,7 +74,7 @@ def outlined(shown: Shown, threshold: float | None, grid: tuple[int, int], width
 
 
 def strip(pictures: Sequence[Image.Image], columns: int) -> bytes:
-    """Pictures of one size side by side, `columns` in a row, as PNG with clear gaps."""
+    """Images of one size, `columns` in a row, as PNG with transparent gaps."""
     if not pictures:
         return png(Image.new("RGBA", (columns * 64, 64)))
     width, height = pictures[0].size
@@ -103,6 +103,6 @@ def unit_strip(
     images: int,
     width: int = 128,
 ) -> bytes:
-    """The strip of a unit's card."""
+    """The images of a unit's card as PNG."""
     shown = gallery(bundle, layer).unit(unit, images)
     return strip([outlined(each, threshold, grid, width) for each in shown], images)

@@ -1,4 +1,4 @@
-"""Pictures of edits, before and after, as the pages of ablation and of causes show them."""
+"""Images before and after an edit, with downloads, a link, and a button that pins them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ from analysis.editing.edits import Edit
 from dashboard.widgets import jobs, pictures, url, words
 from jobs.render.client import RenderResult
 
-SIDE = 192  # pixels a picture, about
+SIDE = 192  # approximate width of an image in pixels
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is shown: the edit's pictures, and another edit's beside them, if asked for."""
+    """Images of an edit, and of a second edit beside them if there is one."""
 
     latents: list[int]
     edit: RenderResult
@@ -24,11 +24,11 @@ class Pictures:
 
     @property
     def columns(self) -> list[str]:
-        told = ["before", "after", "where they differ"]
-        return [*told, self.other_name] if self.other else told
+        own = ["before", "after", "where they differ"]
+        return [*own, self.other_name] if self.other else own
 
     def row(self, i: int) -> list[Image.Image]:
-        """The pictures of the i-th latent, side by side."""
+        """The images of the i-th latent, side by side."""
         paths = [self.edit.before[i], self.edit.after[i], self.edit.difference[i]]
         return [_large(path) for path in ([*paths, self.other.after[i]] if self.other else paths)]
 
@@ -40,7 +40,7 @@ def _large(path: str) -> Image.Image:
 
 
 def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
-    """A card per image, and downloads; with `pinned_to`, a run, a button that pins the pictures to it."""
+    """Draw a card per latent, and downloads; with `pinned_to`, a button that pins the images to that run."""
     rows = [shown.row(i) for i in range(len(shown.latents))]
     columns = " · ".join(shown.columns)
     with st.grid(min_column_width=460):
@@ -54,7 +54,7 @@ def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
         label = "Download as PNG"
         st.download_button(label, sheet, file, "image/png", icon=":material/download:", key=f"png-{file}")
         with st.popover("Link", icon=":material/link:"):
-            st.caption("Shows a colleague the same.")
+            st.caption("This link opens the same view.")
             st.code(f"{st.context.url}?{url.query()}", language=None)
         if pinned_to is not None:
             pin(shown.edit, pinned_to)
@@ -63,9 +63,9 @@ def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
 
 
 def pin(made: RenderResult, run_id: str) -> None:
-    """A button that keeps the pictures: a run of their own, with rows that SQL finds."""
+    """Draw a button that stores the images as a run of their own."""
     with st.popover("Pin", icon=":material/keep:"):
-        st.caption("Keeps these pictures in the store, as rows of table render.")
+        st.caption("Stores these images permanently, as rows of the table render.")
         author = st.text_input("Your name", value="anyone", key="pin-author")
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
             name = jobs.client().pin(made, author=author or "anyone", run_id=run_id)
@@ -77,7 +77,7 @@ def pin(made: RenderResult, run_id: str) -> None:
 def edit_text(
     edit: Edit, run_id: str | None = None, seed: int | None = None, first: int | None = None
 ) -> None:
-    """The edit as text to copy; with a run, the way to it on the Ablate page."""
+    """Draw the edit as text; with a run, a link to it on the Ablate page."""
     st.code(str(edit), language=None, wrap_lines=True)
     if run_id is not None:
         where = {"run": run_id, "layer": edit.layers[0], "by": "edit", "edit": str(edit)}

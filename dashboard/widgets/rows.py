@@ -1,4 +1,4 @@
-"""Rows of a data frame as plain values: what is missing is None, whatever pandas calls it."""
+"""Rows of a data frame as plain values; a missing value is None."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The threshold slider: scores and outlines at any threshold, from the joint counts kept with the run."""
+"""The threshold slider: scores and outlines at any threshold, from the joint counts of the run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def _counts(bundle: str, layer: str) -> Counts:
         return dict(bundles.read(Path(bundle)).array(f"counts-{layer}"))
     except KeyError:
         raise StoreError(
-            f"No counts of {layer} were kept with this run; dissect it again to move its thresholds."
+            f"This run stores no counts of {layer}. Dissect it again to move its thresholds."
         ) from None
 
 
@@ -40,20 +40,20 @@ def counts(run: pickers.Run, layer: str) -> Counts:
 
 
 def places(run: pickers.Run) -> dict[str, int]:
-    """Where each concept lies in the counts: its number in the label maps, from 0."""
+    """The index of each concept in the counts: its number in the label maps, from 0."""
     found = runs.concepts(run.snapshot, run.id)
     return dict(zip(found["concept"], (int(label) - 1 for label in found["label"]), strict=True))
 
 
 def tail() -> float | None:
-    """The gallery's slider: each unit at the threshold that was scored, or at one share of pixels for all."""
+    """Draw the gallery's slider: the scored thresholds (None), or one share of pixels for all units."""
     chosen = url.choice(
         st.select_slider,
         "Threshold",
         "tail",
         [SCORED, *TAILS],
         width=260,
-        help=f"{words.HELP['threshold']} Here: the share of pixels that each unit marks, its strongest ones.",
+        help=f"{words.HELP['threshold']} Here all units are on for the same share of pixels.",
     )
     return TAILS.get(chosen)
 
@@ -61,7 +61,7 @@ def tail() -> float | None:
 def follow(
     run: pickers.Run, layer: str, units: pd.DataFrame, rule: NamingRule, fraction: float | None
 ) -> pd.DataFrame:
-    """The units' scores at the slider's tail; intervals go, q-values stay those of the scored threshold."""
+    """The units' scores at the slider's share of pixels, without intervals; q-values are the scored ones."""
     if fraction is None or units.empty:
         return units
     found = counts(run, layer)
@@ -79,7 +79,7 @@ def follow(
 
 
 def unit(run: pickers.Run, layer: str, number: int, scores: pd.DataFrame) -> float:
-    """One unit's slider, with the score beside one concept; the threshold chosen."""
+    """Draw one unit's slider with its score for one concept, and return the chosen threshold."""
     side, main = st.columns([2, 3], gap="medium")
     with side:
         row = _concept(scores)
@@ -112,38 +112,38 @@ def _percent(share: float) -> str:
 
 
 def _concept(scores: pd.DataFrame) -> Row:
-    """The concept that the slider is about: the unit's name, or another."""
+    """Draw the choice of a concept; the default is the unit's name."""
     known = {row["concept"]: row for row in rows(scores)}
     name = next((row["concept"] for row in known.values() if row["label"]), next(iter(known)))
     chosen = url.choice(
-        st.selectbox, "Beside the concept", "concept", list(known), default=name, reset=("t",)
+        st.selectbox, "Score with the concept", "concept", list(known), default=name, reset=("t",)
     )
     return known[chosen]
 
 
 def _moved(mine: Counts, concept: int, edge: int) -> Row:
-    """What changes with the threshold; there is no interval but at the scored one."""
+    """The scores at another threshold, where there is no interval."""
     values = {name: float(value[0, concept]) for name, value in agreement.measures_at(mine, edge).items()}
     null = float(agreement.null_iou_at(mine, edge)[0, concept])
     return {**values, "null_iou": null, "iou_low": None, "iou_high": None}
 
 
 def _tell(at_scored: bool, row: Row) -> None:
-    """Which threshold this is, and the way back to the scored one."""
+    """Draw which threshold this is, and a button back to the scored one."""
     if at_scored:
         ceiling = words.score(row["ceiling_iou"])
-        told = f"The scored threshold, chosen on calibration images. Resolution ceiling {ceiling}."
-        st.caption(told, help=words.HELP["ceiling_iou"])
+        text = f"The scored threshold, chosen on calibration images. The resolution ceiling is {ceiling}."
+        st.caption(text, help=words.HELP["ceiling_iou"])
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("Not the scored threshold: no interval here.")
-        if st.button("Back to the scored one", type="tertiary", icon=":material/undo:"):
+        st.caption("Not the scored threshold, so there is no interval.")
+        if st.button("Back to the scored threshold", type="tertiary", icon=":material/undo:"):
             url.put(t=None)
             st.rerun()
 
 
 def _curve(mine: Counts, concept: int, edge: int, row: Row) -> None:
-    """IoU and null against the share of pixels that the unit marks."""
+    """Draw IoU and null against the share of pixels where the unit is on."""
     edges = range(mine["pixels"].shape[-1] - 1)
     frame = pd.DataFrame(
         {
@@ -169,4 +169,4 @@ def _curve(mine: Counts, concept: int, edge: int, row: Row) -> None:
     floor = pd.DataFrame({"mask": [row["mask_iou"]]})
     ticks = alt.Chart(floor.dropna()).mark_rule(strokeDash=[4, 3], color="#e0782f").encode(y="mask:Q")
     st.altair_chart((lines + here + ticks).properties(height=220), alt="IoU against the threshold")
-    st.caption("Dashed: the best constant mask.")
+    st.caption("The dashed line is the best constant mask.")

@@ -1,4 +1,4 @@
-"""Times that lie ahead, said in full: UTC, as in the store, with the viewer's own time beside it."""
+"""Times in the future: in UTC, as in the store, and in the viewer's time zone."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,8 +11,10 @@ from db.times import utc_now
 
 
 def long_form(moment: datetime, zone: str | None = None, now: datetime | None = None) -> str:
-    """`Mon 23 Nov 2026, 02:00 UTC (03:00 in Europe/Paris), in 5 hours`, for a naive UTC time; the zone is the
-    browser's."""
+    """A UTC time such as `Mon 23 Nov 2026, 02:00 UTC (03:00 in Europe/Paris), in 5 hours`.
+
+    Without `zone`, the browser's time zone is used.
+    """
     text = f"{moment:%a %d %b %Y, %H:%M} UTC"
     with suppress(ValueError, KeyError, OSError):  # a browser may name a zone that this machine does not know
         zone = zone or st.context.timezone or "UTC"
@@ -23,7 +25,7 @@ def long_form(moment: datetime, zone: str | None = None, now: datetime | None = 
 
 
 def ahead(moment: datetime, now: datetime | None = None) -> str:
-    """How far off a time is: `in 5 hours`."""
+    """How far in the future a time is: `in 5 hours`."""
     seconds = (moment - (now or utc_now())).total_seconds()
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:

@@ -17,7 +17,7 @@ from db.layout import Layout
 
 pytestmark = pytest.mark.browser
 
-SEED = "One training seed an arm: a description, not a finding."
+SEED = "Each arm has one training seed, so differences hold for these networks only."
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def test_checkpoints_come_first_and_are_drawn_along_the_training(
     page = comparer.open("/compare")
     assert comparer.parameter("runs") == f"{runs.early},{runs.late}"
     expect(page.get_by_role("heading", name="Along the training")).to_be_visible()
-    expect(page.get_by_text("planted: share of named units, a line a layer")).to_be_visible()
+    expect(page.get_by_text("planted: share of named units, one line per layer")).to_be_visible()
     expect(page.get_by_text("Not yet at early: disc")).to_be_visible()
-    expect(page.get_by_role("heading", name="What one has and the other lacks")).to_be_visible()
+    expect(page.get_by_role("heading", name="Concepts that only some arms have")).to_be_visible()
     expect(page.get_by_text("early · coloured shapes")).to_be_visible()
 
 

@@ -77,7 +77,7 @@ def test_a_unit_follows_its_slider(visitor: Visitor) -> None:
     expect(page.get_by_text("Not the scored threshold")).to_be_visible()
     visitor.settle()
     assert page.get_by_role("img", name=re.compile("^IoU ")).first.get_attribute("aria-label") != before
-    page.get_by_role("button", name="Back to the scored one").click()
+    page.get_by_role("button", name="Back to the scored threshold").click()
     expect(page.get_by_text("The scored threshold, chosen on calibration images")).to_be_visible()
 
 

@@ -63,6 +63,10 @@ def test_bars_that_are_seen_together_end_at_one_place() -> None:
     assert dissection.scale([]) == 1.0
 
 
+def test_a_unit_without_a_score_has_a_sentence() -> None:
+    assert "No concept was scored for this unit." in dissection.figures({"iou": float("nan")})
+
+
 def test_the_outline_is_that_of_the_mask_that_was_scored() -> None:
     values = np.zeros((4, 4), np.float32)
     values[1:3, 1:3] = 1

@@ -12,14 +12,15 @@ def test_an_empty_store_says_what_to_do(empty: Callable[..., Page]) -> None:
 
 def test_the_finding_comes_first(full: Callable[..., Page]) -> None:
     page = full("context")
-    assert "Forcing **8 units** on in one cell changes door by" in page.text
+    assert "**Nothing changed**: forcing 8 units on in one cell changed no door" in page.text
+    assert "What position alone explains" not in page.text
     assert "**Row 0, column 0** of latent 450000" in page.text
 
 
 def test_choices_change_what_is_shown(full: Callable[..., Page]) -> None:
     page = full("context").choose("Compared", "raw")
     assert page.address["as"] == "raw"
-    assert "The mean change of the concept over the whole picture" in page.text
+    assert "The mean change of the concept over the whole image" in page.text
     page.choose("Row", 3)
     assert page.address["row"] == "3"
     assert "**Row 3, column 0**" in page.text

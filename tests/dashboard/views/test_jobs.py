@@ -11,6 +11,13 @@ def test_an_empty_store_has_a_form_and_no_job(empty: Callable[..., Page]) -> Non
     assert page.widget("Images").value == 1000
 
 
+def test_the_first_job_of_a_store_is_queued_from_the_page(empty: Callable[..., Page]) -> None:
+    page = empty("jobs", generator="planted").click("Queue")
+    assert page.errors == []
+    assert "Dissect planted" in page.text
+    assert page.warnings.count("No worker is alive") == 1
+
+
 def test_jobs_and_schedules_are_listed(full: Callable[..., Page]) -> None:
     page = full("jobs")
     assert "Dissect planted (layer1, layer2, 128 images)" in page.text

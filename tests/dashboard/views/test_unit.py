@@ -23,7 +23,7 @@ def test_another_threshold_has_no_interval_and_a_way_back(full: Callable[..., Pa
     scored = page.address["t"]
     page = full("unit", **RUN, unit="1", t=str(int(scored) - 1))
     assert "Not the scored threshold" in page.text
-    assert page.click("Back to the scored one").address["t"] == scored
+    assert page.click("Back to the scored threshold").address["t"] == scored
 
 
 def test_effects_stand_beside_the_agreement_where_they_were_measured(full: Callable[..., Page]) -> None:
