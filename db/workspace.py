@@ -81,7 +81,9 @@ class Workspace:
 
 def open(layout: Layout) -> Workspace:
     """The store's workspace, made or brought up to date where needed."""
-    engine = sa.create_engine(f"sqlite:///{layout.workspace}", connect_args={"timeout": _BUSY_S})
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(layout.workspace)), connect_args={"timeout": _BUSY_S}
+    )
     with _speaking(layout.workspace):
         found = _revision(engine)
         if found != workspace.REVISION:

@@ -24,7 +24,7 @@ from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.requests import When, parse
 from jobs.queue import database, fairness, retries, rows, schedules, workers
-from jobs.queue.records import Estimate, ImagesNeeded, Job, Schedule, Submission, Worker
+from jobs.queue.records import Estimate, ImagesNeeded, Job, Schedule, State, Submission, Worker
 from jobs.render import client as render_client
 from jobs.render.client import RenderResult
 from jobs.system.settings import Settings
@@ -129,9 +129,26 @@ class Client:
         return submissions
 
     def jobs(self, limit: int = 200) -> list[Job]:
-        """The newest jobs, newest first."""
+        """The newest jobs and, after them, older ones that run. Newest first."""
         found = self.queue.list_workflows(name=database.RUN_JOB, limit=limit, sort_desc=True)
+        if len(found) == limit:
+            newest = {row.workflow_id for row in found}
+            pending = self.queue.list_workflows(name=database.RUN_JOB, status="PENDING", sort_desc=True)
+            found += [row for row in pending if row.workflow_id not in newest]
         return rows.jobs(self.layout, found)
+
+    def running(self) -> list[Job]:
+        """The jobs that run, newest first."""
+        found = self.queue.list_workflows(name=database.RUN_JOB, status="PENDING", sort_desc=True)
+        return [job for job in rows.jobs(self.layout, found) if job.state == "running"]
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs there are in each state, of all in the queue."""
+        alive = {worker.slot for worker in self.workers()}
+        counts: dict[State, int] = dict.fromkeys(rows.STATES.values(), 0)
+        for status, executor, number in database.counts(self.queue):
+            counts[rows.job_state(status, executor, alive)] += number
+        return counts
 
     def job(self, job_id: str) -> Job:
         """The job of this id; `GanatomyError` when there is none."""

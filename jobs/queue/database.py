@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -40,8 +41,8 @@ def _support_subseconds(connection: Any, _record: Any) -> None:
 
 
 def url(layout: Layout) -> str:
-    """The queue's address for DBOS."""
-    return f"sqlite:///{layout.queue}"
+    """The queue's address for DBOS. Signs like ? and % in the path are quoted: they would mean something."""
+    return sa.URL.create("sqlite", database=str(layout.queue)).render_as_string(hide_password=False)
 
 
 def ensure(layout: Layout) -> None:
@@ -86,7 +87,7 @@ def ready(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM queues")}
     except sqlite3.Error:
         return False
@@ -125,3 +126,12 @@ def put_back(queue: DBOSClient, job_ids: Iterable[str], executor: str) -> list[s
     """
     system = queue._sys_db
     return [each for each in job_ids if system.reenqueue_for_recovery(each, [executor], JOBS)]
+
+
+def counts(queue: DBOSClient) -> list[tuple[str, str | None, int]]:
+    """How many jobs there are by status and executor, counted by SQLite. DBOS has no call for it."""
+    status = queue._sys_db.tables.workflow_status.c
+    columns = (status.status, status.executor_id)
+    select = sa.select(*columns, sa.func.count()).where(status.name == RUN_JOB).group_by(*columns)
+    with queue._sys_db.engine.connect() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(select)]

@@ -67,10 +67,8 @@ def jobs(layout: Layout, found: Sequence[WorkflowStatus]) -> list[Job]:
 def _job(layout: Layout, row: WorkflowStatus, alive: Set[str]) -> Job:
     """One row, and what its worker and its job process last wrote."""
     kind, values, run = arguments(row)
-    # A dead worker cannot change its rows, so DBOS goes on to call them PENDING until another worker recovers
-    # them.
-    interrupted = row.status == "PENDING" and row.executor_id not in alive
-    state: State = "queued" if interrupted else STATES[row.status]
+    state = job_state(row.status, row.executor_id, alive)
+    interrupted = row.status == "PENDING" and state == "queued"
     attributes = row.attributes or {}
     progress = live.read(live.path(layout, row.workflow_id, "progress"))
     watch = live.read(live.path(layout, row.workflow_id, "watch"))
@@ -105,6 +103,15 @@ def _job(layout: Layout, row: WorkflowStatus, alive: Set[str]) -> Job:
         schedule=attributes.get("schedule"),
         request=values,
     )
+
+
+def job_state(status: str, executor: str | None, alive: Set[str]) -> State:
+    """A job's state from its row and the executors that are alive.
+
+    A dead worker cannot change its rows, so DBOS goes on to call them PENDING until another worker recovers
+    them.
+    """
+    return "queued" if status == "PENDING" and executor not in alive else STATES[status]
 
 
 def _stage(state: State, progress: JsonObject, watch: JsonObject, attributes: JsonObject) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 import structlog
@@ -30,16 +29,12 @@ class JobCollector:
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Jobs by state; speed and memory of running jobs."""
-        jobs = self.client.jobs(1000)
-        states = GaugeMetricFamily(
-            "ganatomy_jobs", "Jobs by state, of the newest thousand.", labels=["state"]
-        )
-        for state, number in Counter(job.state for job in jobs).items():
+        states = GaugeMetricFamily("ganatomy_jobs", "Jobs by state.", labels=["state"])
+        for state, number in self.client.counts().items():
             states.add_metric([state], number)
         speed = GaugeMetricFamily("ganatomy_images_per_second", "Speed of a running job.", labels=["job"])
         memory = GaugeMetricFamily("ganatomy_memory_bytes", "Memory of a running job.", labels=["job"])
-        for job in jobs:
-            if job.state == "running":
-                speed.add_metric([job.id], job.images_per_s or 0.0)
-                memory.add_metric([job.id], job.memory_bytes or 0)
+        for job in self.client.running():
+            speed.add_metric([job.id], job.images_per_s or 0.0)
+            memory.add_metric([job.id], job.memory_bytes or 0)
         return states, speed, memory

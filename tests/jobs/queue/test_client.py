@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from analysis.shared.errors import GanatomyError
+from db import workspace
 from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.requests import When, parse
-from jobs.queue import workers
+from jobs.queue import database, workers
 from jobs.queue.client import Client
 from jobs.system import live, slots
+from jobs.worker import metrics
 from jobs.worker.maintenance import Maintenance
 
 
@@ -174,3 +176,55 @@ def test_a_store_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="cannot be made"):
         Client.at(tmp_path / "file" / "store")
+
+
+@pytest.mark.parametrize(
+    "name", ["a?b", "a?mode=ro", "a%41b", "100%", "a#b", "a b", "ü 空", "a&uri=false", "a'b\"c", "a:b@c"]
+)
+def test_a_store_may_have_any_name(tmp_path: Path, name: str) -> None:
+    client = Client.at(tmp_path / name)
+    workspace.open(client.layout).add("note", "ada", run_id="r", text="hair")
+    job = client.submit(planted()).job_id
+    assert [each.id for each in Client.at(tmp_path / name).jobs()] == [job]
+    assert database.ready(client.layout.queue)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert stat.S_IMODE(client.layout.queue.stat().st_mode) == 0o600
+    assert client.layout.workspace.exists()
+    other = Client.at(tmp_path / f"{name}2")  # shares nothing with the first
+    assert other.jobs() == []
+    assert workspace.open(other.layout).rows("note").empty
+
+
+def test_a_job_that_runs_is_listed_and_counted_behind_newer_ones(client: Client) -> None:
+    first = str(client.submit(planted()).job_id)
+    executor = f"{workers.host()}/0"
+    workers.announce(client.layout, executor, ("cpu-0",))
+    with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
+        names = [row[1] for row in queue.execute("PRAGMA table_info(workflow_status)")]
+        values = [
+            {
+                "workflow_uuid": "'newer-' || n",
+                "deduplication_id": "'run-' || n",
+                "created_at": "created_at + n",
+            }.get(name, name)
+            for name in names
+        ]
+        queue.execute(
+            "WITH numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 250) "
+            f"INSERT INTO workflow_status ({', '.join(names)}) "
+            f"SELECT {', '.join(values)} FROM workflow_status, numbers"
+        )
+        queue.execute(
+            "UPDATE workflow_status SET status = 'PENDING', executor_id = ? WHERE workflow_uuid = ?",
+            [executor, first],
+        )
+    listed = client.jobs()
+    assert len(listed) == 201
+    assert (listed[-1].id, listed[-1].state) == (first, "running")
+    assert [job.id for job in client.running()] == [first]
+    assert (client.counts()["running"], client.counts()["queued"]) == (1, 250)
+    states, speed, memory = metrics.JobCollector(client).collect()
+    assert {sample.labels["state"]: sample.value for sample in states.samples}["queued"] == 250
+    assert [sample.labels["job"] for family in (speed, memory) for sample in family.samples] == [first] * 2
+    workers.lease(client.layout, executor).unlink()
+    assert (client.counts()["running"], client.counts()["queued"]) == (0, 251)
