@@ -19,7 +19,7 @@ from db import store
 from db.layout import Layout
 from db.queries import compare
 from db.queries.compare import Arm, Question
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.store import Snapshot
 
 RULES = {"paper": NamingRule("paper"), "calibrated": NamingRule("calibrated")}

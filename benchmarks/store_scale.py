@@ -25,7 +25,7 @@ import pandas as pd
 from db import store
 from db.layout import Layout
 from db.queries import runs as queries
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.store import bundles
 
 LAYERS = {"layer1": 512, "layer2": 256, "layer3": 128, "layer4": 64}

@@ -1,9 +1,8 @@
-"""How well masks agree with concepts, from joint counts, at every threshold at once. Pure numpy: pages use
-it.
+"""How well masks agree with concepts, from joint counts, at every threshold at once.
 
-Throughout, joint (U, C, B) counts the pixels of concept c on which unit u falls in bin b, pixels (U, B)
-those of all pixels, areas (C,) those of each concept. A mask at edge k is bin >= k + 1, so there are E = B -
-1 masks.
+Pure numpy, so that pages may use it. Throughout, joint (U, C, B) counts the pixels of concept c on which unit
+u falls in bin b, pixels (U, B) counts all pixels, and areas (C,) those of each concept. A mask at edge k
+holds the bins from k + 1 on, so there are E = B - 1 masks.
 
     counts = bundle.array("counts-layer3")
     scores = iou_at(counts, edge=40)              # (U, C), or one edge for each unit
@@ -59,9 +58,7 @@ def measures(both: Array, mask: Array, area: Array, total: int) -> dict[str, Flo
 
 
 def iqr(both: Array, mask: Array, area: Array, total: Array | int) -> Floats:
-    """The information quality ratio I(M; S) / H(M, S) of a mask and a concept (Bau et al. 2019, section
-    3.1).
-    """
+    """The information quality ratio I(M; S) / H(M, S) of mask and concept (Bau et al. 2019, section 3.1)."""
     cells = np.stack(np.broadcast_arrays(both, mask - both, area - both, total - mask - area + both)).astype(
         float
     )
@@ -82,8 +79,9 @@ def _entropy(shares: Floats) -> Floats:
 
 
 def admissible(both: Array, mask: Array, area: Array, total: int) -> NDArray[np.bool_]:
-    """Masks that may be chosen: 0 < P(M) <= 1/2 and P(M and S) > P(M) P(S). The ratio alone is blind to
-    sign.
+    """Masks that may be chosen: 0 < P(M) <= 1/2 and P(M and S) > P(M) P(S).
+
+    The ratio alone does not see the sign of the association (docs/method.md section 1).
     """
     both, mask, area = (np.asarray(value, float) for value in (both, mask, area))
     found: NDArray[np.bool_] = (mask > 0) & (2 * mask <= total) & (both * total > mask * area)
@@ -122,8 +120,9 @@ def tail_edges(pixels: Array, fraction: float) -> NDArray[np.int16]:
 
 
 def names(scores: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The concept with the largest score of each unit, (U, C) -> (U,); -1 where none is allowed or scores
-    over 0.
+    """The concept with the largest score of each unit, (U, C) -> (U,).
+
+    -1 where none is allowed or none scores over 0.
     """
     filled = np.where(allowed & np.isfinite(scores), scores, 0.0)
     best = filled.argmax(axis=1) if filled.shape[1] else np.zeros(len(filled), np.int64)
@@ -151,8 +150,9 @@ def measures_at(counts: Mapping[str, Array], edge: Array | int) -> dict[str, Flo
 
 
 def edge_of(counts: Mapping[str, Array], values: Array | float) -> NDArray[np.int64]:
-    """The edge nearest at or over an activation, for each unit (U,): the mask is `activation > edges[u,
-    k]`.
+    """The nearest edge at or over an activation, for each unit (U,).
+
+    The mask is `activation > edges[u, k]`.
     """
     edges = counts["edges"]
     found = (edges < np.asarray(values, float).reshape(-1, 1)).sum(axis=1)

@@ -55,8 +55,9 @@ def add_ceiling(labels, present, cells, axes, counts):  # type: ignore[no-untype
 
 
 def ceiling_iou(counts: Array) -> Array:
-    """The best pooled IoU over levels; counts (..., LEVELS + 1, 2) -> (...). NaN where the concept was not
-    seen.
+    """The best pooled IoU over levels; counts (..., LEVELS + 1, 2) -> (...).
+
+    NaN where the concept was not seen.
     """
     on = counts[..., ::-1, :].cumsum(axis=-2)[..., ::-1, :]
     false, hits, total = on[..., 0], on[..., 1], counts[..., 1].sum(axis=-1)

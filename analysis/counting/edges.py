@@ -24,8 +24,9 @@ TAILS = (0.005, 0.01)  # NetDissect's and PNAS 2020's: kept exactly, and their s
 
 @dataclass(frozen=True)
 class LayerEdges:
-    """Edges (units, E) float32, ascending, with the offset and scale (units,) of the table that finds
-    bins.
+    """Edges (units, E) float32, ascending, with the table that finds a value's bin.
+
+    The table has an offset and a scale per unit, both (units,).
     """
 
     edges: NDArray[np.float32]
@@ -92,8 +93,9 @@ PARTS = ("edges", "low", "scale")
 
 
 def tails(bins: int, *more: float) -> tuple[float, ...]:
-    """Tail fractions from 1 down to .001, evenly in their logarithm, and the fixed ones; at least bins -
-    1.
+    """Tail fractions from 1 down to .001, even in their logarithm, and the fixed ones.
+
+    There are at least bins - 1.
     """
     spread = np.geomspace(1.0, 0.001, bins - 1)
     return tuple(sorted({*map(float, spread), *TAILS, *more}, reverse=True))

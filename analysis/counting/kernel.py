@@ -37,6 +37,7 @@ def _gather(r: Array, unit: int, row: int, out: Array) -> None:
 
 @compiled
 def _lerp(a: Array, b: Array, weight: np.float32, out: Array) -> None:
+    # (1 - w) a + w b and not a + w (b - a), as in torch: the last bits decide which bin a value falls in.
     other = ONE - weight
     for k in range(a.size):
         out[k] = other * a[k] + weight * b[k]
@@ -44,6 +45,7 @@ def _lerp(a: Array, b: Array, weight: np.float32, out: Array) -> None:
 
 @compiled
 def _step(value: np.float32, low: np.float32, scale: np.float32) -> np.uint16:
+    # The step of the table, 1 + floor((value - low) * scale), and 0 at or under the lowest edge.
     z = (value - low) * scale
     z = z if z > ZERO else ZERO  # NaN too
     z = z if z < TOP else TOP

@@ -1,5 +1,6 @@
-"""The names and places of the sums that analysis.counting.moments adds up. No numba, so that pages may read
-them.
+"""The names and places of the sums that `analysis.counting.moments` adds up.
+
+No numba, so that pages may read them.
 """
 
 MOMENTS = ("a", "b", "aa", "ab", "bb", "q", "qq", "pi", "pu", "pn", "g", "gt", "gv", "gs")

@@ -1,12 +1,13 @@
-"""The passes over a generator's images: pilot, calibration, evaluation. Each image is made and segmented
-once.
+"""The passes over a generator's images: pilot, calibration, evaluation.
+
+Each image is generated once and segmented once, for all layers.
 
     edges = pilot(generator, segmenter, plan)
     calibration = count(generator, segmenter, plan, plan.calibration, edges)
     thresholds = choose(calibration, plan.threshold)
     evaluation = count(generator, segmenter, plan, plan.evaluation, edges, thresholds)
 
-Any range of whole blocks of 64 latents can be counted anywhere and the counts merged.
+Any range of whole blocks of 64 latents can be counted anywhere, and the counts merged.
 """
 
 from collections.abc import Callable
@@ -62,8 +63,9 @@ class Made:
 
 
 class Source:
-    """Makes and segments blocks. The last block is remembered, so that pilot and calibration share the
-    first.
+    """Generates and segments blocks.
+
+    The last block is remembered, so that pilot and calibration share the first.
     """
 
     def __init__(

@@ -87,10 +87,10 @@ def blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def partner_offsets(images: int) -> tuple[int, int, int, int]:
-    """The four forward distances of a block's partners: 1, 2, 3, 4, repeated where the block is under 8
-    images.
+    """The four forward distances of a block's partners.
 
-    Image i's partners are i + o and i - o for these o, modulo the block's size (method.md section 2).
+    They are 1, 2, 3, 4, repeated where the block is under 8 images. Image i's partners are i + o and i - o
+    for these o, modulo the block's size (docs/method.md section 2).
     """
     reach = max(1, min(4, images // 2))
     return (1, 1 + 1 % reach, 1 + 2 % reach, 1 + 3 % reach)

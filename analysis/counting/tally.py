@@ -32,8 +32,9 @@ MOST_BYTES = 2**26  # of overlaps a thread may hold
 
 @dataclass(frozen=True)
 class Block:
-    """Label maps of a block, arranged once for all layers: labels (maps, pixels, 64) numbered among
-    `present`.
+    """Label maps of a block, arranged once for all layers.
+
+    labels (maps, pixels, 64) are numbered among `present`.
     """
 
     labels: Array
@@ -70,8 +71,9 @@ class Tally:
     def add(
         self, first: int, features: Mapping[str, torch.Tensor], labels: Array, picture: Callable[[int], Array]
     ) -> None:
-        """One block from latent `first`: maps (n, U, h, w) by layer, labels (n, maps, H, W), pictures by
-        row.
+        """Add one block that begins at latent `first`.
+
+        Maps are (n, U, h, w) by layer, labels (n, maps, H, W), pictures by row.
         """
         block = Block.of(labels, self.counts)
         with ThreadPoolExecutor(self.threads) as pool:
@@ -86,6 +88,8 @@ class Tally:
         self._picture(first, labels.shape[0], picture)
 
     def _jobs(self, name: str, r: torch.Tensor, block: Block) -> list[tuple[Any, ...]]:
+        # A run of units is as many as fit the memory that overlaps may take, and no more than 128, so that
+        # all threads have work until the end of the block.
         each = max(16, min(128, MOST_BYTES // (4 * IMAGES * WINDOW * max(1, len(block.present)))))
         runs = [(first, min(first + each, r.shape[1])) for first in range(0, r.shape[1], each)]
         if r.device.type != "cpu":
@@ -97,6 +101,8 @@ class Tally:
         edges, height_width = self.edges.layers[name], self.counts.grid
         evaluation = bool(self._cuts)
         some, concepts = run[1] - run[0], len(block.present)
+        # Lanes of a pixel: one for all pixels, one per concept on it, and in evaluation one more per concept
+        # for the partners that show it there (the null).
         lanes = padded(1 + concepts * (1 + evaluation))
         joint = np.zeros((some, edges.bins, lanes), np.int64)
         areas, overlaps, cuts = self._evaluation(name, some, block)
@@ -139,7 +145,7 @@ class Tally:
         layer.pixels[units] += joint[:, :, 0]
         layer.joint[units, block.present] += joint[:, :, 1 : 1 + present].transpose(0, 2, 1)
         if self._cuts:
-            if block.images > 1:
+            if block.images > 1:  # an image alone in its block has no partners
                 null = joint[:, :, 1 + present : 1 + 2 * present]
                 layer.null[units, block.present] += null.transpose(0, 2, 1)
             self._add_moments(layer, name, run, block, areas, overlaps)
@@ -148,6 +154,7 @@ class Tally:
         self, layer: LayerCounts, name: str, run: tuple[int, int], block: Block, areas: Array, overlaps: Array
     ) -> None:
         pair, tails, used, many = self._cuts[name]
+        # Concepts that the block does not show have no overlaps, but their pairs still lose an image: -1.
         local = np.full(pair.shape[1], -1, np.int64)
         local[block.present] = np.arange(len(block.present))
         shift = cube_shift(self.counts.grid[0] * self.counts.grid[1])

@@ -1,6 +1,4 @@
-"""The thresholds that calibration images choose, and that evaluation images are then measured at. No
-torch.
-"""
+"""The thresholds that calibration images choose and that evaluation images are measured at. No torch."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,8 +19,9 @@ I16 = NDArray[np.int16]
 
 @dataclass(frozen=True)
 class LayerThresholds:
-    """Edge numbers: of each pair (U, C), -1 where it has none, and of each unit at the two fixed tails (U,
-    2).
+    """Edge numbers of a layer's thresholds.
+
+    `pair` (U, C) is -1 where a pair has none; `tails` (U, 2) are those of each unit at the two fixed tails.
     """
 
     pair: I16
@@ -70,8 +69,9 @@ class Thresholds:
 
 
 def choose(calibration: Counts, rule: ThresholdRule = "iqr") -> Thresholds:
-    """Thresholds by the information quality ratio, or one fixed upper tail a unit, from calibration counts
-    alone.
+    """Choose thresholds from calibration counts alone.
+
+    They maximise the information quality ratio, or are one fixed upper tail per unit.
     """
     layers = {}
     for name, layer in calibration.layers.items():

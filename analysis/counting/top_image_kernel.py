@@ -38,8 +38,9 @@ def _worst(values: Array, latents: Array) -> int:
 
 @compiled
 def careful(r: Array, peaks: Array, means: Array) -> None:
-    """The largest value (NaN as the least) and the mean of the finite values over all cells, of r (n, U,
-    cells).
+    """The largest value and the mean of the finite values over all cells, of r (n, U, cells).
+
+    NaN counts as the least value.
     """
     for image in range(r.shape[0]):
         for unit in range(r.shape[1]):

@@ -1,5 +1,6 @@
-"""The same counts of a block by torch, for a GPU. Nothing waits for the device before a run of units is
-counted.
+"""The same counts of a block by torch, for a GPU.
+
+Nothing waits for the device before a run of units is counted.
 """
 
 import numpy as np
@@ -32,12 +33,13 @@ def count(
     lanes = torch.zeros(
         r.shape[1], count_of_bins, padded(1 + 2 * concepts), dtype=torch.int64, device=r.device
     )
+    # One scatter per concept, because all concepts at once would not fit into the memory of a GPU.
     lanes[:, :, 0] = _by_bin(bins, torch.ones_like(bins[0]), count_of_bins)
     for concept in range(concepts):
         lanes[:, :, 1 + concept] = _by_bin(bins, shown[:, concept], count_of_bins)
         if cuts is not None:
             partners = torch.zeros_like(shown[:, concept])
-            for offset in (*offsets, *(-offsets)):
+            for offset in (*offsets, *(-offsets)):  # partners of image i are i + o and i - o in its block
                 partners += shown[:, concept].roll(int(offset), dims=0)
             lanes[:, :, 1 + concepts + concept] = _by_bin(bins, partners, count_of_bins)
     if cuts is None:

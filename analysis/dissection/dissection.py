@@ -41,8 +41,9 @@ class Dissection:
 
     @property
     def calibration(self) -> tuple[int, int]:
-        """The latents behind thresholds and names, as (start, stop); so far, where the run is not
-        complete.
+        """The latents behind thresholds and names, as (start, stop).
+
+        While the run goes on, these are the latents so far.
         """
         return _range(self.calibration_counts)
 
@@ -62,8 +63,10 @@ class Dissection:
         }
 
     def frame(self) -> pd.DataFrame:
-        """One row a unit and concept: layer, unit, concept, category, threshold, iou, iou_low, iou_high, iqr,
-        null_iou, q_value and the rest of table unit_concept. NaN where a pair has no threshold.
+        """One row per unit and concept, with the columns of table unit_concept.
+
+        layer, unit, concept, category, threshold, iou, iou_low, iou_high, iqr, null_iou, q_value and the
+        rest. NaN where a pair has no threshold.
         """
         parts = [tables.unit_concepts(scores, self.evaluation_counts) for scores in self.scores.values()]
         return pd.concat(parts, ignore_index=True)
@@ -174,14 +177,15 @@ def dissect(
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Dissection:
-    """Dissects a generator: pilot, calibration images for thresholds and names, evaluation images for the
-    numbers.
+    """Find out which unit of a generator agrees with which concept.
 
-    `images` counts evaluation images, `calibration` is additional. `threshold` is "iqr" or a fraction of the
-    pixels. Further options are those of `analysis.counting.plan.Plan` (bins, naming, rotation, level).
+    A pilot finds bin edges, calibration images choose thresholds and names, and evaluation images give the
+    numbers. `images` counts evaluation images, `calibration` is additional. `threshold` is "iqr" or a
+    fraction of the pixels. Further options are those of `analysis.counting.plan.Plan` (bins, naming,
+    rotation, level).
 
     Raises:
-        GanatomyError: no images, no such layer, or a segmenter that does not keep its promises.
+        GanatomyError: no images, no such layer, or a segmenter that breaks its contract.
     """
     from analysis.counting.passes import Source, count_from, pilot_from
 

@@ -56,8 +56,9 @@ def mask_iou(fitted: Array, images: int, scored: Array, scored_images: int) -> F
 
 
 def null_weight(images: int, alone: int) -> float:
-    """What sums over partners are multiplied by, to be of one partner an image. An image alone in its block
-    has none.
+    """What sums over partners are multiplied by, to be of one partner per image.
+
+    An image alone in its block has no partner.
     """
     return images / (PARTNERS * (images - alone)) if images > alone else float("nan")
 
@@ -89,10 +90,12 @@ def interval(sums: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Fl
     """
     a, b = sums[..., A].astype(float), sums[..., B].astype(float)
     score = ratio(a, b)
+    # sum (a - IoU b)^2, expanded, so that sums over images are all that has to be kept
     squares = sums[..., AA] - 2 * score * sums[..., AB] + score**2 * sums[..., BB]
     with np.errstate(all="ignore"):
         effective = np.maximum(np.minimum(b**2 / sums[..., BB], shown), 2)
         error = np.sqrt(effective / (effective - 1) * np.maximum(squares, 0)) / b
+        # the delta method: d logit(p) = dp / (p (1 - p))
         wide = stats.t.ppf(1 - level / 2, effective - 1) * error / (score * (1 - score))
         middle = np.log(score / (1 - score))
         known = (shown >= MIN_INTERVAL) & (score > 0) & (score < 1)
@@ -111,13 +114,12 @@ def p_values(moments: Array, images: int, shown: Array, pixels: int) -> Floats:
 
 
 def p_studentised(moments: Array, images: int, shown: Array) -> Floats:
-    """The mean over images of own minus partners' intersection, over its error were masks and maps
-    independent.
+    """One-sided p-values from the studentised mean of own minus partners' intersection.
 
-    q = X[i, i] + X[j, j] - X[i, j] - X[j, i] has twice that mean. With X split into parts of the mask, of
-    the map and of the pair, q holds only parts of pairs: four, so Var(q) = 4 v; and the mean over images of
-    own minus the mean of eight partners has the variance v (1 + 1/8) / n whatever masks and maps are like,
-    their own parts cancelling.
+    q = X[i, i] + X[j, j] - X[i, j] - X[j, i] has twice that mean. Split X into parts of the mask, of the map
+    and of the pair. Then q holds only the parts of pairs, four of them, so Var(q) = 4 v. The mean over images
+    of own minus the mean of eight partners has the variance v (1 + 1/8) / n, whatever masks and maps are
+    like, because their own parts cancel.
     """
     pairs = 4 * images
     mean = moments[..., Q] / pairs

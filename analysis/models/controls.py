@@ -20,8 +20,9 @@ def rotation(units: int, seed: int, layer: str) -> Tensor:
 
 
 def rotated(r: Tensor, seed: int, layer: str) -> Tensor:
-    """Maps (N, U, h, w) in random axes: what agrees with a concept here is a property of the space, not of
-    units.
+    """Maps (N, U, h, w) in random axes.
+
+    What agrees with a concept here is a property of the space, not of units.
     """
     matrix = rotation(r.shape[1], seed, layer).to(r.device)
     return torch.einsum("vu,nuhw->nvhw", matrix, r.float())

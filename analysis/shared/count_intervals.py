@@ -25,18 +25,20 @@ def share(named: int, units: int) -> tuple[float, float]:
 
 
 def distinct(counts: Array, units: int, vocabulary: int) -> tuple[float, float]:
-    """95 % interval of the number of distinct concepts; `counts` are the named units of each concept that has
-    any, among `units` of a layer, with `vocabulary` concepts to be found.
+    """95 % interval of the number of distinct concepts.
 
-    Drawing the layer's own units again with repetition can only lose concepts, so the plain bootstrap is off
-    to one side. Units are therefore drawn from the layer with a share set aside for concepts that it does not
-    show (Chao et al. 2014, Ecological Monographs 84, appendix G), never more of these than the vocabulary
-    has, and one at least while it has any. The bootstrap's variance is known in closed form, nothing is
-    drawn; the bounds are whole numbers, rounded outward. Planted layers of 24 to 96 units had their mean
-    number of concepts within in 89 to 99 % of cases.
+    `counts` are the named units of each concept that has any, among `units` of a layer, with `vocabulary`
+    concepts to be found.
 
-    A layer that names nothing shows no spread. Its upper bound is how many units at most a layer drawn anew
-    would name, by Wilson's bound of their share, each a concept of its own: four of 24 to 96 units.
+    Drawing the layer's own units again with repetition can only lose concepts, so the plain bootstrap is
+    biased. Units are therefore drawn from the layer with a share set aside for concepts that it does not show
+    (Chao et al. 2014, Ecological Monographs 84, appendix G): never more of these than the vocabulary has, and
+    at least one while it has any. The bootstrap's variance is known in closed form, so nothing is drawn. The
+    bounds are whole numbers, rounded outward. In planted layers of 24 to 96 units they held the mean number
+    of concepts in 89 to 99 % of cases.
+
+    A layer that names nothing shows no spread. Its upper bound is the number of units that a layer drawn anew
+    would name at most, by Wilson's bound of their share, each a concept of its own.
     """
     found = len(counts)
     if units < 1:

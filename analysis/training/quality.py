@@ -69,9 +69,11 @@ def ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> dict[str, fl
 def frequencies(
     exact: NDArray[np.integer], drawn: NDArray[np.integer], made: NDArray[np.integer]
 ) -> list[dict[str, Any]]:
-    """Per concept: shares of pixels and of pictures in drawn labels, in what the segmenter finds in the same
-    pictures, and in what it finds in generated ones; the last over the first, and over the second, where the
-    segmenter's habits cancel as far as it has them on both.
+    """Per concept: shares of pixels and of pictures in drawn labels and in what the segmenter finds.
+
+    The segmenter looks at the same drawn pictures and at generated ones. The table also holds generated over
+    drawn labels, and generated over found, where habits of the segmenter cancel as far as it has them on
+    both.
     """
     shares = {"exact": areas(exact), "segmented": areas(drawn), "generated": areas(made)}
     rows = []
@@ -102,8 +104,9 @@ def small(images: Tensor) -> Tensor:
 
 
 def nearest(images: Tensor, training: Tensor, count: int = NEAREST) -> tuple[Tensor, Tensor, Tensor]:
-    """Distances and numbers (N, count) of the training pictures nearest to images, and whether mirrored; a
-    picture and its mirror image are one, as near as the nearer of the two.
+    """The training pictures nearest to images: distances and numbers (N, count), and whether mirrored.
+
+    A picture and its mirror image count as one, at the distance of the nearer of the two.
     """
     both = torch.stack([torch.cdist(small(images), small(way)) for way in (training, training.flip(-1))])
     distances, mirrored = both.min(0)

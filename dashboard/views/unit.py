@@ -10,7 +10,7 @@ from dashboard.widgets import card, page, pickers, pictures, threshold_slider, u
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import causes as causes_queries
 from db.queries import runs
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.store import Snapshot
 
 SHOWN = {

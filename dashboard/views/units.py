@@ -7,7 +7,7 @@ from dashboard.charts import dissection
 from dashboard.widgets import card, page, pickers, threshold_slider, url, words
 from dashboard.widgets.rows import rows
 from db.queries import runs
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 
 EACH = 24  # cards per page
 SORTS = {

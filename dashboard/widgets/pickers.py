@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.widgets import page, url, words
 from dashboard.widgets.rows import Row, rows
 from db.queries import runs as queries
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.store import Snapshot
 
 CUTS = [0.02, 0.04, 0.05, 0.1, 0.2]  # .05 in the paper's code, .04 later

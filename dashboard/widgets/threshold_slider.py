@@ -15,7 +15,7 @@ from dashboard.widgets import pickers, url, words
 from dashboard.widgets.rows import Row, rows
 from db.errors import StoreError
 from db.queries import runs
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.store import bundles
 
 Counts = Mapping[str, "np.ndarray[Any, Any]"]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from db.schema.base import concept, generator, layer, run, segmenter
 from db.schema.dissection import unit_concept, unit_image
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.schema.views import unit_label
 from db.store import Snapshot
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from db.schema.base import concept, layer, run
 from db.schema.dissection import unit, unit_concept
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 
 metadata = sa.MetaData()
 

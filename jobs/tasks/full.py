@@ -1,5 +1,6 @@
-"""The task of a full dissection: `python -P -m jobs.tasks.full`. It reads the dissection that has ended,
-chooses concepts, and queues their causes; it loads no model.
+"""The task of a full dissection: `python -P -m jobs.tasks.full`.
+
+It reads the dissection that has ended, chooses concepts, and queues their causes. It loads no model.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What the process of every job does around its work: die with its worker, hold its run, report progress, and
-say why it failed.
+"""What the process of every job does around its work.
+
+It dies with its worker, holds its run, reports progress, and says why it failed.
 """
 
 from __future__ import annotations

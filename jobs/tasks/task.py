@@ -1,5 +1,4 @@
-"""What the task of every kind shares: models loaded once, the run's folder and its clock, the rows about the
-models, a bundle written and published.
+"""What the tasks of all kinds share: models loaded once, the run's folder and clock, a bundle published.
 
 A kind's task is a module `jobs.tasks.<kind>`. It subclasses `Task`, and ends with `main(<the class>)`.
 """

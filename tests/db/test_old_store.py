@@ -9,7 +9,7 @@ import pytest
 from db import store, workspace
 from db.layout import Layout
 from db.queries import artifacts, causes, compare, context, runs
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from jobs.queue.client import Client
 
 DISSECTION, SCENES = "planted-1839cfec24", "planted-scenes-b103786cbd"

@@ -10,7 +10,7 @@ from analysis.counting.agreement import iou_at, null_iou_at
 from analysis.dissection.dissection import Dissection, dissect
 from analysis.models import generators, segmenters
 from analysis.models.families.planted_shapes import truth
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from analysis.dissection.dissection import dissect
 from analysis.dissection.scores import Scores, score
 from analysis.models import generators, segmenters
 from analysis.shared.concepts import Concept
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 
 pytestmark = pytest.mark.slow
 

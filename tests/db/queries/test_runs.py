@@ -9,7 +9,7 @@ import pytest
 from db import store
 from db.layout import Layout
 from db.queries import runs as queries
-from db.schema.naming import NamingRule
+from db.schema.naming_rule import NamingRule
 from db.store import Snapshot, bundles
 
 WriteRun = Callable[..., Path]
