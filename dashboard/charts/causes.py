@@ -110,15 +110,9 @@ def curve(
     interval: bool = True,
     acting: int | None = None,
 ) -> alt.LayerChart:
-<<<<<<< HEAD
     """A quantity against the number of units, one line per ranking, and random sets as a band.
 
     `acting` is the number of units with alpha over 0. A dashed line marks where they end.
-=======
-    """A quantity against the number of units, one line per ranking, random sets as a band.
-
-    `acting` is how many units the learning orders; the units after them are marked.
->>>>>>> 64f58b2 (Docstrings of the counting engine have one-line summaries; comments say why at the hard places; the naming rule's module is named by its noun)
     """
     frame = rows.assign(name=rows["ranking"].map(NAMES)).dropna(subset=[value])
     low, high = (f"{value.removesuffix('_effect')}_{end}" for end in ("low", "high"))

@@ -161,15 +161,9 @@ def _hex(colour: tuple[int, int, int]) -> str:
 
 
 def over(path: str, effect: np.ndarray, near: np.ndarray, most: float) -> Image.Image:
-<<<<<<< HEAD
     """An image with a map (h, w) over it.
 
     Cells are warm where the concept appears, cold where it goes, and grey where they are left out.
-=======
-    """A picture with a map (h, w) over it.
-
-    Warm where the concept comes, cold where it goes, grey where cells are left out.
->>>>>>> 64f58b2 (Docstrings of the counting engine have one-line summaries; comments say why at the hard places; the naming rule's module is named by its noun)
     """
     picture = np.asarray(Image.open(path).convert("RGB").resize((SMALL, SMALL), Image.Resampling.BICUBIC))
     shown = np.nan_to_num(effect)

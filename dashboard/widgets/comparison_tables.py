@@ -31,16 +31,9 @@ SAMPLE = {  # what has to be equal for checkpoints to be joined by a line, and h
 
 
 @dataclass(frozen=True)
-<<<<<<< HEAD:dashboard/widgets/comparison_tables.py
 class ConceptDifferences:
     """Concepts by how one arm states with them: it alone has, perhaps has, lacks while most others have, and
     those that its images show not or too rarely."""
-=======
-class Holding:
-    """Concepts by how one arm stands with them: it alone has, perhaps has, lacks while most others have, and
-    those that its images show not or too rarely.
-    """
->>>>>>> 64f58b2 (Docstrings of the counting engine have one-line summaries; comments say why at the hard places; the naming rule's module is named by its noun):dashboard/widgets/arm_tables.py
 
     alone: list[str]
     perhaps: list[str]
@@ -72,8 +65,7 @@ def tally(
 ) -> pd.DataFrame:
     """One row an arm and category: units named so, their share of the layer with Wilson's interval, the range
     that the images leave open (where the rule has a cut), units that beat the mask, distinct concepts with
-    their interval.
-    """
+    their interval."""
     found = []
     for kind in categories(common):
         vocabulary = len(common) if kind == ALL else int((common["category"] == kind).sum())
@@ -110,8 +102,7 @@ def _counted(mine: pd.DataFrame, units: int, vocabulary: int, has_cut: bool) -> 
 
 def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool) -> pd.DataFrame:
     """Rows of `db.queries.compare.best` with the arm's name, the score that is shown (`score`, `score_low`,
-    `score_high`: IoU, or its share of the ceiling) and whether it beats the best constant mask.
-    """
+    `score_high`: IoU, or its share of the ceiling) and whether it beats the best constant mask."""
     pairs = zip(best["run_id"], best["layer"], strict=True)
     frame = best.assign(arm=[names[Arm(run_id, layer)] for run_id, layer in pairs])
     whole = frame["ceiling_iou"].where(frame["ceiling_iou"] > 0) if over_ceiling else 1.0
@@ -136,14 +127,8 @@ def concept_states(
 ) -> dict[Arm, dict[str, str]]:
     """Each arm's standing with the shared concepts: HAS (some unit surely is over the cut, or under the
     calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
-<<<<<<< HEAD:dashboard/widgets/comparison_tables.py
     absent was not seen by the run, or too rarely to name a unit."""
     states: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
-=======
-    absent was not seen by the run, or too rarely to name a unit.
-    """
-    stands: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
->>>>>>> 64f58b2 (Docstrings of the counting engine have one-line summaries; comments say why at the hard places; the naming rule's module is named by its noun):dashboard/widgets/arm_tables.py
     counted = vocabularies[["calibration_frequency", "calibration_images"]].to_numpy(float)
     often = supported(counted[:, 0], counted[:, 1], 1)
     for row in rows(vocabularies[vocabularies["shared"] & often]):

@@ -10,16 +10,10 @@ from dashboard.widgets import words
 from db.times import utc_now
 
 
-<<<<<<< HEAD
 def long_form(moment: datetime, zone: str | None = None, now: datetime | None = None) -> str:
     """A UTC time such as `Mon 23 Nov 2026, 02:00 UTC (03:00 in Europe/Paris), in 5 hours`.
 
     Without `zone`, the browser's time zone is used.
-=======
-def said(moment: datetime, zone: str | None = None, now: datetime | None = None) -> str:
-    """`Mon 23 Nov 2026, 02:00 UTC (03:00 in Europe/Paris), in 5 hours`, for a naive UTC time; the zone is the
-    browser's.
->>>>>>> 64f58b2 (Docstrings of the counting engine have one-line summaries; comments say why at the hard places; the naming rule's module is named by its noun)
     """
     text = f"{moment:%a %d %b %Y, %H:%M} UTC"
     with suppress(ValueError, KeyError, OSError):  # a browser may name a zone that this machine does not know

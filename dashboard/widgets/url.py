@@ -80,8 +80,7 @@ def go(**values: object) -> None:
 
 def turn(label: str, key: str, icon: str | None = None, **values: object) -> None:
     """A button to this page with other parameters. On a page that draws itself again and again a link to the
-    same page can be lost: what a timed fragment asks for at that moment takes its place.
-    """
+    same page can be lost: what a timed fragment asks for at that moment takes its place."""
     if st.button(label, key=key, icon=icon, on_click=go, kwargs=values):
         st.rerun()
 
