@@ -1,4 +1,4 @@
-"""The shelf of models: what there is, where its weights lie, how to get them. No torch.
+"""The catalogue of models: what there is, where the weights are, how to get them. No torch.
 
 `analysis.models.generators` and `analysis.models.segmenters` each hold one. Names are looked up in tables
 and never evaluated; a family's module is imported only to load or to add a model.

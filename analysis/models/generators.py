@@ -1,4 +1,4 @@
-"""The generators on the shelf. Importing this imports no torch.
+"""The generators that Ganatomy knows. Importing this imports no torch.
 
 names()                                        # ['faces', ...]
 describe("faces").layers                       # units, sizes and module paths, without loading

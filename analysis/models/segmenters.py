@@ -1,4 +1,4 @@
-"""The segmenters on the shelf. Importing this imports no torch. The same verbs as for generators."""
+"""The segmenters that Ganatomy knows, with the same functions as for generators. No torch."""
 
 from dataclasses import replace
 from importlib import import_module
