@@ -14,6 +14,20 @@ from db.schema import metadata
 from db.store import bundles
 
 WriteRun = Callable[..., Path]
+Damages = Callable[[bytes, float, int | None], bytes]
+
+
+@pytest.fixture(scope="session")
+def damaged() -> Damages:
+    """Damages a file's content at a share of its length: it is cut there, or one bit of that byte flips."""
+
+    def damage(content: bytes, where: float, bit: int | None) -> bytes:
+        place = min(int(where * len(content)), len(content) - 1)
+        if bit is None:
+            return content[:place]
+        return content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+
+    return damage
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from analysis.counting.moment_names import MOMENTS, SPREAD
 from analysis.counting.top_images import TopImages
+from analysis.shared import array_files
 from analysis.shared.errors import GanatomyError
 
 FORMAT = 1
@@ -126,7 +127,7 @@ class Counts:
             )
 
     def save(self, path: Path | str) -> None:
-        """Writes one npz file."""
+        """Write one npz file with a checksum."""
         header = {
             "format": FORMAT,
             "about": dict(self.about),
@@ -140,24 +141,22 @@ class Counts:
         # The key is that of shards counted by 0.1.0, which a newer worker goes on with.
         arrays |= {f"portraits/{name}": array for name, array in self.top_images.arrays().items()}
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        with open(path, "wb") as file:
-            np.savez(file, header=text, **arrays)  # type: ignore[arg-type]
+        array_files.write(path, {"header": text, **arrays})
 
     @classmethod
     def load(cls, path: Path | str) -> "Counts":
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
-            GanatomyError: the file is damaged or of another version.
+            GanatomyError: the file is missing, damaged or of another version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = array_files.read(path)
             header = json.loads(arrays.pop("header").tobytes())
             if header["format"] != FORMAT:
                 raise GanatomyError(f"{path} holds counts of another version; remove it and count again.")
             return cls._from(header, arrays)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, array_files.DamagedFileError, ValueError, KeyError, TypeError) as error:
             raise GanatomyError(f"{path} holds no counts; remove it and count that shard again.") from error
 
     @classmethod

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.shared import array_files
 from analysis.shared.errors import GanatomyError
 
 F32 = np.float32
@@ -66,26 +67,25 @@ class Edges:
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> None:
-        """Writes one npz file."""
+        """Write one npz file with a checksum."""
         arrays = {
             f"{name}/{part}": getattr(layer, part) for name, layer in self.layers.items() for part in PARTS
         }
-        with open(path, "wb") as file:
-            np.savez(file, tails=np.array(self.tails), **arrays)
+        array_files.write(path, {"tails": np.array(self.tails), **arrays})
 
     @classmethod
     def load(cls, path: Path | str) -> "Edges":
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
-            GanatomyError: the file is damaged.
+            GanatomyError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                names = [key.removesuffix("/edges") for key in file.files if key.endswith("/edges")]
-                layers = {name: LayerEdges(*(file[f"{name}/{part}"] for part in PARTS)) for name in names}
-                return cls(layers, tuple(float(tail) for tail in file["tails"]))
-        except (OSError, ValueError, KeyError) as error:
+            arrays = array_files.read(path)
+            names = [key.removesuffix("/edges") for key in arrays if key.endswith("/edges")]
+            layers = {name: LayerEdges(*(arrays[f"{name}/{part}"] for part in PARTS)) for name in names}
+            return cls(layers, tuple(float(tail) for tail in arrays["tails"]))
+        except (OSError, array_files.DamagedFileError, ValueError, KeyError, TypeError) as error:
             raise GanatomyError(f"{path} holds no bin edges; remove it and run the pilot again.") from error
 
 

@@ -12,6 +12,7 @@ from analysis.counting import agreement
 from analysis.counting.counts import Counts
 from analysis.counting.edges import TAILS
 from analysis.counting.plan import ThresholdRule
+from analysis.shared import array_files
 from analysis.shared.errors import GanatomyError
 
 I16 = NDArray[np.int16]
@@ -46,25 +47,24 @@ class Thresholds:
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> None:
-        """Writes one npz file."""
+        """Write one npz file with a checksum."""
         arrays = {f"{name}/pair": layer.pair for name, layer in self.layers.items()}
         arrays |= {f"{name}/tails": layer.tails for name, layer in self.layers.items()}
-        with open(path, "wb") as file:
-            np.savez(file, edges_hash=np.array(self.edges_hash), **arrays)  # type: ignore[arg-type]
+        array_files.write(path, {"edges_hash": np.array(self.edges_hash), **arrays})
 
     @classmethod
     def load(cls, path: Path | str) -> "Thresholds":
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
-            GanatomyError: the file is damaged.
+            GanatomyError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                names = [key.removesuffix("/pair") for key in file.files if key.endswith("/pair")]
-                layers = {n: LayerThresholds(file[f"{n}/pair"], file[f"{n}/tails"]) for n in names}
-                return cls(layers, str(file["edges_hash"]))
-        except (OSError, ValueError, KeyError) as error:
+            arrays = array_files.read(path)
+            names = [key.removesuffix("/pair") for key in arrays if key.endswith("/pair")]
+            layers = {n: LayerThresholds(arrays[f"{n}/pair"], arrays[f"{n}/tails"]) for n in names}
+            return cls(layers, str(arrays["edges_hash"]))
+        except (OSError, array_files.DamagedFileError, ValueError, KeyError) as error:
             raise GanatomyError(f"{path} holds no thresholds; remove it and choose them again.") from error
 
 

@@ -9,11 +9,6 @@ are. A file without the comment, as an earlier version of Ganatomy wrote it, is 
 >>> write(path, {"counts": np.arange(3)})
 >>> read(path)["counts"]
 array([0, 1, 2])
->>> _ = path.write_bytes(path.read_bytes()[:100])
->>> read(path)
-Traceback (most recent call last):
-    ...
-analysis.shared.array_files.DamagedFileError: ...counts.npz is damaged.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.shared import array_files
 from analysis.shared.arrays import Arrays
 from analysis.shared.errors import GanatomyError
 from analysis.shared.files import replacing
@@ -42,7 +43,7 @@ class StageCache:
         `make` must not ask for another stage, or that stage's cost would be counted twice.
 
         Raises:
-            GanatomyError: the file is damaged, or was made with other settings.
+            GanatomyError: the file was made with other settings. A damaged file is made again.
         """
         if name not in self._known:
             path = self.folder / f"{name}.npz" if self.folder else None
@@ -58,16 +59,15 @@ class StageCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         cost = np.subtract(self.meter.values(), before)
         with replacing(path) as aside:
-            np.savez(aside, allow_pickle=False, **arrays, **{HASH: np.array(self.hash), COST: cost})
+            array_files.write(aside, {**arrays, HASH: np.array(self.hash), COST: cost})
         return arrays
 
     def _read(self, path: Path) -> Arrays | None:
-        """Return the arrays of a file; None if an earlier version of Ganatomy wrote it."""
+        """Return the arrays of a file; None if it is damaged, or if it says neither its hash nor its cost."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        except (OSError, ValueError, EOFError) as error:
-            raise GanatomyError(f"{path} is damaged; remove it, and it is made again.") from error
+            arrays = array_files.read(path)
+        except (OSError, array_files.DamagedFileError):
+            return None
         if HASH not in arrays or COST not in arrays:
             return None
         if str(arrays.pop(HASH)) != self.hash:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from db.store import files
 
 JsonObject = dict[str, Any]
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # another at each boot; all containers share it
+# The keys of a checked file. Nothing else in these files has a name that begins with a line.
+VALUES, CRC = "_values", "_crc32"
 
 
 def path(layout: Layout, job_id: str, what: str) -> Path:
@@ -30,13 +33,27 @@ def write(file: Path, values: JsonObject) -> None:
         aside.write_text(json.dumps(values))
 
 
+def write_checked(file: Path, values: JsonObject) -> None:
+    """Replace `file` in one step, with a checksum: `read` finds nothing in a damaged file.
+
+    For numbers that a later process takes over. A changed digit is still JSON.
+    """
+    write(file, {VALUES: values, CRC: _crc(values)})
+
+
 def read(file: Path) -> JsonObject:
-    """The file's values; empty when it is missing or not readable."""
+    """The file's values; empty when it is missing, not readable, or not what its checksum says."""
     try:
         values = json.loads(file.read_text())
-    except (OSError, ValueError):
+        if isinstance(values, dict) and (VALUES in values or CRC in values):  # one key may be damaged
+            values = values[VALUES] if _crc(values[VALUES]) == values[CRC] else {}
+    except (OSError, ValueError, KeyError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def _crc(values: object) -> int:
+    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
 
 
 def forget(layout: Layout, job_id: str, *whats: str) -> None:

@@ -7,7 +7,6 @@ seed, grid), one file per block of images. A map that is missing or damaged is m
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.shared import array_files
 from db.layout import Layout
 from db.store import files
 
@@ -45,18 +45,18 @@ class LabelCache:
     def get(self, start: int, stop: int) -> NDArray[np.unsignedinteger] | None:
         """Label maps (stop - start, maps, h, w) of images start to stop, or None when there are none."""
         try:
-            with np.load(self._file(start, stop), allow_pickle=False) as file:
-                labels: NDArray[np.unsignedinteger] = file["labels"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            labels: NDArray[np.unsignedinteger] = array_files.read(self._file(start, stop))["labels"]
+        except (OSError, array_files.DamagedFileError, KeyError):
             return None
-        return labels if len(labels) == stop - start else None
+        whole = labels.ndim == 4 and len(labels) == stop - start and labels.dtype.kind == "u"
+        return labels if whole else None
 
     def put(self, start: int, stop: int, labels: NDArray[np.integer]) -> None:
         """Write label maps, whole or not at all, in as few bytes as their values need."""
         largest = int(labels.max(initial=0))
         small = labels.astype(np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.uint32)
-        with files.replacing(self._file(start, stop), durable=False) as aside, aside.open("wb") as file:
-            np.savez_compressed(file, labels=small)
+        with files.replacing(self._file(start, stop), durable=False) as aside:
+            array_files.write(aside, {"labels": small}, compressed=True)
 
     def _file(self, start: int, stop: int) -> Path:
         return self.folder / f"{start:09d}-{stop:09d}.npz"

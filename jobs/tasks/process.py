@@ -73,7 +73,7 @@ def main(work: Work) -> None:
             traceback.print_exc()
         log.error(reason)
         with suppress(OSError):
-            live.write(live.path(spec.layout, spec.job_id, "error"), {"kind": kind, "reason": reason})
+            live.write_checked(live.path(spec.layout, spec.job_id, "error"), {"kind": kind, "reason": reason})
         _end(FULL if reason == NO_ROOM else 1)
     log.info("done", run=spec.run_id)
     _end(0)

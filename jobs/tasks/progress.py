@@ -74,7 +74,7 @@ class Progress:
             "updated": time.time(),
             **self.extra,
         }
-        live.write(live.path(self.layout, self.job_id, "progress"), values)
+        live.write_checked(live.path(self.layout, self.job_id, "progress"), values)
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ class StopWatch:
         """Write the run's time so far."""
         if self._before is None:
             found = live.read(self.file)
-            started = found.get("started_at")
-            self._before = Times(
-                datetime.fromisoformat(started) if started else utc_now(), found.get("seconds", 0.0)
-            )
+            try:
+                self._before = Times(datetime.fromisoformat(found["started_at"]), float(found["seconds"]))
+            except (KeyError, TypeError, ValueError):  # the first attempt, or a damaged file
+                self._before = Times(utc_now(), 0.0)
         times = Times(self._before.started_at, self._before.seconds + time.monotonic() - self._began)
-        live.write(self.file, {"started_at": times.started_at.isoformat(), "seconds": times.seconds})
+        live.write_checked(self.file, {"started_at": times.started_at.isoformat(), "seconds": times.seconds})
         return times
 
 
@@ -120,14 +120,15 @@ class Stages:
     _done: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._done = {stage: int(done) for stage, done in live.read(self.file).items()}
+        found = live.read(self.file)
+        self._done = {stage: done for stage, done in found.items() if isinstance(done, int) and done >= 0}
         self.progress.skip(sum(self._done.values()))
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """`done` of `total` of a stage."""
         if self.progress.stage != stage:
             self.progress.begin(stage)
-            live.write(self.file, self._done)
+            live.write_checked(self.file, self._done)
             self.watch.save()
         new = max(0, done - self._done.get(stage, 0))
         self._done[stage] = max(done, self._done.get(stage, 0))

@@ -78,28 +78,31 @@ class Shards(Generic[T]):
     def total(self, start: int, stop: int) -> T:
         """The counts of images start to stop, merged from the shards within; many small ones become one file.
 
+        Every damaged shard is removed first, so that one more attempt counts all of them again.
+
         Raises:
             LostShardError: A shard is missing or damaged.
         """
         spans = [span for span in self.spans() if start <= span.start and span.stop <= stop]
         if sum(span.stop - span.start for span in spans) != stop - start:
             raise LostShardError(f"Shards of images {start} to {stop} are missing; retry the job.")
-        counts = self._read(spans[0])
-        for span in spans[1:]:
-            counts = counts.merge(self._read(span))
+        counts: T | None = None
+        damaged: GanatomyError | None = None
+        for span in spans:
+            try:
+                shard = self.load(self._file(span))
+            except GanatomyError as error:
+                self._file(span).unlink(missing_ok=True)
+                damaged = error
+            else:
+                counts = shard if counts is None else counts.merge(shard)
+        if damaged is not None or counts is None:
+            raise LostShardError(str(damaged)) from damaged
         if len(spans) > TOGETHER:
             self.put(start, stop, counts)
             for span in spans:
                 self._file(span).unlink(missing_ok=True)
         return counts
-
-    def _read(self, span: Span) -> T:
-        """The counts of a shard. A damaged file is removed, so that its images are counted again."""
-        try:
-            return self.load(self._file(span))
-        except GanatomyError as error:
-            self._file(span).unlink(missing_ok=True)
-            raise LostShardError(str(error)) from error
 
     def _file(self, span: Span) -> Path:
         return self.folder / f"{self.part}-{self.key[:12]}-{span.start:09d}-{span.stop:09d}.npz"

@@ -93,7 +93,7 @@ class JobRunner:
     def _report(self, job_id: str, values: JsonObject) -> None:
         """Write what people see of the process; a full disk must not stop the job."""
         with suppress(OSError):
-            live.write(live.path(self.layout, job_id, "watch"), values)
+            live.write_checked(live.path(self.layout, job_id, "watch"), values)
 
     def _interruption(self, spec: Spec) -> Outcome | None:
         """How the job must end now, if the worker is told to stop or the job was cancelled."""

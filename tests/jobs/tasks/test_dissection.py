@@ -137,6 +137,46 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_damaged_files_of_an_earlier_attempt_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Every second shard, the edges, label maps and the stop watch are damaged after a kill."""
+    layout = Client.at(tmp_path / "store").layout
+    request = planted(images=448, calibration=256, seed=12, segmenter="planted", layers=["layer1"])
+    values = request.model_dump(mode="json")
+    root = str(layout.root)
+    spec = process.Spec(root, "job", "planted-1", "dissect", values, "cpu", "cpu-0", 1, NOW)
+    publish = dissection.DissectionTask.publish
+
+    def dies(work: dissection.DissectionTask, counts: Counts, state: str) -> None:
+        if state == "final":
+            raise KilledError
+
+    monkeypatch.setattr(dissection.DissectionTask, "publish", dies)
+    with pytest.raises(KilledError):
+        task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
+    folder = layout.work / "planted-1"
+    counted = sorted(folder.glob("*-*-*-*.npz"))
+    maps = sorted(layout.labels.rglob("*.npz"))
+    assert len(counted) == 4 + 7
+    for file in [*counted[::2], *maps[::3], folder / "edges.npz", folder / "time.json"]:
+        content = file.read_bytes()
+        half = len(content) // 2
+        flipped = content[:half] + bytes([content[half] ^ 16]) + content[half + 1 :]
+        file.write_bytes({"cut": content[:half], "flip": flipped, "empty": b""}[damage])
+    monkeypatch.setattr(dissection.DissectionTask, "publish", publish)
+    task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
+    run = bundles.latest(layout, "planted-1")
+    models = generators.load("planted", None), segmenters.load("planted", None)
+    direct = dissect(*models, layers=["layer1"], images=448, calibration=256, seed=12)
+    counts = run.array("counts-layer1")
+    for name, array in direct.arrays()["counts-layer1"].items():
+        assert np.array_equal(counts[name], array, equal_nan=array.dtype.kind == "f"), name
+    found, expected = run.table("unit_concept").iou, direct.frame().iou
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
 @pytest.mark.parametrize("published", [True, False])
 def test_shards_that_became_one_are_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: bool

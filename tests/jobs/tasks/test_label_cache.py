@@ -1,9 +1,12 @@
 """Kept label maps: the same back, never another's, a damaged one made again."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from db.layout import Layout
 from jobs.tasks.label_cache import LabelCache
@@ -37,3 +40,24 @@ def test_a_damaged_map_is_none(tmp_path: Path) -> None:
     there.put(0, 1, np.zeros((1, 1, 2, 2), int))
     next(there.folder.iterdir()).write_bytes(b"PK\x03\x04 broken")
     assert there.get(0, 1) is None
+
+
+@given(where=st.floats(0, 1), bit=st.none() | st.integers(0, 7), earlier=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_map_that_is_cut_or_has_a_flipped_bit_is_none_or_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    damaged: Callable[..., bytes],
+    where: float,
+    bit: int | None,
+    earlier: bool,
+) -> None:
+    """Also in a file of an earlier version, which has no checksum."""
+    there = keep(Layout.create(tmp_path_factory.getbasetemp() / "damaged-labels"))
+    labels = np.random.default_rng(2).integers(0, 9, (3, 1, 8, 8))
+    there.put(0, 3, labels)
+    file = next(there.folder.iterdir())
+    if earlier:
+        np.savez_compressed(file, labels=labels.astype(np.uint8))
+    file.write_bytes(damaged(file.read_bytes(), where, bit))
+    found = there.get(0, 3)
+    assert found is None or np.array_equal(found, labels)

@@ -80,3 +80,17 @@ def test_a_damaged_shard_is_removed_to_be_counted_again(tmp_path: Path) -> None:
     with pytest.raises(LostShardError):
         there.total(0, 64)
     assert not there.has(0, 64)
+
+
+def test_all_damaged_shards_are_removed_at_once(tmp_path: Path) -> None:
+    there = shards(tmp_path)
+    for start in (0, 64, 128, 192):
+        fill(there, start, start + 64)
+    for file in sorted(tmp_path.iterdir())[1:3]:
+        file.write_text("")
+    with pytest.raises(LostShardError):
+        there.total(0, 256)
+    assert there.spans() == [Span(0, 64), Span(192, 256)]
+    for start in (64, 128):
+        fill(there, start, start + 64)
+    assert there.total(0, 256).images == list(range(256))
