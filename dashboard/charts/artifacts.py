@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from dashboard.charts import palette
 from dashboard.widgets import pictures
 from db.store import bundles
 
@@ -17,7 +18,7 @@ NAMES = {
     "hand": "marked by hand",
     "random": "random units",
 }
-INKS = ["#c9621c", "#2b9a92", "#7379dd", "#8b979b"]
+INKS = [palette.ORANGE, palette.TEAL, palette.VIOLET, palette.GREY]
 CAPTIONS = {
     "images": "The first units are those whose top images are furthest from the reference (Bau et al. 2019). "
     "This ranking misses damage that a unit does to all images alike. The ranking by ablation does not.",
@@ -53,7 +54,7 @@ def curve(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
     bars = bars.encode(y=span, y2="after_high:Q")
     lines = base.mark_line(point=True).encode(y=y)
     start = pd.DataFrame({"before": [float(part["before"].iloc[0])]})
-    rule = alt.Chart(start).mark_rule(color="#7b878b", strokeDash=[6, 4]).encode(y="before:Q")
+    rule = alt.Chart(start).mark_rule(color=palette.LINE, strokeDash=[6, 4]).encode(y="before:Q")
     return alt.LayerChart(layer=[rule, band, bars, lines]).properties(height=340)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
+from dashboard.charts import palette
 from dashboard.widgets import words
 
 NAMES = {
@@ -15,7 +16,7 @@ NAMES = {
     "hand": "by hand",
     "random": "random sets",
 }
-INKS = ["#2b9a92", "#c9621c", "#7379dd", "#b5548f", "#8b979b"]
+INKS = [palette.TEAL, palette.ORANGE, palette.VIOLET, palette.PINK, palette.GREY]
 EDITS = {"ablate": "Ablate", "insert": "Insert", "both": "Both (ACE)"}
 MEANING = {
     "ablate": "The effect is the share of pixels that lose the concept when the units are set to 0 (or to "
@@ -96,7 +97,7 @@ def alphas(units: pd.DataFrame, most: int = 32) -> alt.LayerChart:
     )
     scale = alt.Scale(domain=[0, 1])
     bars = base.mark_bar(color=INKS[0], opacity=0.6).encode(y=alt.Y("alpha:Q", title="alpha", scale=scale))
-    rules = base.mark_rule(color="#7b878b", strokeWidth=2).encode(
+    rules = base.mark_rule(color=palette.LINE, strokeWidth=2).encode(
         y=alt.Y("alpha_low:Q", title="alpha"), y2="alpha_high:Q"
     )
     return (bars + rules).properties(height=280)
@@ -136,8 +137,8 @@ def _from_here(acting: int, align: Literal["left", "right"]) -> list[alt.Chart]:
     base = alt.Chart(pd.DataFrame({"units": [acting], "label": ["ACE ranking follows IoU from here"]}))
     base = base.encode(x=alt.X("units:Q", title="units edited"))
     return [
-        base.mark_rule(color="#7b878b", strokeDash=[4, 3]),
-        base.mark_text(align=align, dy=-7, color="#7b878b").encode(y=alt.value(0), text="label:N"),
+        base.mark_rule(color=palette.LINE, strokeDash=[4, 3]),
+        base.mark_text(align=align, dy=-7, color=palette.LINE).encode(y=alt.value(0), text="label:N"),
     ]
 
 
@@ -169,13 +170,13 @@ def singles(rows: pd.DataFrame) -> alt.LayerChart:
         ],
     )
     y = alt.Y("effect:Q", title="change of the share of pixels", axis=alt.Axis(format="~g"))
-    rules = base.mark_rule(color="#7b878b").encode(
+    rules = base.mark_rule(color=palette.LINE).encode(
         y=alt.Y("effect_low:Q", title="change of the share of pixels"), y2="effect_high:Q"
     )
     points = base.mark_point(color=INKS[2], filled=True, size=36).encode(y=y)
     zero = (
         alt.Chart(ZERO)
-        .mark_rule(color="#8b979b", strokeDash=[4, 3])
+        .mark_rule(color=palette.GREY, strokeDash=[4, 3])
         .encode(y=alt.Y("zero:Q", title="change of the share of pixels"))
     )
     return (rules + points + zero).properties(height=280)
@@ -202,7 +203,7 @@ def matrix(rows: pd.DataFrame) -> alt.LayerChart:
     colour = alt.Color(
         "shown:Q",
         title="change",
-        scale=alt.Scale(domain=[-1, 0, 1], range=["#c4452f", "#9aa4a7", "#2f74c4"]),
+        scale=alt.Scale(domain=[-1, 0, 1], range=[palette.RED, palette.NEUTRAL, palette.BLUE]),
         legend=alt.Legend(format="+.0%", gradientLength=140),
     )
     text = base.mark_text(color="white", fontSize=11).encode(

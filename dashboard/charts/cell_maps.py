@@ -12,13 +12,14 @@ import streamlit as st
 from PIL import Image
 
 from analysis.editing.edits import Box, Edit
+from dashboard.charts import palette
 from dashboard.widgets import pictures, url
 from db.store import bundles
 
 SIDE = 372  # pixels of the map that is clicked; no wider than a phone
 SMALL = 160
 # The concept comes, the concept goes, the cell is left out.
-WARM, COLD, GREY = (201, 98, 28), (47, 116, 196), (139, 151, 155)
+WARM, COLD, GREY = palette.ORANGE, palette.BLUE, palette.GREY
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def clickable(cells: Cells, image: int, picture: str, at: tuple[int, int]) -> No
     most = float(np.nanmax(np.abs(cells.effect))) or 1.0
     share = np.sqrt(np.abs(frame["effect"]) / most).clip(0, 1) * 0.8
     frame["strength"] = np.where(frame["near"], 0.45, share)
-    tints = np.where(frame["effect"] >= 0, _hex(WARM), _hex(COLD))
-    frame["colour"] = np.where(frame["near"], _hex(GREY), tints)
+    tints = np.where(frame["effect"] >= 0, WARM, COLD)
+    frame["colour"] = np.where(frame["near"], GREY, tints)
     scale_x, scale_y = alt.Scale(domain=[0, width], nice=False), alt.Scale(domain=[height, 0], nice=False)
     # Without axes the cells fill the chart, and lie where they lie in the picture.
     x = alt.X("column:Q", scale=scale_x, axis=None)
@@ -136,7 +137,7 @@ def clickable(cells: Cells, image: int, picture: str, at: tuple[int, int]) -> No
     where = pd.DataFrame({"row": [at[0]], "column": [at[1]], "bottom": [at[0] + 1], "right": [at[1] + 1]})
     mark = (
         alt.Chart(where)
-        .mark_rect(fillOpacity=0, stroke="#ffffff", strokeWidth=3)
+        .mark_rect(fillOpacity=0, stroke=palette.WHITE, strokeWidth=3)
         .encode(x=x, x2="right:Q", y=y, y2="bottom:Q")
     )
     chart = alt.LayerChart(layer=[below, mark, rects]).properties(width=SIDE, height=SIDE, padding=0)
@@ -156,10 +157,6 @@ def _data(path: str) -> str:
     return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#" + "".join(f"{part:02x}" for part in colour)
-
-
 def over(path: str, effect: np.ndarray, near: np.ndarray, most: float) -> Image.Image:
     """An image with a map (h, w) over it.
 
@@ -167,9 +164,9 @@ def over(path: str, effect: np.ndarray, near: np.ndarray, most: float) -> Image.
     """
     picture = np.asarray(Image.open(path).convert("RGB").resize((SMALL, SMALL), Image.Resampling.BICUBIC))
     shown = np.nan_to_num(effect)
-    colour = np.where((shown >= 0)[..., None], WARM, COLD).astype(np.float64)
+    colour = np.where((shown >= 0)[..., None], palette.rgb(WARM), palette.rgb(COLD)).astype(np.float64)
     share = np.sqrt(np.clip(np.abs(shown) / most, 0, 1)) * 0.8
-    colour[near], share = GREY, np.where(near, 0.45, share)
+    colour[near], share = palette.rgb(GREY), np.where(near, 0.45, share)
     rows = np.arange(SMALL) * effect.shape[0] // SMALL
     columns = np.arange(SMALL) * effect.shape[1] // SMALL
     at = np.ix_(rows, columns)

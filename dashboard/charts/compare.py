@@ -5,7 +5,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-BAR = "#2b9a92"
+from dashboard.charts import palette
+
 ROW, AXIS = 22, 62  # pixels: of an arm, and of axis and title, which the height includes
 
 
@@ -43,10 +44,10 @@ def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.La
             alt.Tooltip("concepts_high:Q", title="concepts to"),
         ],
     )
-    filled = base.mark_bar(color=BAR, opacity=0.55, height=12, cornerRadius=3).encode(
+    filled = base.mark_bar(color=palette.TEAL, opacity=0.55, height=12, cornerRadius=3).encode(
         x=alt.X(f"{value}:Q", title=said, axis=axis, scale=scale)
     )
-    whisker = base.mark_rule(color="#7b878b", strokeWidth=2).encode(
+    whisker = base.mark_rule(color=palette.LINE, strokeWidth=2).encode(
         x=alt.X(f"{value}_low:Q"), x2=f"{value}_high:Q"
     )
     end = alt.expr.if_(
@@ -54,7 +55,7 @@ def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.La
     )
     text = (
         base.transform_calculate(digits=digits, end=end)
-        .mark_text(align="left", dx=5, fontSize=11, color="#7b878b")
+        .mark_text(align="left", dx=5, fontSize=11, color=palette.LINE)
         .encode(x="end:Q", text="digits:N")
     )
     return (filled + whisker + text).properties(height=ROW * len(order) + AXIS)
@@ -91,7 +92,7 @@ def heat(concepts: pd.DataFrame, order: list[str], said: str) -> alt.LayerChart:
         ],
     )
     ink = alt.condition(
-        f"datum.score > {float(concepts['score'].max()) * 0.55}", alt.value("white"), alt.value("#1b2527")
+        f"datum.score > {float(concepts['score'].max()) * 0.55}", alt.value("white"), alt.value(palette.DARK)
     )
     marks = {"yes": "●", "perhaps": "○"}
     told = concepts.assign(mark=concepts["beats_mask"].map(marks).fillna(""))
@@ -146,9 +147,11 @@ def concept_growth(frame: pd.DataFrame, training: pd.DataFrame) -> alt.LayerChar
             alt.Tooltip("ceiling_iou:Q", format=".2f", title="ceiling"),
         ],
     )
-    line = base.mark_line(point=True, color=BAR).encode(y=y)
-    whisker = base.mark_rule(color=BAR, opacity=0.6).encode(y="score_low:Q", y2="score_high:Q")
+    line = base.mark_line(point=True, color=palette.TEAL).encode(y=y)
+    whisker = base.mark_rule(color=palette.TEAL, opacity=0.6).encode(y="score_low:Q", y2="score_high:Q")
     mask = base.mark_line(
-        strokeDash=[4, 3], color="#e0782f", point=alt.OverlayMarkDef(size=14, color="#e0782f")
+        strokeDash=[4, 3],
+        color=palette.MASK,
+        point=alt.OverlayMarkDef(size=14, color=palette.MASK),
     ).encode(y="mask_score:Q")
     return (line + whisker + mask).properties(height=190)

@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-INK, GREY = "#2b9a92", "#8b979b"
+from dashboard.charts import palette
+
 FEW, FEWEST = 50, 10  # cells and images below which a context is pale, and comes last
 STRENGTHS = {"k": "k", "2k": "2k", "q99": "99 % quantile"}
 # Two ways to compare contexts: the column of insertion_context, that of the random edit, axis title, caption.
@@ -60,7 +61,7 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
         color=alt.Color(
             "edit:N",
             title=None,
-            scale=alt.Scale(domain=list(NAMES.values()), range=[INK, GREY]),
+            scale=alt.Scale(domain=list(NAMES.values()), range=[palette.TEAL, palette.GREY]),
             legend=alt.Legend(orient="top", symbolOpacity=1),
         ),
         opacity=alt.Opacity("few:N", legend=None, scale=alt.Scale(domain=[False, True], range=[1, 0.35])),
@@ -74,7 +75,7 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
     )
     rules = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     dots = base.mark_point(filled=True, size=70).encode(x=alt.X("value:Q", title=title))
-    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=GREY, strokeDash=[4, 3])
+    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=palette.GREY, strokeDash=[4, 3])
     return alt.LayerChart(layer=[zero.encode(x=alt.X("zero:Q", title=title)), rules, dots]).properties(
         height=60 + 40 * len(order)
     )
@@ -93,7 +94,9 @@ def by_row(frame: pd.DataFrame) -> alt.Chart:
                 "effect:Q",
                 title="effect",
                 scale=alt.Scale(
-                    domain=[-most, 0, most], range=["#2f74c4", "#9aa4a7", "#c9621c"], interpolate="rgb"
+                    domain=[-most, 0, most],
+                    range=[palette.BLUE, palette.NEUTRAL, palette.ORANGE],
+                    interpolate="rgb",
                 ),
                 legend=alt.Legend(gradientLength=140),
             ),

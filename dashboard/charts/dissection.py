@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.charts import palette
 from dashboard.widgets.words import score
 
-BAR = "#2b9a92"
 # The baselines of the score: the column, the label, the tick's colour (visible on light and on dark).
 BESIDE = (
-    ("always_on", "always on", "#8b979b"),
-    ("mask_iou", "mask", "#e0782f"),
-    ("null_iou", "null", "#8086e0"),
+    ("always_on", "always on", palette.GREY),
+    ("mask_iou", "mask", palette.MASK),
+    ("null_iou", "null", palette.NULL),
 )
 
 
@@ -35,7 +35,9 @@ def bar(row: Mapping[str, Any], full: float = 1.0) -> str:
     """The bar from 0 to `full`: IoU filled, its interval as a whisker, its baselines as ticks."""
     parts = [_box(0, "100%", 7, 8, "background:currentColor;opacity:.13;border-radius:4px")]
     if _present(row.get("iou")):
-        parts.append(_box(0, f"{_at(row['iou'], full):.2f}%", 7, 8, f"background:{BAR};border-radius:4px"))
+        parts.append(
+            _box(0, f"{_at(row['iou'], full):.2f}%", 7, 8, f"background:{palette.TEAL};border-radius:4px")
+        )
     if _present(row.get("iou_low")) and _present(row.get("iou_high")):
         low, high = _at(row["iou_low"], full), _at(row["iou_high"], full)
         parts.append(_box(low, f"{high - low:.2f}%", 10, 2, "background:currentColor;opacity:.75"))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from analysis.editing.edits import Edit
 from dashboard.charts import artifacts as charts
-from dashboard.widgets import jobs, marks, page, renders, url, words
+from dashboard.widgets import jobs, marks, page, pickers, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import artifacts as queries
 from db.store import Snapshot
@@ -17,28 +17,7 @@ GALLERY, EXAMPLES = 12, 8
 CHANCE = 0.05  # the largest share of random sets that do as much, for a finding
 OWN = "marks"  # the list of units marked in the workspace
 
-
-def choose(found: pd.DataFrame) -> Row:
-    """The search: by its name, by generator and layer, or the newest."""
-    known = {str(row["run_id"]): row for row in rows(found)}
-    asked = {name: url.get(name) for name in ("generator", "layer") if url.get(name)}
-    named = url.get("run")
-    match = only(found, **asked) if asked else only(found, parent_run_id=named) if named else None
-    if named and named not in known and match is None:
-        told = f"Run {words.plain(named)} ranked no artifact units here; another is shown."
-        st.warning(told, icon=":material/help:")
-    chosen = url.choice(
-        st.selectbox,
-        "Artifact units of",
-        "run",
-        list(known),
-        default=str((match or next(iter(known.values())))["run_id"]),
-        reset=("by", "n", "at", "generator", "layer"),
-        format_func=lambda name: title(known[name]),
-        width=560,
-        help="A layer whose units were ranked by the damage they do. The newest is first.",
-    )
-    return known[chosen]
+NAMES = ("generator", "layer")
 
 
 def title(row: Row) -> str:
@@ -223,26 +202,12 @@ def export(run: Row, edit: Edit, units: list[int], by: str, sheet: bytes) -> Non
         )
 
 
-def nothing() -> None:
-    """Draw how to get a ranking."""
-    st.info(
-        "No artifact units have been ranked in this store yet. A job ranks the units of a layer by how much "
-        "worse they make the images. Queue one, or run `ganatomy artifacts GENERATOR --layer L`.",
-        icon=":material/lightbulb:",
-    )
-    queue("Queue one on the Jobs page", {name: url.get(name) for name in ("generator", "layer")})
-
-
-def queue(label: str, named: Row) -> None:
-    params = {"kind": "artifacts"} | {name: str(value) for name, value in named.items() if value}
-    st.page_link("views/jobs.py", label=label, icon=":material/add:", query_params=params)
-
-
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = choose(found)
-        queue("Rank another layer", {"generator": run["generator"]})
+        reset = ("by", "n", "at")
+        run = pickers.study_run(found, "Artifact units of", "artifact units", title, NAMES, reset)
+        page.queue_link("Rank another layer", kind="artifacts", generator=run["generator"])
     effects = queries.effects(snapshot, run["run_id"])
     heading(run, effects)
     curve(effects)
@@ -263,6 +228,11 @@ ABOUT = "Which units make images worse, and how the images change without them."
 with page.frame("Artifacts", ABOUT) as snapshot:
     searched = queries.searches(snapshot)
     if searched.empty:
-        nothing()
+        page.empty(
+            "No artifact units have been ranked in this store yet. A job ranks the units of a layer by how "
+            "much worse they make the images. Queue one, or run `ganatomy artifacts GENERATOR --layer L`.",
+            kind="artifacts",
+            **{name: url.get(name) for name in NAMES},
+        )
     else:
         everything(snapshot, searched)

@@ -8,34 +8,12 @@ import streamlit as st
 from analysis.editing.edits import Edit
 from dashboard.charts import causes as charts
 from dashboard.charts.causes import BESIDE, EDITS, INTERVALS, MEANING
-from dashboard.widgets import findings, jobs, page, renders, url, words
-from dashboard.widgets.rows import Row, only, rows
+from dashboard.widgets import findings, jobs, page, pickers, renders, url, words
+from dashboard.widgets.rows import Row, rows
 from db.queries import causes as queries
 from db.store import Snapshot
 
-
-def choose(found: pd.DataFrame) -> Row:
-    """The causes run: by its name, by generator, layer and concept, or the newest."""
-    known = {str(row["run_id"]): row for row in rows(found)}
-    asked = {name: url.get(name) for name in ("generator", "layer", "concept") if url.get(name)}
-    named = url.get("run")
-    match = only(found, **asked) if asked else None
-    standing = only(found, parent_run_id=named) if named else None
-    default = match or standing or next(iter(known.values()))
-    if named and named not in known and standing is None:
-        st.warning(f"Run {words.plain(named)} has no causes here; others are shown.", icon=":material/help:")
-    chosen = url.choice(
-        st.selectbox,
-        "Causes of",
-        "run",
-        list(known),
-        default=str(default["run_id"]),
-        reset=("n", "generator", "layer", "concept"),
-        format_func=lambda name: title(known[name]),
-        width=560,
-        help="A concept in a layer of a generator, learned by a job. The newest is first.",
-    )
-    return known[chosen]
+NAMES = ("generator", "layer", "concept")
 
 
 def title(row: Row) -> str:
@@ -211,32 +189,11 @@ def costs(snapshot: Snapshot, run: Row, own: Row) -> None:
         )
 
 
-def nothing() -> None:
-    """Draw how to get causes."""
-    st.info(
-        "No causes have been learned in this store yet. A job learns which units of a layer make a concept "
-        "appear. Queue one, or run `ganatomy ace GENERATOR --layer L --concept C`.",
-        icon=":material/lightbulb:",
-    )
-    named = {
-        "kind": "ace",
-        **{name: url.get(name) for name in ("generator", "layer", "concept") if url.get(name)},
-    }
-    label, icon = "Queue one on the Jobs page", ":material/play_arrow:"
-    st.page_link("views/jobs.py", label=label, icon=icon, query_params=named)
-
-
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = choose(found)
-        again = {
-            "kind": "ace",
-            "generator": run["generator"],
-            "layer": run["layer"],
-            "concept": run["concept"],
-        }
-        st.page_link("views/jobs.py", label="Learn another", icon=":material/add:", query_params=again)
+        run = pickers.study_run(found, "Causes of", "causes", title, NAMES, reset=("n",))
+        page.queue_link("Learn another", kind="ace", **{name: run[name] for name in NAMES})
     own = heading(snapshot, run)
     table = units(snapshot, run)
     frame = curves(snapshot, run, own)
@@ -257,6 +214,11 @@ ABOUT = "Which units make a concept appear, tested on other images and compared 
 with page.frame("Causes", ABOUT) as snapshot:
     learned = queries.causes(snapshot)
     if learned.empty:
-        nothing()
+        page.empty(
+            "No causes have been learned in this store yet. A job learns which units of a layer make a "
+            "concept appear. Queue one, or run `ganatomy ace GENERATOR --layer L --concept C`.",
+            kind="ace",
+            **{name: url.get(name) for name in NAMES},
+        )
     else:
         everything(snapshot, learned)

@@ -10,8 +10,8 @@ from analysis.editing.edits import Edit
 from dashboard.charts import cell_maps
 from dashboard.charts import context as charts
 from dashboard.charts.context import STRENGTHS, VIEWS
-from dashboard.widgets import jobs, page, renders, url, words
-from dashboard.widgets.rows import Row, only, rows
+from dashboard.widgets import jobs, page, pickers, renders, url, words
+from dashboard.widgets.rows import Row, only
 from db.queries import context as queries
 from db.store import Snapshot
 
@@ -20,27 +20,7 @@ MEASURES = {"survival": "Over the start", "change": "Size of the change", "outsi
 TRACED = 5  # contexts drawn along the layers
 EQUAL = 0.01  # energies that differ by a smaller share are called equal
 
-
-def choose(found: pd.DataFrame) -> Row:
-    """The run of insertions: by its name, by generator, layer and concept, or the newest."""
-    known = {str(row["run_id"]): row for row in rows(found)}
-    asked = {name: url.get(name) for name in ("generator", "layer", "concept") if url.get(name)}
-    named = url.get("run")
-    match = only(found, **asked) if asked else only(found, parent_run_id=named) if named else None
-    if named and named not in known and match is None:
-        st.warning(f"Run {words.plain(named)} is no insertion; another is shown.", icon=":material/help:")
-    chosen = url.choice(
-        st.selectbox,
-        "Insertion of",
-        "run",
-        list(known),
-        default=str((match or next(iter(known.values())))["run_id"]),
-        reset=("strength", "image", "row", "column", "generator", "layer", "concept"),
-        format_func=lambda name: title(known[name]),
-        width=560,
-        help="A concept whose units were forced on in a layer, cell by cell. The newest is first.",
-    )
-    return known[chosen]
+NAMES = ("generator", "layer", "concept")
 
 
 def title(row: Row) -> str:
@@ -232,27 +212,13 @@ def traces(snapshot: Snapshot, run: Row) -> None:
     page.csv(frame, "trace")
 
 
-def nothing() -> None:
-    """Draw how to get an insertion."""
-    st.info(
-        "Nothing has been inserted in this store yet. A job forces the units of a concept on at every cell "
-        "of many images. Queue one, or run `ganatomy context GENERATOR --layer L --concept C`.",
-        icon=":material/lightbulb:",
-    )
-    queue("Queue one on the Jobs page", {name: url.get(name) for name in ("generator", "layer", "concept")})
-
-
-def queue(label: str, named: Row) -> None:
-    params = {"kind": "context"} | {name: str(value) for name, value in named.items() if value}
-    st.page_link("views/jobs.py", label=label, icon=":material/add:", query_params=params)
-
-
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = choose(found)
+        reset = ("strength", "image", "row", "column")
+        run = pickers.study_run(found, "Insertion of", "insertions", title, NAMES, reset)
         own = strength(snapshot, run)
-        queue("Insert another", {name: run[name] for name in ("generator", "layer", "concept")})
+        page.queue_link("Insert another", kind="context", **{name: run[name] for name in NAMES})
     heading(run, own)
     contexts(snapshot, run, str(own["strength"]))
     maps(snapshot, run, own)
@@ -264,6 +230,11 @@ ABOUT = "Where a concept appears when its units are forced on, by what was there
 with page.frame("Context", ABOUT) as snapshot:
     inserted = queries.insertions(snapshot)
     if inserted.empty:
-        nothing()
+        page.empty(
+            "Nothing has been inserted in this store yet. A job forces the units of a concept on at every "
+            "cell of many images. Queue one, or run `ganatomy context GENERATOR --layer L --concept C`.",
+            kind="context",
+            **{name: url.get(name) for name in NAMES},
+        )
     else:
         everything(snapshot, inserted)

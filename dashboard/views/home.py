@@ -78,7 +78,7 @@ with page.frame(
     frame = queries.runs(snapshot, "dissection")
     jobs.running()
     if frame.empty:
-        page.nothing_yet()
+        page.no_runs()
     else:
         totals(frame)
         next_steps(frame)

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboard.charts import palette
 from dashboard.widgets import page, pickers, url, words
 from db.queries import runs
 
@@ -49,7 +50,7 @@ def heat(tally: pd.DataFrame, order: list[str]) -> alt.LayerChart:
         ],
     )
     middle = float(tally["best_iou"].max()) * 0.55
-    ink = alt.condition(f"datum.best_iou > {middle}", alt.value("white"), alt.value("#1b2527"))
+    ink = alt.condition(f"datum.best_iou > {middle}", alt.value("white"), alt.value(palette.DARK))
     digits = base.mark_text(fontSize=12).encode(text="units:Q", color=ink)
     return (cells + digits).properties(height=60 + 26 * tally["concept"].nunique())
 

@@ -78,9 +78,9 @@ def causes(run: pickers.Run, layer: str, unit: int) -> None:
     st.subheader("Causes", anchor=False)
     if alone.empty:
         st.caption("No causes have been learned in this layer yet.")
-        request = {"kind": "ace", "generator": str(run.row["generator"]), "layer": layer}
-        label, icon = "Learn the causes of a concept", ":material/account_tree:"
-        st.page_link("views/jobs.py", label=label, icon=icon, query_params=request)
+        page.queue_link(
+            "Learn the causes of a concept", kind="ace", generator=run.row["generator"], layer=layer
+        )
         return
     images = int(alone["images"].iloc[0])
     st.caption(

@@ -110,7 +110,7 @@ def choose(snapshot: Snapshot) -> Choice | None:
     """Pickers of runs, layers, and arms to leave out; all in the address."""
     found = {row["run_id"]: row for row in rows(compare.dissections(snapshot))}
     if not found:
-        page.nothing_yet()
+        page.no_runs()
         return None
     offered = suggestions(list(found.values()))
     asked = [name for name in url.get("runs").split(",") if name]

@@ -70,14 +70,22 @@ def notice(version: str) -> None:
             st.rerun()
 
 
-def nothing_yet() -> None:
+def empty(text: str, label: str = "Queue one on the Jobs page", **request: object) -> None:
+    """Draw why a page is empty, and a link to the form of the job that fills it."""
+    st.info(text, icon=":material/lightbulb:")
+    queue_link(label, **request)
+
+
+def queue_link(label: str, **request: object) -> None:
+    """Draw a link to the Jobs page's form, filled in with a request."""
+    filled = {name: str(value) for name, value in request.items() if value}
+    st.page_link("views/jobs.py", label=label, icon=":material/add:", query_params=filled)
+
+
+def no_runs() -> None:
     """Draw what to do in a store without runs."""
-    st.info(
-        "There is no run in this store yet. Queue a dissection on the Jobs page, or run "
-        "`ganatomy dissect churches --wait`.",
-        icon=":material/lightbulb:",
-    )
-    st.page_link("views/jobs.py", label="Queue a dissection", icon=":material/play_arrow:")
+    text = "There is no run in this store yet. Queue a dissection on the Jobs page, or run "
+    empty(f"{text}`ganatomy dissect churches --wait`.", "Queue a dissection")
 
 
 def csv(frame: pd.DataFrame, name: str, title: str = "") -> None:

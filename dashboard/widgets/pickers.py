@@ -1,13 +1,14 @@
 """Pickers that most pages share: the run, its layer, the naming rule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import pandas as pd
 import streamlit as st
 
 from dashboard.widgets import page, url, words
-from dashboard.widgets.rows import Row, rows
+from dashboard.widgets.rows import Row, only, rows
 from db.queries import runs as queries
 from db.schema.naming_rule import NamingRule
 from db.store import Snapshot
@@ -38,7 +39,7 @@ def run(snapshot: Snapshot) -> Run | None:
     """Draw the run picker. The default is the run that was shown last, else the newest."""
     runs = queries.runs(snapshot, "dissection")
     if runs.empty:
-        page.nothing_yet()
+        page.no_runs()
         return None
     found = {row["run_id"]: row for row in rows(runs)}
     last = st.session_state.get("last-run")
@@ -67,6 +68,42 @@ def run(snapshot: Snapshot) -> Run | None:
 def _title(row: Row) -> str:
     state = "" if row["state"] == "final" else f" ({row['state']})"
     return f"{row['generator']}, {row['images']:,} images{state} · {row['segmenter']} · {row['run_id']}"
+
+
+def study_run(
+    found: pd.DataFrame,
+    label: str,
+    noun: str,
+    title: Callable[[Row], str],
+    names: Sequence[str],
+    reset: Sequence[str] = (),
+) -> Row:
+    """Draw the picker of a study's run, and return its row of `found`.
+
+    The default is the run of the generator, layer or concept in the address (`names`), else the run of the
+    dissection in the address, else the newest. `noun` says what a run of this study has.
+    """
+    known = {str(row["run_id"]): row for row in rows(found)}
+    wanted = {name: url.get(name) for name in names if url.get(name)}
+    named = url.get("run")
+    match = only(found, **wanted) if wanted else None
+    match = match or (only(found, parent_run_id=named) if named else None)
+    default = str((match or next(iter(known.values())))["run_id"])
+    if named and named not in known and match is None:
+        text = f"Run {words.plain(named)} has no {noun}. The page shows {words.plain(default)}."
+        st.warning(text, icon=":material/help:")
+    chosen = url.choice(
+        st.selectbox,
+        label,
+        "run",
+        list(known),
+        default=default,
+        reset=(*reset, *names),
+        format_func=lambda name: title(known[name]),
+        width=560,
+        help="The newest run comes first.",
+    )
+    return known[chosen]
 
 
 def layer(snapshot: Snapshot, run_id: str, keep: Sequence[str] = ()) -> Row | None:

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.counting import agreement
-from dashboard.charts import dissection
+from dashboard.charts import dissection, palette
 from dashboard.widgets import pickers, url, words
 from dashboard.widgets.rows import Row, rows
 from db.errors import StoreError
@@ -20,7 +20,7 @@ from db.store import bundles
 
 Counts = Mapping[str, "np.ndarray[Any, Any]"]
 SCORED = "scored"
-INKS = [dissection.BAR, "#8086e0"]  # of IoU and null, as in the bars
+INKS = [palette.TEAL, palette.NULL]  # of IoU and null, as in the bars
 TAILS = {"20 %": 0.2, "10 %": 0.1, "5 %": 0.05, "2 %": 0.02, "1 %": 0.01, "0.5 %": 0.005}
 
 
@@ -167,6 +167,6 @@ def _curve(mine: Counts, concept: int, edge: int, row: Row) -> None:
     )
     here = alt.Chart(frame[frame["here"]]).mark_point(size=90, filled=True).encode(x=x, y="IoU:Q")
     floor = pd.DataFrame({"mask": [row["mask_iou"]]})
-    ticks = alt.Chart(floor.dropna()).mark_rule(strokeDash=[4, 3], color="#e0782f").encode(y="mask:Q")
+    ticks = alt.Chart(floor.dropna()).mark_rule(strokeDash=[4, 3], color=palette.MASK).encode(y="mask:Q")
     st.altair_chart((lines + here + ticks).properties(height=220), alt="IoU against the threshold")
     st.caption("The dashed line is the best constant mask.")

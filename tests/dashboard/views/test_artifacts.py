@@ -32,5 +32,5 @@ def test_a_mark_is_set_and_taken_back(full: Callable[..., Page]) -> None:
 
 def test_wrong_parameters_give_a_sentence(full: Callable[..., Page]) -> None:
     page = full("artifacts", run="gone-1", by="?", at="9999", n="x", metric="?")
-    assert "Run gone-1 ranked no artifact units" in page.warnings
+    assert "Run gone-1 has no artifact units" in page.warnings
     assert page.errors == []
