@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analysis.artifacts.significance import p_value
 from analysis.shared.arrays import Floats
 from analysis.shared.distances import Distance
 
@@ -91,9 +92,6 @@ def effects(
 def _row(before: Distance, scored: Scored, metric: Metric, falls: Floats | None) -> Row:
     after = scored.after[metric]
     fall, wide = before.minus(after), after.wide
-    # The p-value of a randomization test: p = (1 + sets whose distance falls as far) / (1 + sets). The list
-    # counts as one of the sets, so p is never 0.
-    as_good = np.nan if falls is None else (1 + np.sum(falls >= fall.value)) / (1 + len(falls))
     return {
         "ranking": scored.ranking,
         "metric": metric,
@@ -106,7 +104,7 @@ def _row(before: Distance, scored: Scored, metric: Metric, falls: Floats | None)
         "after_high": after.value + wide,
         "fall": fall.value,
         "fall_error": fall.error,
-        "as_good": as_good,
+        "as_good": p_value(fall.value, falls),
         "sets": 1,
     }
 

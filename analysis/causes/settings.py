@@ -24,10 +24,16 @@ class CausesSettings:
     """
 
     images: Annotated[
-        int, Ge(2), Le(6000), Option("Images", "Test images, which give the effects; latents of their own.")
+        int,
+        Ge(2),
+        Le(6000),
+        Option("Images", "Test images on which effects are measured. Nothing else uses their latents."),
     ] = 64
     seeds: Annotated[
-        int, Ge(2), Le(10), Option("Seeds", "Times that alpha is learned, from other latents.", advanced=True)
+        int,
+        Ge(2),
+        Le(10),
+        Option("Seeds", "How often alpha is learned, each time from other latents.", advanced=True),
     ] = 3
     steps: Annotated[
         int, Ge(1), Le(5000), Option("Steps", "The most steps that one learning takes.", advanced=True)
@@ -69,7 +75,7 @@ class CausesSettings:
         Option("Training", "Training images of each learning, with latents of their own.", advanced=True),
     ] = 128
     choosing: Annotated[
-        int, Ge(1), Le(6000), Option("Choosing", "Training images that rank single units.", advanced=True)
+        int, Ge(1), Le(6000), Option("Choosing", "How many training images rank single units.", advanced=True)
     ] = 32
     single_images: Annotated[
         int | None,

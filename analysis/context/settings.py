@@ -35,7 +35,7 @@ class ContextSettings:
         int, Ge(2), Le(10_000), Option("Images", "Images inserted into, with latents of their own.")
     ] = 48
     every: Annotated[
-        int, Ge(1), Le(64), Option("Every", "One cell in so many is tried; 1 is every cell of every image.")
+        int, Ge(1), Le(64), Option("Every", "Every n-th cell is tried; 1 is every cell of every image.")
     ] = 1
     patch: Annotated[
         Literal[1, 3, 5],
@@ -43,16 +43,19 @@ class ContextSettings:
     ] = 1
     controls: Annotated[
         Literal["first", "all"],
-        Option("Controls", "Strengths at which random units of equal energy are forced too."),
+        Option("Controls", "At which strengths random units of equal energy are forced as a control."),
     ] = "first"
     traced: Annotated[
-        int, Ge(0), Le(1000), Option("Traced", "Images in which the edit is followed through later layers.")
+        int,
+        Ge(0),
+        Le(1000),
+        Option("Traced", "How many images are used to follow the edit through later layers."),
     ] = 16
     measuring: Annotated[
         int,
         Ge(16),
         Le(room(MEASURING)),
-        Option("Measuring", "Images that give the constants, with latents of their own."),
+        Option("Measuring", "Images that measure the constants. Nothing else uses their latents."),
     ] = 512
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ class DissectionSettings:
         int,
         Ge(1),
         Le(1_000_000),
-        Option("Calibration", "Calibration images, in addition, which choose thresholds and names."),
+        Option("Calibration", "Further images, used only to choose thresholds and names."),
     ] = 500
     threshold: Annotated[
         Literal["iqr"] | Annotated[float, Gt(0), Lt(1)],

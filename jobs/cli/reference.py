@@ -11,7 +11,7 @@ from jobs.kinds.requests import KINDS
 
 HEAD = """# Options of jobs
 
-Made from `jobs/kinds/` and the settings in `analysis/` by `python -m jobs.cli.reference > docs/options.md`.
+This page is generated. Do not edit it; run `python -m jobs.cli.reference > docs/options.md`.
 
 Every option has the same name in three places: on the command line (`--images 64`), in a schedule or a clone
 (`--set images=64`), and in the address of the form on the Jobs page (`?images=64`). The form calls it by its
@@ -23,7 +23,7 @@ def markdown() -> str:
     """The text of docs/options.md."""
     shared = Request.parameters()
     sections = [_section(kind, shared) for kind in KINDS.values()]
-    about = "Who asks, and where the job runs. They do not change the result."
+    about = "These options say who asks and where the job runs. They do not change the result."
     return "\n".join([HEAD, f"## Every kind\n\n{about}\n\n{_table(shared)}", *sections])
 
 
