@@ -16,8 +16,8 @@ def _names(order: list[str]) -> Any:
     )
 
 
-def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.LayerChart:
-    """One bar an arm with its interval, and the count in digits behind it.
+def bars(frame: pd.DataFrame, order: list[str], value: str, title: str) -> alt.LayerChart:
+    """One bar per arm with its interval, and the count beside it.
 
     `value` is `share` or `concepts`; its interval is in the columns that end in _low and _high.
     """
@@ -36,7 +36,7 @@ def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.La
             alt.Tooltip("units:Q", title="units of the layer"),
             alt.Tooltip("share_low:Q", format=".1%", title="share from"),
             alt.Tooltip("share_high:Q", format=".1%", title="share to"),
-            alt.Tooltip("surely:Q", title="over the cut whatever the images"),
+            alt.Tooltip("surely:Q", title="surely over the cut"),
             alt.Tooltip("perhaps:Q", title="perhaps over the cut"),
             alt.Tooltip("detectors:Q", title="beat the mask"),
             alt.Tooltip("concepts:Q", title="distinct concepts"),
@@ -45,7 +45,7 @@ def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.La
         ],
     )
     filled = base.mark_bar(color=palette.TEAL, opacity=0.55, height=12, cornerRadius=3).encode(
-        x=alt.X(f"{value}:Q", title=said, axis=axis, scale=scale)
+        x=alt.X(f"{value}:Q", title=title, axis=axis, scale=scale)
     )
     whisker = base.mark_rule(color=palette.LINE, strokeWidth=2).encode(
         x=alt.X(f"{value}_low:Q"), x2=f"{value}_high:Q"
@@ -61,8 +61,8 @@ def bars(frame: pd.DataFrame, order: list[str], value: str, said: str) -> alt.La
     return (filled + whisker + text).properties(height=ROW * len(order) + AXIS)
 
 
-def heat(concepts: pd.DataFrame, order: list[str], said: str) -> alt.LayerChart:
-    """Concepts against arms: the best unit's score, and a mark where it beats the best constant mask.
+def heat(concepts: pd.DataFrame, order: list[str], title: str) -> alt.LayerChart:
+    """The best unit's score per concept and arm, with a mark when it beats the best constant mask.
 
     Some score has to be known.
     """
@@ -75,7 +75,7 @@ def heat(concepts: pd.DataFrame, order: list[str], said: str) -> alt.LayerChart:
         x=across, y=alt.Y("concept:N", sort=list(kinds.index), title=None, axis=rows)
     )
     cells = base.mark_rect(cornerRadius=3).encode(
-        color=alt.Color("score:Q", title=said, scale=alt.Scale(scheme="teals", domainMin=0), legend=None),
+        color=alt.Color("score:Q", title=title, scale=alt.Scale(scheme="teals", domainMin=0), legend=None),
         tooltip=[
             "arm",
             "concept",
@@ -95,9 +95,9 @@ def heat(concepts: pd.DataFrame, order: list[str], said: str) -> alt.LayerChart:
         f"datum.score > {float(concepts['score'].max()) * 0.55}", alt.value("white"), alt.value(palette.DARK)
     )
     marks = {"yes": "●", "perhaps": "○"}
-    told = concepts.assign(mark=concepts["beats_mask"].map(marks).fillna(""))
+    marked = concepts.assign(mark=concepts["beats_mask"].map(marks).fillna(""))
     dots = (
-        alt.Chart(told)
+        alt.Chart(marked)
         .mark_text(fontSize=11)
         .encode(x=across, y=alt.Y("concept:N", sort=list(kinds.index)), text="mark:N", color=ink)
     )
@@ -105,7 +105,7 @@ def heat(concepts: pd.DataFrame, order: list[str], said: str) -> alt.LayerChart:
 
 
 def _seen(training: pd.DataFrame) -> alt.X:
-    """The way through a training, from its beginning to its last checkpoint on the page."""
+    """The axis of the training, from its beginning to its last checkpoint on the page."""
     known = training["training_images"].notna().all()
     column, title = ("training_images", "images seen") if known else ("training_steps", "steps")
     scale = alt.Scale(domain=[0, float(training[column].max()) * 1.03], nice=False)
@@ -113,7 +113,7 @@ def _seen(training: pd.DataFrame) -> alt.X:
 
 
 def growth(frame: pd.DataFrame) -> alt.LayerChart:
-    """Share of named units along the training, a line a layer, with intervals."""
+    """The share of named units along the training with intervals, one line per layer."""
     base = alt.Chart(frame).encode(
         x=_seen(frame),
         color=alt.Color("layer:N", title=None, legend=alt.Legend(orient="top", columns=5)),
@@ -131,7 +131,7 @@ def growth(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def concept_growth(frame: pd.DataFrame, training: pd.DataFrame) -> alt.LayerChart:
-    """One concept's best unit along the training with its interval, beside the constant mask (dashed).
+    """The score of one concept's best unit along the training, and the constant mask (dashed).
 
     The scales are those of the whole `training`, of which some score has to be known.
     """

@@ -68,11 +68,11 @@ def lacking(states: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFr
         return
     shown = [
         {"Arm": choice.names[arm]}
-        | {title: ", ".join(getattr(held, name)) for name, title in comparison_captions.HOLDINGS.items()}
+        | {title: ", ".join(getattr(held, name)) for name, title in comparison_captions.DIFFERENCES.items()}
         for arm, held in each.items()
     ]
     st.dataframe(pd.DataFrame(shown), hide_index=True, alt="Concepts that only some arms have")
-    st.caption(comparison_captions.HELD)
+    st.caption(comparison_captions.STATES)
 
 
 def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> None:
@@ -133,7 +133,7 @@ def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> 
     lines = comparison_tables.along(frame, choice.runs)
     if lines.empty:
         if comparison_tables.checkpoints(choice.runs):
-            st.caption(comparison_captions.UNJOINED)
+            st.caption(comparison_captions.NO_LINES)
         return
     st.subheader("Along the training", anchor=False)
     for line, of_line in lines.groupby("line"):

@@ -1,4 +1,4 @@
-"""Which arms are compared: their choice, their short names, and what differs between them in plain words."""
+"""The compared arms: their choice, their short names, and what differs between them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ ALONE: tuple[Callable[[Row], str], ...] = (  # what tells two runs of one genera
 
 @dataclass(frozen=True)
 class Choice:
-    """The arms on the page, in its order, with the rows of their runs and layers."""
+    """The arms on the page, in order, with the rows of their runs and layers."""
 
     runs: Mapping[str, Row]
     layers: Mapping[Arm, Row]
@@ -40,7 +40,7 @@ class Choice:
 
 
 def run_names(runs: Sequence[Row]) -> dict[str, str]:
-    """A short name a run: its generator, with as much as tells it from other runs of that generator."""
+    """A short name per run: its generator, and what differs from other runs of that generator."""
     return {str(run["run_id"]): _name(run, runs) for run in runs}
 
 
@@ -55,7 +55,7 @@ def _name(run: Row, runs: Sequence[Row]) -> str:
 
 
 def suggestions(found: Sequence[Row]) -> dict[str, list[str]]:
-    """Sets of runs that somebody may want to compare, by what they are; newest final runs first.
+    """Sets of runs to offer for comparison, by their description; newest final runs first.
 
     Runs of different generators are offered together only where one segmenter saw them: others may share no
     concept.
@@ -80,7 +80,7 @@ def suggestions(found: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def _checkpoints(newest: Sequence[Row]) -> dict[str, list[str]]:
-    """The checkpoints of each training that has several, in its order."""
+    """The checkpoints of each training that has several, in the order of the training."""
     offered = {}
     for training in dict.fromkeys(str(run["training"]) for run in newest if run["training"]):
         points = [run for run in newest if run["training"] == training]
@@ -99,7 +99,7 @@ def _request(run: Row) -> Mapping[str, object]:
 
 
 def _controls(run: Row, other: Row) -> bool:
-    """Whether the other run is a control of this one: the same request but for that."""
+    """Whether the other run is a control of this one, with an otherwise equal request."""
     mine, its = _request(run), _request(other)
     same = ("generator", "segmenter", "seed", "images", "calibration", "threshold")
     plain = mine.get("control", "none") == "none" and its.get("control", "none") != "none"
@@ -107,7 +107,7 @@ def _controls(run: Row, other: Row) -> bool:
 
 
 def choose(snapshot: Snapshot) -> Choice | None:
-    """Pickers of runs, layers, and arms to leave out; all in the address."""
+    """Draw the pickers of runs, layers, and arms to leave out, and return the arms."""
     found = {row["run_id"]: row for row in rows(compare.dissections(snapshot))}
     if not found:
         page.no_runs()
@@ -115,8 +115,8 @@ def choose(snapshot: Snapshot) -> Choice | None:
     offered = suggestions(list(found.values()))
     asked = [name for name in url.get("runs").split(",") if name]
     if lost := [name for name in asked if name not in found]:
-        told = words.plain(", ".join(lost))
-        st.warning(f"Not in this store, and left out: {told}.", icon=":material/help:")
+        missing = words.plain(", ".join(lost))
+        st.warning(f"Not in this store, and left out: {missing}.", icon=":material/help:")
     if not set(asked) & set(found):
         url.put(runs=",".join(next(iter(offered.values()))))
     with st.container(horizontal=True):
@@ -157,9 +157,9 @@ def _with_layers(snapshot: Snapshot, runs: dict[str, Row]) -> Choice | None:
     )
     kept = {arm: name for arm, name in names.items() if str(arm) not in out}
     if len(kept) > MOST:
-        st.warning(f"{len(kept)} arms are too many for one page; the first {MOST} are shown.")
+        st.warning(f"{len(kept)} arms are too many for one page. The page shows the first {MOST}.")
     if not kept:
-        st.info("Nothing is left to compare; choose a layer.", icon=":material/compare:")
+        st.info("Nothing is left to compare. Choose a layer.", icon=":material/compare:")
         return None
     shown = dict(list(kept.items())[:MOST])
     there = {run_id: run for run_id, run in runs.items() if any(arm.run_id == run_id for arm in shown)}
@@ -167,18 +167,18 @@ def _with_layers(snapshot: Snapshot, runs: dict[str, Row]) -> Choice | None:
 
 
 def nothing_shared(choice: Choice) -> None:
-    """What to do where no concept is in every run's vocabulary."""
+    """Draw what to do when no concept is in every run's vocabulary."""
     by_segmenter: dict[str, list[str]] = {}
     for run_id, run in choice.runs.items():
         by_segmenter.setdefault(str(run["segmenter"]), []).append(run_id)
     names = run_names(list(choice.runs.values()))
     listed = "; ".join(
-        f"{segmenter} saw {', '.join(names[run_id] for run_id in runs)}"
+        f"{segmenter} labelled {', '.join(names[run_id] for run_id in runs)}"
         for segmenter, runs in by_segmenter.items()
     )
     st.info(
         f"No concept is in every run's vocabulary: {words.plain(listed)}. Compare runs of one segmenter, or "
-        "dissect these generators anew with a segmenter that suits them all.",
+        "dissect these generators again with a segmenter that suits all of them.",
         icon=":material/compare:",
     )
     with st.container(horizontal=True):
@@ -189,7 +189,7 @@ def nothing_shared(choice: Choice) -> None:
 
 
 def differences(choice: Choice, vocabularies: pd.DataFrame) -> list[str]:
-    """What differs between the arms, a sentence each; nothing where all is equal."""
+    """One sentence per difference between the arms."""
     names = run_names(list(choice.runs.values()))
 
     def by(say: Callable[[Row], str]) -> dict[str, list[str]]:
@@ -198,43 +198,47 @@ def differences(choice: Choice, vocabularies: pd.DataFrame) -> list[str]:
             groups.setdefault(say(run), []).append(names[run_id])
         return groups
 
-    told = []
+    sentences = []
     for what, say, so in ASPECTS:
         groups = by(say)
         if len(groups) > 1:
             listed = "; ".join(f"{value} in {_some(runs)}" for value, runs in groups.items())
-            told.append(f"**{what}**: {words.plain(listed)}. {so}".strip())
-    return told + _vocabulary(vocabularies, names) + _sizes(choice)
+            sentences.append(f"**{what}**: {words.plain(listed)}. {so}".strip())
+    return sentences + _vocabulary(vocabularies, names) + _sizes(choice)
 
 
 ASPECTS: tuple[tuple[str, Callable[[Row], str], str], ...] = (
     (
         "State",
         lambda run: str(run["state"]),
-        "A provisional run is still counting: its numbers will move.",
+        "A provisional run is not finished, so its numbers will change.",
     ),
     (
         "Data set",
         lambda run: str(run["trained_on"] or "not known"),
-        "What the units name may follow from what there was to learn.",
+        "Units can only learn concepts that are in their training data.",
     ),
     (
         "Segmenter",
         lambda run: f"{run['segmenter']} {str(run['segmenter_sha256'] or '')[:6]}".strip(),
-        "They mark the same concept differently; part of what differs may be theirs.",
+        "Segmenters label the same concept differently, which may explain part of a difference.",
     ),
     (
         "Images",
         lambda run: f"{run['images']:,} + {run['calibration']:,} for calibration",
-        "The smaller sample has wider intervals, fewer concepts with a threshold, and names fewer units "
+        "A smaller sample has wider intervals, fewer concepts with a threshold, and fewer named units "
         "under the calibrated rule.",
     ),
     ("Seed of the latents", lambda run: str(run["seed"]), "The samples are different images."),
-    ("Threshold rule", lambda run: str(run["threshold_rule"]), "IoUs at unlike thresholds are no equals."),
+    (
+        "Threshold rule",
+        lambda run: str(run["threshold_rule"]),
+        "IoUs at different thresholds are not comparable.",
+    ),
     (
         "Scoring grid",
         lambda run: f"{run['grid_height']}x{run['grid_width']}",
-        "Small concepts lose on the coarser one.",
+        "Small concepts score lower on a coarser grid.",
     ),
 )
 
@@ -245,30 +249,30 @@ def _some(names: Sequence[str], most: int = 3) -> str:
 
 
 def _vocabulary(vocabularies: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
-    """Concepts that some run cannot name, and those that hardly occur in some run."""
-    told, is_shared = [], vocabularies["shared"]
+    """Sentences about concepts that some run cannot name, and about concepts that are rare in some run."""
+    sentences, is_shared = [], vocabularies["shared"]
     if not is_shared.all():
         common = comparison_tables.shared(vocabularies)
         every = vocabularies[["concept", "category"]].drop_duplicates()
         own = "; ".join(
-            f"{names[str(run_id)]} alone has or shares with some only {_some(_titles(found, every), 8)}"
+            f"not shared by all but in {names[str(run_id)]}: {_some(_titles(found, every), 8)}"
             for run_id, found in vocabularies[~is_shared].groupby("run_id", sort=False)
         )
-        told.append(
-            f"**Vocabulary**: {words.count(len(common), 'concept')} of {len(every)} are in every run's; "
-            f"only these are compared. {words.plain(own)}."
+        sentences.append(
+            f"**Vocabulary**: only {words.count(len(common), 'concept')} of {len(every)} are in every run, "
+            f"and only these are compared; {words.plain(own)}."
         )
     rare = vocabularies[is_shared & (vocabularies["images"].fillna(1) < 20)]
     for run_id, found in rare.groupby("run_id", sort=False)["concept"]:
-        told.append(
-            f"**Rare** in {words.plain(names[str(run_id)])}, on fewer than 20 images, so without interval: "
-            f"{words.plain(_some(list(found), 8))}."
+        sentences.append(
+            f"**Rare** in {words.plain(names[str(run_id)])}, on fewer than 20 images and so without "
+            f"intervals: {words.plain(_some(list(found), 8))}."
         )
-    return told
+    return sentences
 
 
 def _titles(found: pd.DataFrame, every: pd.DataFrame) -> list[str]:
-    """Concepts in order; with their category where another of the name has another."""
+    """Concepts in order, with their category if another concept has the same name."""
     twice = set(every.loc[every["concept"].duplicated(keep=False), "concept"])
     return sorted(
         f"{row['concept']} ({row['category']})" if row["concept"] in twice else str(row["concept"])
@@ -277,15 +281,16 @@ def _titles(found: pd.DataFrame, every: pd.DataFrame) -> list[str]:
 
 
 def _sizes(choice: Choice) -> list[str]:
-    """Grids and widths of the layers, which bound what units can show and how many there are."""
+    """A sentence about the layers' grids and numbers of units, if they differ."""
     sizes = {(row["height"], row["width"], row["units"]) for row in choice.layers.values()}
     if len(sizes) < 2:
         return []
     grids = sorted({(row["height"], row["width"]) for row in choice.layers.values()})
     units = sorted({int(row["units"]) for row in choice.layers.values()})
-    said = ", ".join(f"{height}x{width}" for height, width in grids)
+    listed = ", ".join(f"{height}x{width}" for height, width in grids)
     return [
-        f"**Layers**: featuremaps of {said} cells and {', '.join(map(str, units))} units. A coarse grid "
-        "cannot draw small concepts (see *over the ceiling*), and a wide layer has more units to name: "
-        "bars are shares."
+        f"**Layers**: grids of {listed} cells and {', '.join(map(str, units))} units. A coarse grid cannot "
+        "outline "
+        "small concepts, so compare *IoU over the ceiling*. Bars are shares, because layers differ in their "
+        "number of units."
     ]

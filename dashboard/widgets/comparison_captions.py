@@ -1,4 +1,4 @@
-"""The Compare page's column titles, and what it says about its intervals and marks."""
+"""The column titles of the Compare page, and the captions of its intervals and marks."""
 
 from typing import Any
 
@@ -8,34 +8,38 @@ from dashboard.widgets import words
 
 LINES = {
     "units": (
-        "Lines: 95 % intervals, as if a layer's units were drawn anew, each on its own, from what its "
-        "training makes (shares: Wilson; concepts: bootstrap over units, and where a layer names nothing as "
-        "many as Wilson's bound allows units). All units of these networks were measured, so for the "
-        "networks themselves only the images are a sample: what they leave open is *surely* and *perhaps* in "
-        "the digits below. Another training seed may move more than either."
+        "Lines are 95 % intervals that treat the units of a layer as a random sample: Wilson's for shares, a "
+        "bootstrap over units for concepts. For these networks themselves every unit was measured, so only "
+        "the "
+        "images are a sample. *Surely* and *Perhaps* in the table below show how much depends on the images. "
+        "Another training seed may change the numbers by more."
     ),
     "calibrated": (
-        "Under the calibrated rule evidence decides, not a cut: there is no range from images, more images "
-        "name more units, and at most one in twenty names says nothing of its own image."
+        "The calibrated rule has no cut, so there is no range from images. More images name more units. At "
+        "most 1 in 20 of the names is expected to be no better than position alone."
     ),
 }
 BEST = (
-    "The unit that agrees best on calibration images, measured on the others. ● its interval lies over the "
-    "best constant mask, ○ its score does but not its interval. The interval is the unit's alone: mask and "
-    "ceiling were measured on the same images, and their own errors are in no mark. Every cell is judged by "
-    "itself, without correction for how many there are: were all just at the mask's level, about one in "
-    "forty would still get a ●."
+    "Each cell shows the unit with the best IoU on calibration images, scored on evaluation images. ● "
+    "means that "
+    "its 95 % interval lies over the best constant mask, ○ that only its score does. The marks ignore the "
+    "uncertainty of mask and ceiling. They are not corrected for the number of cells: without any real "
+    "difference, about 1 cell in 40 would get a ●."
 )
-HELD = (
-    "Has: a unit of that name lies over the cut, interval and all (calibrated rule: is named). Perhaps: "
-    "an interval reaches over the cut; or there is none, the concept being on fewer than 20 images. Lacks: "
-    "no unit of that name does either. Not seen or too rare: under 0.1 % of the pixels or 20 images of the "
-    "calibration show the concept, so that no unit can have its name, whatever it does. *Alone* asks that "
-    "all other arms lack it. With many concepts and arms, some difference is chance."
+STATES = (
+    "An arm has a concept when the whole 95 % interval of a unit with this name lies over the cut, or when "
+    "the "
+    "calibrated rule names a unit. It perhaps has it when an interval reaches over the cut, or when fewer "
+    "than "
+    "20 images show the concept, so that there is no interval. Otherwise it lacks the concept. A concept "
+    "is not "
+    "seen or too rare when less than 0.1 % of the pixels or fewer than 20 calibration images show it. An arm "
+    "alone has a concept when all other arms lack it. With many concepts and arms, some differences are "
+    "chance."
 )
-UNJOINED = (
-    "There are several checkpoints of one training, but no two that one segmenter saw on one sample; so no "
-    "line is drawn along the training."
+NO_LINES = (
+    "No lines are drawn along the training, because no two of its checkpoints were dissected with the same "
+    "segmenter on the same sample."
 )
 NUMBERS: dict[str, Any] = {
     "arm": "Arm",
@@ -45,21 +49,22 @@ NUMBERS: dict[str, Any] = {
     "share_low": st.column_config.NumberColumn("Share from", format="percent"),
     "share_high": st.column_config.NumberColumn("to", format="percent"),
     "surely": st.column_config.Column(
-        "Surely", help="Units whose own 95 % interval, from images, lies over the cut."
+        "Surely", help="Units whose 95 % interval over images lies over the cut."
     ),
     "perhaps": st.column_config.Column(
-        "Perhaps", help="Units whose own 95 % interval reaches over the cut: no more would be named."
+        "Perhaps",
+        help="Units whose 95 % interval reaches over the cut. This is the largest number of named units.",
     ),
     "detectors": st.column_config.Column("Beat the mask", help=words.HELP["mask_iou"]),
     "concepts": st.column_config.Column("Concepts", help="Distinct concepts among the named units."),
     "concepts_low": st.column_config.NumberColumn("from", format="%d"),
     "concepts_high": st.column_config.NumberColumn("to ", format="%d"),
 }
-HOLDINGS = {
-    "alone": "It alone has",
-    "perhaps": "It perhaps has",
-    "lacks": "It lacks, most others have",
-    "unseen": "Not seen, or too rare there",
+DIFFERENCES = {
+    "alone": "Only this arm has",
+    "perhaps": "Perhaps has",
+    "lacks": "Lacks, most others have",
+    "unseen": "Not seen or too rare",
 }
 SCORES = {
     "concept": "Concept",

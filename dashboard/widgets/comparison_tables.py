@@ -18,7 +18,7 @@ ALL = "all"
 KINDS = ("object", "part", "material", "colour")  # in the paper's order; others follow by name
 HAS, PERHAPS, LACKS = "has", "perhaps", "lacks"
 PLACE = ("run_id", "started_at", "training", "training_steps", "training_images")
-SAMPLE = {  # what has to be equal for checkpoints to be joined by a line, and how it is said
+SAMPLE = {  # facts that must be equal for checkpoints to be joined by a line, and their format
     "segmenter": "{}",
     "segmenter_sha256": "weights {!s:.6}",
     "seed": "seed {}",
@@ -32,8 +32,8 @@ SAMPLE = {  # what has to be equal for checkpoints to be joined by a line, and h
 
 @dataclass(frozen=True)
 class ConceptDifferences:
-    """Concepts by how one arm states with them: it alone has, perhaps has, lacks while most others have, and
-    those that its images show not or too rarely."""
+    """Concepts of one arm: those that only it has, perhaps has, lacks while most others have, or has not "
+    "seen."""
 
     alone: list[str]
     perhaps: list[str]
@@ -42,7 +42,7 @@ class ConceptDifferences:
 
 
 def categories(shared: pd.DataFrame) -> list[str]:
-    """Categories in the paper's order, and all together where there is more than one."""
+    """Categories in the paper's order, and ALL if there is more than one."""
     found = sorted(
         shared["category"].dropna().unique(),
         key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind),
@@ -51,7 +51,7 @@ def categories(shared: pd.DataFrame) -> list[str]:
 
 
 def shared(vocabularies: pd.DataFrame) -> pd.DataFrame:
-    """Concept and category of those that every run has, of `db.queries.compare.vocabularies`."""
+    """Concept and category of the concepts in every run, from `db.queries.compare.vocabularies`."""
     common = vocabularies.loc[vocabularies["shared"], ["concept", "category"]]
     return common.drop_duplicates().reset_index(drop=True)
 
@@ -63,9 +63,11 @@ def tally(
     common: pd.DataFrame,
     has_cut: bool = True,
 ) -> pd.DataFrame:
-    """One row an arm and category: units named so, their share of the layer with Wilson's interval, the range
-    that the images leave open (where the rule has a cut), units that beat the mask, distinct concepts with
-    their interval."""
+    """One row per arm and category: named units, concepts, and their intervals.
+
+    The share of the layer has Wilson's interval; `surely` and `perhaps` are the range that the
+    images leave open (only for a rule with a cut).
+    """
     found = []
     for kind in categories(common):
         vocabulary = len(common) if kind == ALL else int((common["category"] == kind).sum())
@@ -79,7 +81,7 @@ def tally(
 
 
 def _counted(mine: pd.DataFrame, units: int, vocabulary: int, has_cut: bool) -> dict[str, object]:
-    """The counts of one arm and category; no rows are no named units, and so zeros."""
+    """The counts of one arm and category; without rows they are 0."""
     count = int(mine["units"].sum())
     each = mine.loc[mine["units"] > 0, "units"].to_numpy()
     low, high = count_intervals.share(count, units)
@@ -101,8 +103,10 @@ def _counted(mine: pd.DataFrame, units: int, vocabulary: int, has_cut: bool) -> 
 
 
 def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool) -> pd.DataFrame:
-    """Rows of `db.queries.compare.best` with the arm's name, the score that is shown (`score`, `score_low`,
-    `score_high`: IoU, or its share of the ceiling) and whether it beats the best constant mask."""
+    """Rows of `db.queries.compare.best` with the arm's name, its score, and whether it beats the mask.
+
+    `score`, `score_low` and `score_high` are the IoU, or its share of the ceiling.
+    """
     pairs = zip(best["run_id"], best["layer"], strict=True)
     frame = best.assign(arm=[names[Arm(run_id, layer)] for run_id, layer in pairs])
     whole = frame["ceiling_iou"].where(frame["ceiling_iou"] > 0) if over_ceiling else 1.0
@@ -144,7 +148,7 @@ def concept_states(
 def concept_differences(
     states: Mapping[Arm, Mapping[str, str]], common: Sequence[str]
 ) -> tuple[list[str], list[str], dict[Arm, ConceptDifferences]]:
-    """Concepts that every arm has, those that none has nor perhaps has, and what sets each arm apart."""
+    """Concepts that every arm has, those that no arm even perhaps has, and the differences per arm."""
 
     def those(holds: Callable[[list[str | None]], bool]) -> list[str]:
         return sorted(c for c in common if holds([own.get(c) for own in states.values()]))
@@ -170,7 +174,7 @@ def _apart(arm: Arm, states: Mapping[Arm, Mapping[str, str]], common: Sequence[s
 
 
 def checkpoints(runs: Mapping[str, Row]) -> bool:
-    """Whether there are several checkpoints of one training, whatever they were seen by."""
+    """Whether the runs include several checkpoints of one training."""
     points = {(run["training"], run["training_steps"]) for run in runs.values() if run["training"]}
     return len(points) > len({training for training, _ in points})
 
@@ -192,15 +196,15 @@ def along(frame: pd.DataFrame, runs: Mapping[str, Row]) -> pd.DataFrame:
 
 
 def _line(row: Row, others: Sequence[Row]) -> str:
-    """The training, with what tells its lines apart where there are several."""
+    """The name of the training's line, with what differs from its other lines."""
     twins = [other for other in others if other["training"] == row["training"]]
     differ = [name for name in SAMPLE if len({twin[name] for twin in twins}) > 1]
-    said = [SAMPLE[name].format(row[name]) for name in differ]
-    return str(row["training"]) + (f" ({', '.join(said)})" if said else "")
+    facts = [SAMPLE[name].format(row[name]) for name in differ]
+    return str(row["training"]) + (f" ({', '.join(facts)})" if facts else "")
 
 
 def late(points: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
-    """Runs at the beginning of a line, with the concepts that have no point there."""
+    """The runs at the beginning of a line, and the concepts that have no point there."""
     found: dict[tuple[str, ...], list[str]] = {}
     order = points.drop_duplicates("run_id").sort_values("training_steps")
     for concept, own in points.groupby("concept"):
@@ -211,6 +215,6 @@ def late(points: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
 
 
 def best_layer(concepts: pd.DataFrame) -> pd.DataFrame:
-    """The best of a run's chosen layers for each concept, by its unit's IoU on calibration images."""
+    """The best layer of each run per concept, by its unit's IoU on calibration images."""
     ordered = concepts.sort_values(["calibration_iou", "layer"], ascending=[False, True], kind="stable")
     return ordered.drop_duplicates(["run_id", "concept"])

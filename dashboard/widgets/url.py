@@ -1,4 +1,4 @@
-"""Page state in the URL: the address says what is on the page, so a link shows a colleague the same thing.
+"""Page state in the address, so that a link shows the same page to a colleague.
 
 Every choice is read from `st.query_params`, handed to its widget through the session, and written back when
 the person changes it. Choices are written in full (no default is left out), so that a link still means the
@@ -24,7 +24,7 @@ def get(name: str, default: str = "") -> str:
 
 
 def number(name: str, default: int | None = None) -> int | None:
-    """A whole number from the address; what is not one counts as absent."""
+    """A whole number from the address; other text counts as absent."""
     text = get(name)
     return int(text) if text.isascii() and text.isdigit() else default
 
@@ -46,7 +46,7 @@ def _changes() -> dict[str, _Change]:
 
 
 def reconcile() -> None:
-    """At the start of a page: keep what a person chose a moment ago.
+    """Restore, at the start of a page, what a person chose a moment ago.
 
     With each run the browser tells the address that it shows. What it sends before it has heard of a change
     (another widget's change, a click, a timed fragment) still says the old one, and would take it back.
@@ -57,10 +57,10 @@ def reconcile() -> None:
         changes.clear()  # a link, or Back: what it says is meant
     st.session_state["url-path"] = path
     for name, change in list(changes.items()):
-        told = st.query_params.get(name)
-        if time.monotonic() - change.when > FRESH or told not in (change.old, change.new):
+        shown = st.query_params.get(name)
+        if time.monotonic() - change.when > FRESH or shown not in (change.old, change.new):
             del changes[name]
-        elif told == change.old:
+        elif shown == change.old:
             put(**{name: change.new})
 
 
@@ -74,19 +74,21 @@ def _choose(**values: object) -> None:
 
 
 def go(**values: object) -> None:
-    """A button's callback: this page, with these parameters and no others."""
+    """Open this page with these parameters and no others; the callback of a button."""
     _choose(**{**dict.fromkeys(st.query_params.to_dict()), **values})
 
 
 def turn(label: str, key: str, icon: str | None = None, **values: object) -> None:
-    """A button to this page with other parameters. On a page that draws itself again and again a link to the
-    same page can be lost: what a timed fragment asks for at that moment takes its place."""
+    """Draw a button to this page with other parameters.
+
+    A link would not do: on a page with a timed fragment, the fragment's next run can replace the click.
+    """
     if st.button(label, key=key, icon=icon, on_click=go, kwargs=values):
         st.rerun()
 
 
 def put(**values: object) -> None:
-    """Write parameters; None takes one out."""
+    """Write parameters; None removes one."""
     for name, value in values.items():
         if name in _changes() and _changes()[name].new != (None if value is None else str(value)):
             del _changes()[name]
@@ -97,7 +99,7 @@ def put(**values: object) -> None:
 
 
 def everything(**changes: object) -> dict[str, str]:
-    """This page's parameters with some changed, for a link that keeps one's place; None takes one out."""
+    """This page's parameters with some changed, for a link; None removes one."""
     values = {**st.query_params.to_dict(), **changes}
     return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
@@ -106,7 +108,7 @@ HERE = "here"  # marks a link to the page that one is on, see `same_page`
 
 
 def same_page(**values: object) -> dict[str, str]:
-    """Parameters of a link to the page that one is on.
+    """Parameters of a link to the same page.
 
     The browser shows the new address only when the page writes it, so the link carries a mark that `arrived`
     takes out.
@@ -115,12 +117,12 @@ def same_page(**values: object) -> dict[str, str]:
 
 
 def arrived() -> None:
-    """Take the mark of a link to this same page out of the address."""
+    """Remove the mark of a link to the same page from the address."""
     put(**{HERE: None})
 
 
 def query() -> str:
-    """This page's parameters as they stand in the address."""
+    """This page's parameters as a query string."""
     return urlencode(st.query_params.to_dict())
 
 
@@ -135,7 +137,7 @@ def _key(name: str) -> str:
 
 
 def _bind(name: str, value: object, reset: Sequence[str]) -> dict[str, Any]:
-    """Key and callback of a widget whose value is the parameter `name`; changing it forgets `reset`."""
+    """Key and callback of a widget for the parameter `name`; a change removes the parameters `reset`."""
     key = _key(name)
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
@@ -178,7 +180,7 @@ def several(
 
 
 def text(widget: Callable[..., Any], label: str, name: str, default: str = "", **more: Any) -> str:
-    """A typed text held in the address; an empty one leaves it."""
+    """A typed text held in the address, without the parameter when it is empty."""
     reset = more.pop("reset", ())
     value = get(name, default)
     key = _key(name)
@@ -193,7 +195,7 @@ def text(widget: Callable[..., Any], label: str, name: str, default: str = "", *
 
 
 def moment(widget: Callable[..., Any], label: str, name: str, default: datetime, **more: Any) -> datetime:
-    """A time without an offset, held in the address as ISO text; what is none counts as absent."""
+    """A time without an offset, held in the address as ISO text; other text counts as absent."""
     try:
         value = datetime.fromisoformat(get(name)).replace(tzinfo=None)
     except ValueError:

@@ -118,7 +118,7 @@ def test_arms_left_out_stay_out_in_the_address(visitor: Visitor) -> None:
     run = visitor.parameter("runs")
     page = visitor.open(f"/compare?runs={run}&without={run}:layer2&rule=calibrated&measure=ceiling")
     expect(page.get_by_text("What differs · 1 arm,")).to_be_visible()
-    expect(page.get_by_text("Under the calibrated rule evidence decides")).to_be_visible()
+    expect(page.get_by_text("The calibrated rule has no cut")).to_be_visible()
     assert visitor.parameter("without") == f"{run}:layer2"
     page.get_by_role("radio", name="Paper").click()
     visitor.expect_parameter("rule", "paper")

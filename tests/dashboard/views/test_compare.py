@@ -20,7 +20,7 @@ def test_the_layers_of_a_run_are_compared(full: Callable[..., Page]) -> None:
 def test_choices_change_what_is_shown(full: Callable[..., Page]) -> None:
     page = full("compare").choose("Rule", "calibrated")
     assert page.address["rule"] == "calibrated"
-    assert "Under the calibrated rule" in page.text
+    assert "The calibrated rule has no cut" in page.text
 
 
 def test_runs_without_a_shared_concept_cannot_be_compared(full: Callable[..., Page]) -> None:
