@@ -14,6 +14,7 @@ from jobs.cli import schedule
 from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
 from jobs.cli.submission import Wait, answer, follow, require_done, submit
 from jobs.kinds.requests import When, parse
+from jobs.queue.client import Client
 from jobs.worker import folders
 
 app = typer.Typer(help="List, follow, cancel, retry and schedule jobs.", no_args_is_help=True)
@@ -107,13 +108,21 @@ def logs(
 ) -> None:
     """Print a job's log."""
     jobs = client(store)
-    text, position = jobs.log_from(job, 0)
-    print(text, end="", flush=True)
+    position = _print_log(jobs, job, 0)
     while follow:
         follow = not jobs.job(job).ended  # asked before the log is read, so that its last lines are printed
         time.sleep(0.3)
-        text, position = jobs.log_from(job, position)
+        position = _print_log(jobs, job, position)
+
+
+def _print_log(jobs: Client, job: str, position: int) -> int:
+    """Print a log from a byte on, part by part, as it may be larger than the memory. Returns its end."""
+    while True:
+        text, end = jobs.log_from(job, position)
         print(text, end="", flush=True)
+        if end == position:
+            return end
+        position = end
 
 
 @watch.command("list")

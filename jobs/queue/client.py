@@ -29,16 +29,20 @@ from jobs.render import client as render_client
 from jobs.render.client import RenderResult
 from jobs.system.settings import Settings
 
+LOG_PART = 1 << 20  # bytes of a log that are in memory at a time
 # The delay of a job that waits for another, in seconds. A worker releases it long before; DBOS itself knows
 # no order between workflows.
 UNTIL_RELEASED = 10 * 365 * 86400.0
 
 
 class Client:
-    """Jobs, schedules, models and pictures of the store at `layout`. Threads may share it."""
+    """Jobs, schedules, models and pictures of the store at `layout`. Threads may share it.
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    A call raises `GanatomyError` when the queue stays locked for some seconds. A `patient` client waits.
+    """
+
+    def __init__(self, layout: Layout, patient: bool = False) -> None:
+        self.layout, self.patient = layout, patient
 
     @classmethod
     def at(cls, root: str | Path | None = None) -> Client:
@@ -49,7 +53,7 @@ class Client:
     def queue(self) -> DBOSClient:
         """The connection to the queue, opened at first use."""
         database.ensure(self.layout)
-        return database.connect(self.layout)
+        return database.connect(self.layout, self.patient)
 
     # jobs
 
@@ -196,14 +200,15 @@ class Client:
             return ""
 
     def log_from(self, job_id: str, position: int) -> tuple[str, int]:
-        """Whole lines of a job's log from a byte on, and the byte after them."""
+        """Whole lines of a job's log from a byte on, at most `LOG_PART` bytes, and the byte after them."""
         try:
             with (self.layout.logs / f"{_valid(job_id)}.log").open("rb") as file:
                 file.seek(position)
-                lines, newline, _rest = file.read().rpartition(b"\n")
+                part = file.read(LOG_PART)
         except FileNotFoundError:
             return "", position
-        return (lines + newline).decode(errors="replace"), position + len(lines + newline)
+        end = part.rfind(b"\n") + 1 or (len(part) if len(part) == LOG_PART else 0)  # a line may be longer
+        return part[:end].decode(errors="replace"), position + end
 
     def estimate(self, request: Request) -> Estimate:
         """The time and disk that a request is likely to take, from earlier runs in this store."""

@@ -25,6 +25,7 @@ APPLICATION = "ganatomy"
 VERSION = "1"
 JOBS = "jobs"  # the queue of jobs
 CLOCK = "clock"  # the queue of the firings of schedules, which only queue jobs
+PATIENCE_S = 2.0  # that a person waits for a locked queue
 RUN_JOB = "ganatomy.job"
 FIRE = "ganatomy.fire"
 
@@ -87,22 +88,54 @@ def ready(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)
+        ) as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM queues")}
     except sqlite3.Error:
         return False
     return {JOBS, CLOCK} <= names
 
 
-def connect(layout: Layout) -> DBOSClient:
-    """A client of the queue, which runs no workflows itself."""
+def connect(layout: Layout, patient: bool = True) -> DBOSClient:
+    """A client of the queue, which runs no workflows itself.
+
+    DBOS waits for a locked queue without end, and so does a `patient` client. Another one raises
+    `GanatomyError` after `PATIENCE_S`.
+    """
     logging.getLogger("dbos").setLevel(logging.ERROR)
-    return DBOSClient(
+    client = DBOSClient(
         system_database_url=url(layout),
         serializer=DBOSPortableJSONSerializer(),
         application_name=APPLICATION,
         retry_connection_errors=False,
     )
+    if not patient:
+        _limit_patience(client._sys_db.engine)
+    return client
+
+
+def _limit_patience(engine: Engine) -> None:
+    """Let statements fail with a sentence when another program holds the write lock for `PATIENCE_S`."""
+
+    def shorten(connection: Any, *_: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout={int(PATIENCE_S * 1000)}")
+
+    def begin(connection: Any, *_: object) -> None:
+        connection.info["began"] = time.monotonic()
+
+    def explain(context: Any) -> None:
+        began = context.connection.info.get("began", 0.0) if context.connection else 0.0
+        waited = time.monotonic() - began > PATIENCE_S / 2  # SQLite also fails at once; DBOS then tries again
+        if waited and "is locked" in str(context.original_exception):
+            raise GanatomyError(
+                f"Another program has been writing to the queue for more than {PATIENCE_S:g} s, so nothing "
+                "was changed; try again, and end that program if this stays so."
+            )
+
+    event.listen(engine, "checkout", shorten)
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "handle_error", explain)
 
 
 def configuration(layout: Layout, executor: str, poll_seconds: float) -> DBOSConfig:

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 
+LIMIT = 10_000_000  # bytes of a log before it is rotated
+OLDER = 3  # rotated files that stay
+
+
+class Rotating(RotatingFileHandler):
+    """A log file as structlog writes to it. Several processes may write to one, and each may rotate it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, maxBytes=LIMIT, backupCount=OLDER, encoding="utf-8")
+        self.terminator = ""  # structlog's lines end in one
+
+    def write(self, text: str) -> None:
+        """Write a line."""
+        self.handle(logging.makeLogRecord({"msg": text}))
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
+        """Whether the file is full. One that another process has rotated is opened anew first."""
+        if self.stream and not self._current(self.stream):
+            self.stream.close()
+            self.stream = self._open()
+        return bool(super().shouldRollover(record))
+
+    def _current(self, stream: TextIO) -> bool:
+        """Whether the open file is still the one of this name."""
+        try:
+            return os.path.samestat(os.stat(self.baseFilename), os.fstat(stream.fileno()))
+        except FileNotFoundError:
+            return False
+
 
 def structured(file: Path) -> None:
-    """Log JSON lines to the end of `file` from now on."""
-    _configure(file.open("a", buffering=1), structlog.processors.JSONRenderer())
+    """Log JSON lines to the end of `file` from now on.
+
+    At `LIMIT` bytes it is renamed to `file`.1, and a new one begins.
+    """
+    _configure(Rotating(file), structlog.processors.JSONRenderer())
 
 
 def readable(stream: TextIO) -> structlog.typing.FilteringBoundLogger:
@@ -20,7 +55,7 @@ def readable(stream: TextIO) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
-def _configure(stream: TextIO, renderer: structlog.typing.Processor) -> None:
+def _configure(stream: TextIO | Rotating, renderer: structlog.typing.Processor) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -29,6 +64,6 @@ def _configure(stream: TextIO, renderer: structlog.typing.Processor) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stream)),
         cache_logger_on_first_use=False,
     )

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -31,6 +32,25 @@ from jobs.worker.supervision import JobRunner
 HAND_BACK_S = 3.0  # for the return of unfinished jobs to the queue, when a worker stops
 
 
+@dataclass
+class FailureLog:
+    """Logs failures of maintenance: a new one with its traceback, one that stays as a line per minute."""
+
+    _last: str = ""
+    _due: float = 0.0  # on time.monotonic()
+
+    def log(self, error: Exception) -> None:
+        """Log the failure, unless the same one was logged less than a minute ago."""
+        reason, now = f"{type(error).__name__}: {getattr(error, 'orig', error)}", time.monotonic()
+        if reason != self._last:
+            structlog.get_logger().error("maintenance failed", reason=reason, exc_info=error)
+        elif now >= self._due:
+            structlog.get_logger().error("maintenance still fails", reason=reason)
+        else:
+            return
+        self._last, self._due = reason, now + 60.0
+
+
 class WorkerProcess:
     """This process as a worker on the store at `layout`.
 
@@ -48,7 +68,7 @@ class WorkerProcess:
         database.ensure(self.layout)
         self.executor, self.slot_lock = workers.claim(self.layout)
         devices = slots.detect(self.settings)
-        client = Client(self.layout)
+        client = Client(self.layout, patient=True)
         self.runner = JobRunner(client, self.settings, devices, self.stopping)
         poll = self.settings.poll_seconds
         client.queue.register_queue(
@@ -73,11 +93,12 @@ class WorkerProcess:
         self.end()
 
     def _maintain(self, maintenance: Maintenance) -> None:
+        failures = FailureLog()
         while not self.stopping.wait(1.0):
             try:
                 maintenance.run()
-            except Exception:  # a busy disk, say: the worker goes on and tries again
-                structlog.get_logger().exception("maintenance failed")
+            except Exception as error:  # a busy disk, say: the worker goes on and tries again
+                failures.log(error)
             if self.until_idle and not maintenance.queue.list_workflows(
                 status=rows.ACTIVE,
                 load_input=False,

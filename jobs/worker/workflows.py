@@ -65,6 +65,12 @@ def run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> str
     log = structlog.get_logger()
     log.info("job starts", job=job_id, run=run_id)
     layout = runner().client.layout
+    try:
+        parse(kind, request)
+    except GanatomyError as error:
+        raise JobError(
+            f"Another version of Ganatomy queued it, and this one cannot run it. {error}"
+        ) from None
     spec = Spec(str(layout.root), job_id, run_id, kind, request, "", "", 1, utc_now().isoformat())
     outcome = runner().run(spec, KINDS[kind].task)
     log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)

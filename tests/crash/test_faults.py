@@ -3,6 +3,9 @@
 import pytest
 from harness import Arena
 
+from jobs.kinds import requests
+from jobs.queue import database
+
 
 def test_a_job_runs_to_its_end(running: Arena) -> None:
     asked = running.ask(shards=5)
@@ -51,6 +54,22 @@ def test_a_failed_job_goes_on_when_it_is_retried(running: Arena) -> None:
     assert again.job_id == asked.job_id
     assert running.ended(again).state == "done"
     assert running.counted(asked) == [0, 1, 2, 3, 4]
+
+
+def test_a_request_of_another_version_fails_with_a_sentence(running: Arena) -> None:
+    kind = requests.KINDS["fault"].request
+    values = {**kind(shards=2, number=60).model_dump(mode="json"), "removed_field": 1}
+    running.client.queue.enqueue(
+        {"workflow_name": database.RUN_JOB, "queue_name": database.JOBS, "workflow_id": "old"},
+        "fault",
+        values,
+        "run-old",
+    )
+    running.until(lambda: running.client.job("old").ended, what="its end")
+    assert str(running.client.job("old").error).startswith(
+        "Another version of Ganatomy queued it, and this one cannot run it. "
+        "The request is not valid: removed_field"
+    )
 
 
 def test_the_same_request_twice_is_one_job(running: Arena) -> None:

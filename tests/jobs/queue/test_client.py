@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from analysis.shared.errors import GanatomyError
 from db import workspace
 from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.requests import When, parse
+from jobs.queue import client as client_module
 from jobs.queue import database, workers
 from jobs.queue.client import Client
 from jobs.system import live, slots
@@ -176,6 +178,29 @@ def test_a_store_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="cannot be made"):
         Client.at(tmp_path / "file" / "store")
+
+
+def test_a_locked_queue_says_so_within_three_seconds(client: Client) -> None:
+    client.submit(planted())
+    began = time.monotonic()
+    with closing(sqlite3.connect(client.layout.queue, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(GanatomyError, match="Another program has been writing to the queue"):
+            client.submit(planted(seed=2))
+        assert time.monotonic() - began < 3.5
+        other.execute("ROLLBACK")
+    assert client.submit(planted(seed=2)).already is False
+
+
+def test_a_large_log_is_read_in_parts(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "LOG_PART", 10)
+    (client.layout.logs / "job.log").write_text("one\ntwo\n" + "x" * 25 + "\nhalf")
+    position, parts = 0, []
+    while (found := client.log_from("job", position))[0]:
+        parts.append(found[0])
+        position = found[1]
+    assert "".join(parts) == "one\ntwo\n" + "x" * 25 + "\n"
+    assert max(map(len, parts)) == 10
 
 
 @pytest.mark.parametrize(
