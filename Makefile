@@ -18,7 +18,7 @@ help: ## this list
 demo: $(VENV)/.installed ## install, fetch the demo weights, dissect, open the dashboard
 	@$(BIN)/ganatomy demo
 
-test: $(VENV)/.installed-dev browser ## the quick tests, browser included (under 15 minutes)
+test: $(VENV)/.installed-dev browser ## the quick tests, browser included (under 8 minutes)
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.installed-dev browser ## the long tests: crashes, statistics (under 50 minutes)

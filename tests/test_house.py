@@ -27,7 +27,7 @@ NOUNS_IN_ING = {"ceiling", "counting", "editing", "naming", "training"}
 DIALECT = {"bench", "eyes", "heavy", "lookout", "meant", "spoiling"}
 
 # Folders of tests that mirror no room of a package.
-TESTS_OF_THEIR_OWN = {"benchmarks", "browser", "crash", "data"}
+TESTS_OF_THEIR_OWN = {"benchmarks", "browser", "crash", "data", "support"}
 
 
 def tracked(*patterns: str) -> list[Path]:

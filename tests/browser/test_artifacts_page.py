@@ -93,7 +93,9 @@ def test_before_and_after_follow_the_slider_and_the_list_goes_out(
     visitor.expect_parameter("edit", content["edit"])
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (420, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1400, "light"), pytest.param(1400, "dark", marks=pytest.mark.slow), (420, "light")]
+)
 def test_it_fits_and_nothing_stands_in_the_way(
     visitor: Visitor, width: int, scheme: Literal["light", "dark"]
 ) -> None:

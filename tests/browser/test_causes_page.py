@@ -81,7 +81,7 @@ def test_a_store_without_causes_leads_to_the_form_filled_in(visitor: Visitor) ->
     assert {name: visitor.parameter(name) for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_stands_in_the_way_of_assistive_technology(
     reader: Visitor, scheme: Literal["light", "dark"]
 ) -> None:

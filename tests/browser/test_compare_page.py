@@ -139,7 +139,9 @@ def test_the_statement_behind_it_opens_in_sql(visitor: Visitor) -> None:
     assert "unit_label" in str(visitor.parameter("q"))
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (420, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1400, "light"), pytest.param(1400, "dark", marks=pytest.mark.slow), (420, "light")]
+)
 def test_it_fits_and_nothing_stands_in_the_way(
     visitor: Visitor, width: int, scheme: Literal["light", "dark"]
 ) -> None:

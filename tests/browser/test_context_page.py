@@ -99,7 +99,9 @@ def test_without_an_insertion_the_way_to_one_is_said(browser: Browser, store: Pa
         context.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (420, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1400, "light"), pytest.param(1400, "dark", marks=pytest.mark.slow), (420, "light")]
+)
 def test_it_fits_and_nothing_stands_in_the_way(
     visitor: Visitor, width: int, scheme: Literal["light", "dark"]
 ) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from children import free_port
 from playwright.sync_api import Browser, Locator, expect
-from visiting import Dashboard, Visitor, await_health, environment, free_port, ganatomy
+from visiting import Dashboard, Visitor, await_health, environment, ganatomy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 CLOCK = 150_000  # ms: a cron expression's shortest step is a minute, and the job takes a while

@@ -151,7 +151,11 @@ def test_the_keyboard_reaches_the_pages(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "scheme"), [*((a, "light") for a in PAGES), ("/units", "dark"), ("/jobs", "dark")]
+    ("address", "scheme"),
+    [
+        *((a, "light") for a in PAGES),
+        *(pytest.param(a, "dark", marks=pytest.mark.slow) for a in ("/units", "/jobs")),
+    ],
 )
 def test_nothing_stands_in_the_way_of_assistive_technology(
     visitor: Visitor, address: str, scheme: Literal["light", "dark"]

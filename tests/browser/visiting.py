@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
+from children import free_port
 from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, expect
 
 # Widgets are fetched one by one; until then something of another height is in their place.
@@ -34,12 +34,6 @@ def ganatomy(store: Path, *arguments: str) -> None:
     """Run the program to its end."""
     command = [sys.executable, "-P", "-m", "jobs.cli", *arguments]
     subprocess.run(command, env=environment(store), check=True, capture_output=True, timeout=240)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

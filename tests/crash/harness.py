@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
+from children import until
 from faults import FaultRequest
 
 from jobs.kinds.requests import When
@@ -31,13 +29,6 @@ QUICK = {
 }
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
-
-
 class Arena:
     """One store for one test."""
 
@@ -55,7 +46,7 @@ class Arena:
             process_group=0,
         )
         self.started.append(worker)
-        self.until(lambda: {w.pid for w in self.client.workers()} - known or worker.poll(), 240, "a worker")
+        until(lambda: {w.pid for w in self.client.workers()} - known or worker.poll(), 240, "a worker")
         assert worker.poll() is None, "the worker ended"
         return worker
 
@@ -63,26 +54,18 @@ class Arena:
         """Queue a job that counts."""
         return self.client.submit(FaultRequest(**values), when)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 90, what: str = "it") -> Any:
-        """Wait for a condition; its value."""
-        deadline = time.monotonic() + seconds
-        while not (value := condition()):
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-            time.sleep(0.02)
-        return value
-
     def ended(self, submission: Submission, seconds: float = 90) -> Job:
         """The job, once it has ended."""
         assert submission.job_id is not None
         job_id = submission.job_id
-        self.until(lambda: self.client.job(job_id).ended, seconds, f"the end of {self.client.job(job_id)}")
+        until(lambda: self.client.job(job_id).ended, seconds, f"the end of {self.client.job(job_id)}")
         return self.client.job(job_id)
 
     def counting(self, submission: Submission, done: int = 1) -> int:
         """The job process's number, once it has counted a little."""
         assert submission.job_id is not None
         job_id = submission.job_id
-        self.until(lambda: self.client.job(job_id).done >= done and self.pid(job_id), what="counting")
+        until(lambda: self.client.job(job_id).done >= done and self.pid(job_id), what="counting")
         return self.pid(job_id)
 
     def pid(self, job_id: str) -> int:
@@ -110,4 +93,4 @@ class Arena:
                 worker.terminate()
         for worker in self.started:
             worker.wait(20)
-        self.until(lambda: not self.job_processes(), 10, "the end of every job process")
+        until(lambda: not self.job_processes(), 10, "the end of every job process")

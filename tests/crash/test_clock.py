@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from children import until
 from faults import FaultRequest
 from harness import Arena
 
@@ -15,10 +16,10 @@ from jobs.worker import folders
 def test_a_schedule_queues_its_request_and_says_what_came_of_it(running: Arena) -> None:
     running.client.schedule("nightly", FaultRequest(number=70, shards=2), "0 2 * * *")
     running.client.trigger("nightly")
-    running.until(lambda: any(job.schedule == "nightly" for job in running.client.jobs()), what="a job")
+    until(lambda: any(job.schedule == "nightly" for job in running.client.jobs()), what="a job")
     job = next(job for job in running.client.jobs() if job.schedule == "nightly")
-    running.until(lambda: running.client.job(job.id).state == "done", what="its end")
-    running.until(lambda: running.client.schedules()[0].last, what="what came of it")
+    until(lambda: running.client.job(job.id).state == "done", what="its end")
+    until(lambda: running.client.schedules()[0].last, what="what came of it")
     assert running.client.schedules()[0].last == f"Queued as job {job.id}."
 
 
@@ -28,7 +29,7 @@ def test_a_schedule_that_fails_says_so_and_stays(running: Arena) -> None:
 
     running.client.schedule("broken", DissectionRequest(generator="nobody"), "0 2 * * *")
     running.client.trigger("broken")
-    running.until(lambda: {s.name: s.last for s in running.client.schedules()}["broken"], what="an answer")
+    until(lambda: {s.name: s.last for s in running.client.schedules()}["broken"], what="an answer")
     assert "nobody" in str({s.name: s.last for s in running.client.schedules()}["broken"])
 
 
@@ -68,9 +69,9 @@ def test_a_new_checkpoint_in_a_watched_folder_is_dissected(arena: Arena, tmp_pat
     arena.start()
     save_state(folder / "step-100.safetensors", planted_shapes.weights(3))
     (folder / "step-200.pt").write_bytes(b"not a checkpoint")
-    arena.until(lambda: arena.client.jobs(), 120, "a job")
+    until(lambda: arena.client.jobs(), 120, "a job")
     job = arena.client.jobs()[0]
     assert job.request["generator"].startswith("run1-step-100-")
-    arena.until(lambda: arena.client.job(job.id).ended, 180, "its end")
+    until(lambda: arena.client.job(job.id).ended, 180, "its end")
     assert arena.client.job(job.id).state == "done"
     assert [one.id for one in arena.client.jobs()] == [job.id]

@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import free_port
+import pytest
+from children import free_port
 
 from jobs.queue.client import Client
 
 NOWHERE = "http://127.0.0.1:9/simple"  # nothing listens there
 
 
+@pytest.mark.slow
 def test_the_demo_needs_no_network(tmp_path: Path) -> None:
     nothing = {"PIP_INDEX_URL": NOWHERE, "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull}
     command = [sys.executable, "-P", "-m", "jobs.cli", "demo", "--until-done"]

@@ -1,6 +1,7 @@
 """A job that fails says why; one that can go on does."""
 
 import pytest
+from children import until
 from harness import Arena
 
 from jobs.kinds import requests
@@ -83,7 +84,7 @@ def test_cancel_stops_it_and_retry_goes_on(running: Arena) -> None:
     asked = running.ask(shards=60, number=3)
     pid = running.counting(asked, 5)
     running.client.cancel(str(asked.job_id))
-    running.until(lambda: not running.job_processes(), 5, "the end of the job process")
+    until(lambda: not running.job_processes(), 5, "the end of the job process")
     job = running.client.job(str(asked.job_id))
     assert (job.state, pid > 0) == ("cancelled", True)
     running.client.retry(str(asked.job_id))

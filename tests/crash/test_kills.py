@@ -7,6 +7,7 @@ from contextlib import closing
 
 import psutil
 import pytest
+from children import until
 from harness import Arena
 
 from jobs.queue.workers import host
@@ -26,7 +27,7 @@ def test_a_killed_worker_takes_its_processes_along_and_the_next_goes_on(arena: A
     arena.counting(asked, 3)
     worker.kill()
     worker.wait()
-    arena.until(lambda: not arena.job_processes(), 5, "the end of the job process")
+    until(lambda: not arena.job_processes(), 5, "the end of the job process")
     before = arena.counted(asked)
     left = arena.client.job(str(asked.job_id))
     assert (left.state, left.worker) == ("queued", None)
@@ -56,7 +57,7 @@ def test_two_workers_share_a_store_and_one_takes_over_from_the_other(arena: Aren
     first = arena.start(GANATOMY_CPU_SLOTS="2")
     arena.start(GANATOMY_CPU_SLOTS="2")
     asked = [arena.ask(shards=40, number=number) for number in range(3)]
-    arena.until(lambda: sum(job.state == "running" for job in arena.client.jobs()) == 2, what="two at once")
+    until(lambda: sum(job.state == "running" for job in arena.client.jobs()) == 2, what="two at once")
     slots = {arena.client.job(str(one.job_id)).device for one in asked} - {None}
     assert slots <= {"cpu-0", "cpu-1"}
     arena.counting(asked[0], 2)

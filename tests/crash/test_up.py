@@ -4,14 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from harness import free_port
+from children import free_port, until
 
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
@@ -28,7 +26,7 @@ class Up:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-P", "-m", "jobs.cli", *words]
         self.process = subprocess.Popen(command, env=environment, process_group=0)
-        self.until(self.ready, "everything to answer")
+        until(self.ready, 400, "everything to answer")
 
     def ready(self) -> bool:
         return bool(
@@ -36,12 +34,6 @@ class Up:
             and self.client.render_ready()
             and supervisor.answers(f"http://localhost:{self.port}")
         )
-
-    def until(self, condition: Callable[[], Any], what: str, seconds: float = 400) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-            time.sleep(0.1)
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -63,16 +55,16 @@ def up(tmp_path: Path) -> Iterator[Up]:
 @pytest.mark.timeout(1800)
 def test_what_dies_is_started_again_and_the_job_goes_on(up: Up) -> None:
     asked = up.client.submit(DissectionRequest(generator="planted", images=2000, calibration=640))
-    up.until(lambda: up.client.job(str(asked.job_id)).done > 64, "counting")
+    until(lambda: up.client.job(str(asked.job_id)).done > 64, 400, "counting")
     killed = {
         module: up.of(module) for module in ("jobs.worker", "jobs.render.server", "jobs.services.dashboard")
     }
     for process in killed.values():
         process.kill()
     assert up.client.render("planted", "ablate layer1 1", 1, [0]).before  # waits for the new render process
-    up.until(up.ready, "everything to answer again")
+    until(up.ready, 400, "everything to answer again")
     assert all(up.of(module).pid != process.pid for module, process in killed.items())
-    up.until(lambda: up.client.job(str(asked.job_id)).ended, "the end of the job", 900)
+    until(lambda: up.client.job(str(asked.job_id)).ended, 900, "the end of the job")
     assert up.client.job(str(asked.job_id)).state == "done"
 
 
@@ -99,13 +91,13 @@ def test_a_second_one_is_refused_and_sigterm_leaves_nothing(up: Up) -> None:
 @pytest.mark.timeout(1800)
 def test_a_killed_supervisor_takes_everything_along_and_stops_nobody(up: Up) -> None:
     up.client.submit(DissectionRequest(generator="planted", images=2000, calibration=640))
-    up.until(
-        lambda: any("jobs.tasks.dissection" in child.cmdline() for child in up.family()), "a job process"
+    until(
+        lambda: any("jobs.tasks.dissection" in child.cmdline() for child in up.family()), 400, "a job process"
     )
     family = up.family()
     os.kill(up.process.pid, signal.SIGKILL)
     up.process.wait()
-    up.until(lambda: not any(process.is_running() for process in family), "the end of everything", 30)
+    until(lambda: not any(process.is_running() for process in family), 30, "the end of everything")
     assert not live.alive(live.read(up.client.layout.live / "supervisor.json"))
     again = Up(up.client.layout.root)
     again.process.terminate()

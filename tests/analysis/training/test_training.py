@@ -51,6 +51,7 @@ churches.train(Path(sys.argv[1]), last=int(sys.argv[2]), count=16)
 """
 
 
+@pytest.mark.slow
 def test_a_training_stopped_while_a_new_size_fades_in_goes_on_in_another_process(
     drawn: Path, tmp_path: Path
 ) -> None:

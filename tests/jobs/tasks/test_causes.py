@@ -4,15 +4,13 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from children import until, worker
 
 from analysis.causes.causes import ace
 from analysis.causes.settings import CausesSettings
@@ -30,7 +28,6 @@ from jobs.system import live
 from jobs.tasks import full
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
 TINY = {"seeds": 2, "steps": 4, "images": 4, "random_sets": 1}
 FEW = {"training": 48, "choosing": 8, "single_images": 3, "random_images": 2}
 
@@ -172,18 +169,8 @@ def test_progress_never_falls_when_a_process_goes_on(layout: Layout, tmp_path: P
 @pytest.fixture
 def worked(layout: Layout) -> Iterator[Client]:
     """A store with a worker."""
-    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(layout.root)]
-    worker = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
-    yield Client(layout)
-    worker.terminate()
-    worker.wait(20)
-
-
-def until(condition: object, seconds: float = 200) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with worker(layout.root):
+        yield Client(layout)
 
 
 @pytest.mark.slow
@@ -192,12 +179,12 @@ def test_a_job_that_was_killed_publishes_what_ace_gives(layout: Layout, worked: 
     request = asked(**TINY, **FEW, marked="5,3")
     submission = worked.submit(request.replace(project="tests"))
     job, kept = str(submission.job_id), layout.work / str(submission.run_id) / "kept"
-    until(lambda: (kept / "alpha-0.npz").exists())
+    until(lambda: (kept / "alpha-0.npz").exists(), 200)
     before = (kept / "alpha-0.npz").stat().st_mtime_ns
     os.kill(int(live.read(live.path(layout, job, "watch"))["pid"]), signal.SIGKILL)
-    until(lambda: (kept / "curves.npz").exists() or worked.job(job).ended)
+    until(lambda: (kept / "curves.npz").exists() or worked.job(job).ended, 200)
     assert not kept.exists() or (kept / "alpha-0.npz").stat().st_mtime_ns == before
-    until(lambda: worked.job(job).ended)
+    until(lambda: worked.job(job).ended, 200)
     assert worked.job(job).state == "done", worked.log(job)
     assert worked.submit(request).already
     bundle = bundles.latest(layout, str(submission.run_id))

@@ -5,15 +5,13 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from children import until, worker
 
 from analysis.context.context import insertion_context
 from analysis.models import generators, segmenters
@@ -21,8 +19,8 @@ from analysis.shared.errors import GanatomyError
 from analysis.shared.number_lists import numbers
 from db import store
 from db.layout import Layout
-from db.queries import artifacts as spoiling
-from db.queries import context as inserting
+from db.queries import artifacts as artifact_rows
+from db.queries import context as context_rows
 from db.store import bundles
 from jobs.kinds.artifacts import ArtifactsRequest
 from jobs.kinds.context import ContextRequest
@@ -126,7 +124,7 @@ def test_units_come_from_the_newest_causes_run_that_fits(dissected: Layout) -> N
         context(units="5", causes="older").resolve(dissected)
     with pytest.raises(GanatomyError, match="no finished causes of bar"):
         context(causes="older", concept="bar").resolve(dissected)
-    rows = inserting.causal_set(store.open(dissected), "newer")
+    rows = context_rows.causal_set(store.open(dissected), "newer")
     assert list(zip(rows["unit"], rows["insert_value"], strict=True)) == [(7, 7.5), (3, 3.0)]
 
 
@@ -152,24 +150,13 @@ def test_a_reference_folder_is_one_of_the_store_and_its_pictures_decide_the_run(
 @pytest.fixture
 def worked(dissected: Layout) -> Iterator[Client]:
     """A store with a worker."""
-    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(dissected.root)]
-    quick = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
-    worker = subprocess.Popen(command, env={**os.environ, **quick})
-    yield Client(dissected)
-    worker.terminate()
-    worker.wait(20)
-
-
-def until(condition: Callable[[], object], seconds: float = 900) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with worker(dissected.root):
+        yield Client(dissected)
 
 
 def killed(client: Client, job: str, kept: Path, pattern: str) -> dict[str, set[int]]:
     """Kill the heavy process once it has kept such a stage; when each such stage was written."""
-    until(lambda: any(kept.glob(pattern)) or client.job(job).ended)
+    until(lambda: any(kept.glob(pattern)) or client.job(job).ended, 900)
     os.kill(int(live.read(live.path(client.layout, job, "watch"))["pid"]), signal.SIGKILL)
     return {file.name: {file.stat().st_mtime_ns} for file in kept.glob(pattern)}
 
@@ -184,10 +171,11 @@ def seen_to_the_end(client: Client, job: str, kept: Path, pattern: str) -> dict[
                 seen.setdefault(file.name, set()).add(file.stat().st_mtime_ns)
         return client.job(job).ended
 
-    until(ended)
+    until(ended, 900)
     return seen
 
 
+@pytest.mark.slow
 def test_an_insertion_that_was_killed_publishes_what_the_library_gives(worked: Client) -> None:
     learned(worked.layout, "newer", "2026-01-03")
     asked = context(**SMALL, owner="ada")
@@ -219,7 +207,7 @@ def test_an_insertion_that_was_killed_publishes_what_the_library_gives(worked: C
     cells = bundle.array("cells")
     assert np.allclose(cells["effect"], plain.arrays()["cells"]["effect"], equal_nan=True)
     assert not work.exists()
-    (row,) = inserting.insertions(store.open(worked.layout)).to_dict("records")
+    (row,) = context_rows.insertions(store.open(worked.layout)).to_dict("records")
     assert (row["run_id"], row["layer"], row["concept"], row["units"]) == (
         submission.run_id,
         "layer1",
@@ -238,14 +226,14 @@ def test_a_search_for_artifacts_that_was_killed_goes_on_from_its_stages(worked: 
     assert {name: seen[name] for name in before} == before  # what was kept is not made again
     assert worked.job(job).state == "done", worked.log(job)
     snapshot = store.open(worked.layout)
-    assert spoiling.rankings(snapshot, str(submission.run_id)) == ["images", "ablation", "hand"]
-    assert list(spoiling.ranked(snapshot, str(submission.run_id), "hand")["unit"]) == [4, 5]
-    (row,) = spoiling.searches(snapshot).to_dict("records")
+    assert artifact_rows.rankings(snapshot, str(submission.run_id)) == ["images", "ablation", "hand"]
+    assert list(artifact_rows.ranked(snapshot, str(submission.run_id), "hand")["unit"]) == [4, 5]
+    (row,) = artifact_rows.searches(snapshot).to_dict("records")
     assert (row["reference"], row["scoring_images"], row["parent_run_id"]) == (
         "generator:planted",
         260,
         "parent",
     )
-    effects = spoiling.effects(snapshot, str(submission.run_id))
+    effects = artifact_rows.effects(snapshot, str(submission.run_id))
     assert set(effects["metric"]) == {"FID", "KID"}
     assert (effects[effects["ranking"] == "random"]["sets"] == 2).all()

@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from children import until, worker
 
 from analysis import dissect
 from analysis.counting.counts import Counts
@@ -26,26 +25,19 @@ from jobs.tasks import dissection, process, shards, task
 from jobs.tasks.progress import Progress
 
 NOW = "2026-01-01T00:00:00"
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GANATOMY_POLL_SECONDS": "0.05", "GANATOMY_CPU_SLOTS": "1"}
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A store with a worker."""
     client = Client.at(tmp_path_factory.mktemp("dissecting") / "store")
-    command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(client.layout.root)]
-    worker = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
-    yield client
-    worker.terminate()
-    worker.wait(20)
+    with worker(client.layout.root):
+        yield client
 
 
 def ended(client: Client, job_id: str | None, seconds: float = 200) -> Job:
-    deadline = time.monotonic() + seconds
-    while not (job := client.job(str(job_id))).ended:
-        assert time.monotonic() < deadline, job
-        time.sleep(0.1)
-    return job
+    until(lambda: client.job(str(job_id)).ended, seconds, f"the end of {job_id}")
+    return client.job(str(job_id))
 
 
 def planted(**values: object) -> DissectionRequest:
@@ -54,7 +46,7 @@ def planted(**values: object) -> DissectionRequest:
     )
 
 
-@pytest.mark.parametrize("control", ["rotation", "random-weights"])
+@pytest.mark.parametrize("control", ["rotation", pytest.param("random-weights", marks=pytest.mark.slow)])
 def test_a_control_is_a_run_of_its_own_under_its_own_name(client: Client, control: str) -> None:
     submission = client.submit(planted(seed=7, images=64, calibration=64, control=control))
     assert ended(client, submission.job_id).state == "done"
@@ -111,6 +103,7 @@ def test_another_layer_needs_no_segmenting(client: Client) -> None:
     assert {file: file.stat().st_mtime_ns for file in client.layout.labels.rglob("*.npz")} == kept
 
 
+@pytest.mark.slow
 def test_a_killed_dissection_ends_with_the_same_numbers(client: Client) -> None:
     asked = planted(images=1500, calibration=640, seed=10)
     submission = client.submit(asked)
