@@ -46,7 +46,10 @@ class ImageCut:
         self.images = as_images(cut.output)
 
     def tail(self, r: Tensor) -> Tensor:
-        """f(r): images (N, 3, H, W); tail(self.r) equals `images` exactly. Differentiable in r."""
+        """The images of a layer's maps: f(r), (N, 3, H, W).
+
+        tail(self.r) equals `images` exactly. Differentiable in r.
+        """
         return as_images(self._cut.tail(r))
 
 

@@ -32,8 +32,7 @@ SAMPLE = {  # facts that must be equal for checkpoints to be joined by a line, a
 
 @dataclass(frozen=True)
 class ConceptDifferences:
-    """Concepts of one arm: those that only it has, perhaps has, lacks while most others have, or has not "
-    "seen."""
+    """Concepts of one arm: only it has them, it perhaps has them, it alone lacks them, or has not seen them."""
 
     alone: list[str]
     perhaps: list[str]
@@ -129,9 +128,11 @@ def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool)
 def concept_states(
     named: pd.DataFrame, vocabularies: pd.DataFrame, names: Mapping[Arm, str]
 ) -> dict[Arm, dict[str, str]]:
-    """Each arm's standing with the shared concepts: HAS (some unit surely is over the cut, or under the
-    calibrated rule named), PERHAPS (a unit's interval reaches over the cut) or LACKS. A concept that is
-    absent was not seen by the run, or too rarely to name a unit."""
+    """What each arm has of the shared concepts: HAS, PERHAPS or LACKS.
+
+    HAS: some unit surely is over the cut, or is named under the calibrated rule. PERHAPS: a unit's interval
+    reaches over the cut. A concept that is absent was not seen by the run, or too rarely to name a unit.
+    """
     states: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
     counted = vocabularies[["calibration_frequency", "calibration_images"]].to_numpy(float)
     often = supported(counted[:, 0], counted[:, 1], 1)
@@ -180,8 +181,9 @@ def checkpoints(runs: Mapping[str, Row]) -> bool:
 
 
 def along(frame: pd.DataFrame, runs: Mapping[str, Row]) -> pd.DataFrame:
-    """The rows of runs whose place in their training is known, with that; only where a training has two
-    checkpoints or more.
+    """The rows of runs whose place in their training is known, with that place.
+
+    Only trainings with two checkpoints or more have rows.
 
     `line` is what may be joined: checkpoints of one training seen by one segmenter on one sample. Of runs
     that repeat one another in all of this, the newest counts.

@@ -27,7 +27,10 @@ def layout() -> Layout:
 
 @contextmanager
 def frame(title: str, about: str) -> Iterator[Snapshot]:
-    """A page: `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here."""
+    """Draw a page around a block.
+
+    `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here.
+    """
     url.reconcile()
     url.arrived()
     if st.context.theme.type == "dark":

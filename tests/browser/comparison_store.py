@@ -22,8 +22,9 @@ class Runs:
 
 
 def fill(layout: Layout) -> Runs:
-    """The planted run; its double as an early and a late checkpoint, the early one without discs; and its
-    double with other names.
+    """The planted run and its doubles.
+
+    One double is an early and a late checkpoint, the early one without discs; the other has other names.
     """
     whole = bundles.latest(layout, next(r for r in bundles.run_ids(layout) if r.startswith("planted-")))
     for steps, run_id in ((100, "early-1"), (900, "late-1")):

@@ -1,6 +1,8 @@
-"""A nightly job, as a person sees it: scheduled on the page, fired by the clock, failed since its generator's
-file was damaged, read about, repaired, retried, ended well, followed to its results. Real processes
-throughout: `ganatomy up` runs worker, render process and dashboard.
+"""A nightly job, as a person sees it.
+
+It is scheduled on the page, started by the clock, and fails because its generator's file is damaged. The
+failure is read about, the file repaired, the job retried; it ends well and leads to its results. All
+processes are real: `ganatomy up` runs worker, render process and dashboard.
 """
 
 import subprocess

@@ -124,8 +124,9 @@ class Visitor:
         return self.page
 
     def turn(self, button: Locator, name: str) -> None:
-        """Click until the address has the parameter, as a person would: a click on a page whose parts still
-        move can land beside.
+        """Click until the address has the parameter, as a person would.
+
+        A click on a page whose parts still move can land beside the button.
         """
         for _ in range(5):
             button.click()

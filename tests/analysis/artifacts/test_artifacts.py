@@ -106,8 +106,9 @@ def test_weak_damage_is_found_first_by_ablation_and_its_ablation_restores(seed: 
 
 
 def rarely(seed: int) -> Generator:
-    """Churches with a 49th unit in layer4 that is on in a tenth of the images, and wrong there. What it
-    follows is drawn among the units that are on in a tenth of the cells of such images.
+    """Churches with a 49th unit in layer4 that is on in a tenth of the images, and wrong there.
+
+    What it follows is drawn among the units that are on in a tenth of the cells of such images.
     """
     whole = churches()
     r = whole.features(latents(seed, FAR, FAR + 200, whole.latent_shape), ["layer4"])[1]["layer4"]

@@ -13,8 +13,9 @@ from analysis.shared.arrays import Arrays
 
 
 def looked(losses: list[float], patience: int = 2, weight: float = 1.0) -> tuple[Arrays, int]:
-    """A learning whose stopping losses are these, and how many looks it took to rest. A squared penalty of
-    one unit of alpha 1 is the weight, so that the effect is the weight minus the loss.
+    """A learning whose stopping losses are these, and how many looks it took to rest.
+
+    A squared penalty of one unit of alpha 1 is the weight, so that the effect is the weight minus the loss.
     """
     script: Iterator[float] = iter([*losses, 0.0])
     settings = CausesSettings(patience=patience, penalty="squared")
