@@ -32,7 +32,7 @@ SAMPLE = {  # facts that must be equal for checkpoints to be joined by a line, a
 
 @dataclass(frozen=True)
 class ConceptDifferences:
-    """Concepts of one arm: only it has them, it perhaps has them, it alone lacks them, or has not seen them."""
+    """Concepts of one arm: those that only it has, that it perhaps has, alone lacks, or has not seen."""
 
     alone: list[str]
     perhaps: list[str]
