@@ -44,7 +44,7 @@ class Cells:
         return int(row), int(column)
 
     def there(self, image: int, row: int, column: int) -> str:
-        """What a cell showed before, in words."""
+        """The contexts that a cell showed before, or `nothing`."""
         names = [name for name, m in zip(self.contexts, self.members, strict=True) if m[image, row, column]]
         return ", ".join(names) or "nothing"
 

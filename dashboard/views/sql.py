@@ -51,7 +51,7 @@ def answer(snapshot: Snapshot, statement: str) -> None:
     st.dataframe(frame, hide_index=True, alt="Result of the statement")
 
 
-def described() -> None:
+def schema() -> None:
     """Draw the description of a table or view and of its columns."""
     tables = {name: table for kind in dictionary.kinds().values() for name, table in kind.items()}
     name = url.choice(st.selectbox, "Tables and views", "table", sorted(tables), default="unit_concept")
@@ -65,7 +65,7 @@ with page.frame(
 ) as snapshot:
     left, right = st.columns([3, 2], gap="large")
     with right:
-        described()
+        schema()
     with left:
         question = editor()
         with page.sentences():

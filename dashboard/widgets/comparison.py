@@ -113,11 +113,11 @@ def choose(snapshot: Snapshot) -> Choice | None:
         page.no_runs()
         return None
     offered = suggestions(list(found.values()))
-    asked = [name for name in url.get("runs").split(",") if name]
-    if lost := [name for name in asked if name not in found]:
+    wanted = [name for name in url.get("runs").split(",") if name]
+    if lost := [name for name in wanted if name not in found]:
         missing = words.plain(", ".join(lost))
         st.warning(f"Not in this store, and left out: {missing}.", icon=":material/help:")
-    if not set(asked) & set(found):
+    if not set(wanted) & set(found):
         url.put(runs=",".join(next(iter(offered.values()))))
     with st.container(horizontal=True):
         st.caption("Compare", width="content")
@@ -155,13 +155,13 @@ def _with_layers(snapshot: Snapshot, runs: dict[str, Row]) -> Choice | None:
     out = url.several(
         right.multiselect, "Leave out", "without", list(by_text), format_func=lambda key: by_text[key]
     )
-    kept = {arm: name for arm, name in names.items() if str(arm) not in out}
-    if len(kept) > MOST:
-        st.warning(f"{len(kept)} arms are too many for one page. The page shows the first {MOST}.")
-    if not kept:
+    remaining = {arm: name for arm, name in names.items() if str(arm) not in out}
+    if len(remaining) > MOST:
+        st.warning(f"{len(remaining)} arms are too many for one page. The page shows the first {MOST}.")
+    if not remaining:
         st.info("Nothing is left to compare. Choose a layer.", icon=":material/compare:")
         return None
-    shown = dict(list(kept.items())[:MOST])
+    shown = dict(list(remaining.items())[:MOST])
     there = {run_id: run for run_id, run in runs.items() if any(arm.run_id == run_id for arm in shown)}
     return Choice(there, {arm: known[arm] for arm in shown}, shown)
 

@@ -32,7 +32,7 @@ SAMPLE = {  # facts that must be equal for checkpoints to be joined by a line, a
 
 @dataclass(frozen=True)
 class ConceptDifferences:
-    """Concepts of one arm: those that only it has, that it perhaps has, alone lacks, or has not seen."""
+    """Concepts that only this arm has, perhaps has, lacks while most others have, or has not seen."""
 
     alone: list[str]
     perhaps: list[str]
@@ -128,10 +128,10 @@ def by_concept(best: pd.DataFrame, names: Mapping[Arm, str], over_ceiling: bool)
 def concept_states(
     named: pd.DataFrame, vocabularies: pd.DataFrame, names: Mapping[Arm, str]
 ) -> dict[Arm, dict[str, str]]:
-    """What each arm has of the shared concepts: HAS, PERHAPS or LACKS.
+    """The state of each shared concept per arm: HAS, PERHAPS or LACKS.
 
-    HAS: some unit surely is over the cut, or is named under the calibrated rule. PERHAPS: a unit's interval
-    reaches over the cut. A concept that is absent was not seen by the run, or too rarely to name a unit.
+    HAS: the interval of some unit lies over the cut, or the calibrated rule names a unit. PERHAPS: the
+    interval of some unit reaches over the cut. An absent concept was not seen by the run, or was too rare.
     """
     states: dict[Arm, dict[str, str]] = {arm: {} for arm in names}
     counted = vocabularies[["calibration_frequency", "calibration_images"]].to_numpy(float)
@@ -181,12 +181,10 @@ def checkpoints(runs: Mapping[str, Row]) -> bool:
 
 
 def along(frame: pd.DataFrame, runs: Mapping[str, Row]) -> pd.DataFrame:
-    """The rows of runs whose place in their training is known, with that place.
+    """The rows of checkpoints, with their place in the training, if a training has two or more of them.
 
-    Only trainings with two checkpoints or more have rows.
-
-    `line` is what may be joined: checkpoints of one training seen by one segmenter on one sample. Of runs
-    that repeat one another in all of this, the newest counts.
+    Rows with an equal `line` may be joined: checkpoints of one training, dissected with one segmenter on one
+    sample. Of several runs of the same checkpoint, the newest counts.
     """
     facts = pd.DataFrame([{name: run[name] for name in (*PLACE, *SAMPLE)} for run in runs.values()])
     facts = facts.dropna(subset=["training", "training_steps"]).sort_values("started_at", ascending=False)
