@@ -69,8 +69,8 @@ def verdict(row: Row) -> str:
     if row["as_good"] is None:
         return "No random sets were measured, so other units may do the same."
     if row["as_good"] > CHANCE:
-        return f"But {row['as_good']:.0%} of random sets do as much, so other units may cause the same."
-    return f"Only {row['as_good']:.1%} of random sets do as much, so these units do make the images worse."
+        return f"But random units do as much (p = {row['as_good']:.2g}), so other units may cause the same."
+    return f"Random units do less (p = {row['as_good']:.2g}), so these units do make the images worse."
 
 
 def curve(effects: pd.DataFrame) -> None:
