@@ -47,6 +47,11 @@ class Layout:
         return self.root / "bundles"
 
     @property
+    def removals(self) -> Path:
+        """One empty file per run that somebody deleted or archived, until a commit has taken its rows out."""
+        return self.root / "removals"
+
+    @property
     def archive(self) -> Path:
         """Bundles of runs that were put away: not published, not lost."""
         return self.root / "archive"

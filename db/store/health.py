@@ -13,7 +13,7 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.schema import ddl, views
 from db.schema.base import run
-from db.store import bundles, files, versions
+from db.store import bundles, files, publication, versions
 from db.store.snapshot import from_disk
 
 EVICTABLE = ("labels", "renders")
@@ -65,8 +65,15 @@ def _check_version(layout: Layout, health: Health) -> None:
             *(sa.func.max(sa.cast(c, sa.Text)) for c in table.c),
         ]
         health.rows += int(snapshot.read(sa.select(*every).select_from(table)).to_numpy()[0, 0])
+    for run_id in publication.missing(layout, snapshot):
+        health.problems.append(
+            f"The bundle of run {run_id} is missing. Its rows are still in the file. Check that the disk "
+            f"with {layout.bundles} is mounted, or bring the bundle back with `ganatomy store restore`; "
+            f"`ganatomy store salvage {run_id}` writes a new one from the rows, without its pictures."
+        )
+    published = dict(zip(runs.run_id, runs.revision, strict=True))
     present = {r: bundles.revisions(layout, r)[-1] for r in bundles.run_ids(layout)}
-    if dict(zip(runs.run_id, runs.revision, strict=True)) != present:
+    if any(published.get(r) != revision for r, revision in present.items()):
         health.problems.append("Some bundles are not published yet; run `ganatomy store publish`.")
 
 
@@ -114,3 +121,29 @@ def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
             continue
         if path.is_file():
             yield max(fact.st_atime, fact.st_mtime), fact.st_size, path
+
+
+def salvage(layout: Layout, run_id: str) -> Path:
+    """Write a bundle from the rows that the published file has of a run whose bundle is missing.
+
+    Pictures and counts are not in the file, so the new bundle has none.
+
+    Raises:
+        StoreError: the run is not published, or its bundle is there.
+    """
+    opened = store.open(layout)
+    if run_id not in publication.missing(layout, opened):
+        raise StoreError(
+            f"The run {run_id!r} is not published without a bundle; there is nothing to salvage."
+        )
+    tables = {
+        table.name: opened.read(table.select().where(table.c.run_id == run_id))
+        for table in ddl.metadata.sorted_tables
+        if "run_id" in table.c
+    }
+    (row,) = tables.pop("run").to_dict("records")
+    known = {str(name): value for name, value in row.items() if value == value and value is not None}
+    rows = {name: frame.drop(columns="run_id") for name, frame in tables.items() if len(frame)}
+    written = bundles.write(layout, known, rows)
+    store.publish(layout)
+    return written

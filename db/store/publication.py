@@ -10,9 +10,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import sqlalchemy as sa
 
 from db import workspace
 from db.errors import StoreError
@@ -40,6 +42,8 @@ class Plan:
     insert: list[Bundle] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     problems: dict[str, StoreError] = field(default_factory=dict)
+    carry: list[str] = field(default_factory=list)  # runs whose rows come from `previous`, not from a bundle
+    previous: Path | None = None
 
     @property
     def idle(self) -> bool:
@@ -88,10 +92,13 @@ def publish(layout: Layout, run_ids: Sequence[str] | None = None, wait: float = 
 
 
 def rebuild(layout: Layout, wait: float = WAIT_S) -> Path:
-    """Make the DuckDB file again from the bundles alone, whatever state it is in."""
+    """Make the DuckDB file again from the bundles, whatever state it is in.
+
+    Runs whose bundle is missing or damaged keep the rows that the present file still has of them.
+    """
     _must_exist(layout)
     with versions.committing(layout, wait):
-        plan = _whole_plan(layout)
+        plan = _whole_plan(layout, _readable(layout))
         version = _commit(layout, plan)
     _report(plan)
     return version
@@ -115,6 +122,8 @@ def _commit(layout: Layout, plan: Plan) -> Path:
     version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
     versions.retire(layout)
     prune(layout)
+    for record in removals(layout):  # their rows are gone now, and a run of the same name may come back
+        (layout.removals / record).unlink(missing_ok=True)
     return version
 
 
@@ -126,6 +135,8 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
             connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
     for bundle in plan.insert:
         _insert(connection, bundle)
+    if plan.carry and plan.previous is not None:
+        _carry(connection, plan.previous, plan.carry)
     _join_workspace(layout, connection)
     connection.execute("UPDATE store_info SET published_at = ?", [utc_now()])
 
@@ -133,6 +144,21 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
 def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
     for name in (n for n in bundle.names("tables") if n in metadata.tables):
         _load(connection, name, bundle.arrow(name))
+
+
+def _carry(connection: duckdb.DuckDBPyConnection, previous: Path, run_ids: Sequence[str]) -> None:
+    """Copy the rows of some runs from an earlier version, column by column where both schemas have it."""
+    with duckdb.connect(str(previous), read_only=True) as old:
+        there = {name for (name,) in old.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        for name in (n for n in _run_tables() if n in there):
+            try:
+                rows = old.execute(f'SELECT * FROM "{name}" WHERE list_contains(?, run_id)', [list(run_ids)])
+                table: Any = rows.to_arrow_table()
+            except duckdb.Error as error:  # a damaged block must not keep the sound rows from being published
+                log.warning("Rows of table %s could not be read from %s: %s", name, previous.name, error)
+                continue
+            known = [c for c in table.column_names if c in metadata.tables[name].c]
+            _load(connection, name, table.select(known))
 
 
 def _join_workspace(layout: Layout, connection: duckdb.DuckDBPyConnection) -> None:
@@ -164,22 +190,50 @@ def _plan(layout: Layout) -> Plan:
     source = versions.current(layout)
     published = None if source is None else _published(layout, source)
     if published is None:
-        return _whole_plan(layout)
+        return _whole_plan(layout, source)
     plan = Plan(source)
     present = bundles.run_ids(layout)
     for run_id in present:
         if bundles.revisions(layout, run_id)[-1] != published.get(run_id):
             _admit(layout, run_id, plan)
     changed = [b.run_id for b in plan.insert if b.run_id in published]
-    plan.delete = changed + sorted(set(published) - set(present))
+    # A bundle that is missing is no removal: its folder may be on a disk that is not mounted. Only a run that
+    # somebody deleted or archived loses its rows.
+    plan.delete = changed + sorted((set(published) - set(present)) & set(removals(layout)))
     return plan
 
 
-def _whole_plan(layout: Layout) -> Plan:
-    plan = Plan(None)
+def _whole_plan(layout: Layout, previous: Path | None) -> Plan:
+    plan = Plan(None, previous=previous)
     for run_id in bundles.run_ids(layout):
         _admit(layout, run_id, plan)
+    if previous is not None:
+        published = snapshot.from_disk(layout, previous).read(sa.text("SELECT run_id FROM run")).run_id
+        admitted = {bundle.run_id for bundle in plan.insert}
+        plan.carry = sorted(set(published) - admitted - set(removals(layout)))
     return plan
+
+
+def _readable(layout: Layout) -> Path | None:
+    """The present version, or None when it cannot be read."""
+    try:
+        version = versions.current(layout)
+        if version is not None:
+            snapshot.from_disk(layout, version).read(sa.text("SELECT run_id FROM run"))
+        return version
+    except (StoreError, duckdb.Error, sa.exc.DBAPIError):
+        return None
+
+
+def removals(layout: Layout) -> list[str]:
+    """Runs that somebody deleted or archived and whose rows no commit has taken out yet."""
+    return sorted(p.name for p in layout.removals.iterdir()) if layout.removals.is_dir() else []
+
+
+def missing(layout: Layout, opened: Snapshot) -> list[str]:
+    """Published runs whose bundle is not there: their rows are still in the file, and only there."""
+    published = opened.read(metadata.tables["run"].select()).run_id
+    return sorted(set(published) - set(bundles.run_ids(layout)) - set(removals(layout)))
 
 
 def _admit(layout: Layout, run_id: str, plan: Plan) -> None:

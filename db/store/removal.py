@@ -11,7 +11,7 @@ from pathlib import Path
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.store import bundles, files, versions
+from db.store import bundles, files, publication, versions
 
 
 def standing_on(layout: Layout, run_id: str) -> list[str]:
@@ -62,10 +62,17 @@ def archived(layout: Layout) -> list[str]:
 def _take(layout: Layout, run_id: str, target: Callable[[str], Path]) -> dict[str, Path]:
     """Move the runs out of the published ones, each in one step, and publish without them."""
     if not (layout.bundles / bundles.safe(run_id)).is_dir():
-        raise StoreError(f"There is no run {run_id!r} in {layout.root}.")
+        if run_id not in publication.missing(layout, store.open(layout)):
+            raise StoreError(f"There is no run {run_id!r} in {layout.root}.")
+        layout.removals.mkdir(exist_ok=True)
+        (layout.removals / run_id).touch()
+        store.publish(layout)
+        return {}
     taken = {name: target(name) for name in [run_id, *standing_on(layout, run_id)]}
     with versions.committing(layout, store.WAIT_S), files.writing(f"The run {run_id}"):
-        for name in reversed(taken):  # children first: no run ever stands on nothing
+        layout.removals.mkdir(exist_ok=True)
+        for name in reversed(taken):  # children first: no run is ever without the run that it is based on
+            (layout.removals / name).touch()  # first the record: a kill between leaves a run, not a loss
             os.rename(layout.bundles / name, taken[name])
     store.publish(layout)
     return taken

@@ -48,6 +48,14 @@ def rebuild(store: Store = None) -> None:
     console.print(publication.rebuild(client(store).layout).name)
 
 
+@app.command()
+def salvage(
+    run: Annotated[str, typer.Argument(help="A published run whose bundle is missing.")], store: Store = None
+) -> None:
+    """Write a bundle from the rows that the published file still has of a run, without its pictures."""
+    console.print(f"Written: {health.salvage(client(store).layout, run)}", soft_wrap=True)
+
+
 @app.command("backup")
 def backup_(
     target: Annotated[Path, typer.Argument(help="The file to write (.tar).")],
