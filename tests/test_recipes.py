@@ -122,6 +122,7 @@ def test_an_option_is_added_in_one_file(copy: Copy) -> None:
     assert "--warmup 9" in found["command"]
 
 
+@pytest.mark.slow
 def test_a_kind_is_added_in_files_of_its_name(copy: Copy) -> None:
     files = dict(FILE.findall(RECIPES))
     assert {path.split("/")[0] for path in files} == set(PACKAGES)

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         default=2, ge=0, description="New job processes without progress before a job fails."
     )
     poll_seconds: float = Field(
-        default=0.4, gt=0, description="Seconds between two looks of a worker at the queue."
+        default=0.4, gt=0, description="Seconds between two checks of the queue by a worker."
     )
     notify: list[str] = Field(
         default_factory=list,

@@ -84,6 +84,7 @@ def test_an_address_says_the_cell_and_leads_to_the_edit(visitor: Visitor) -> Non
     assert visitor.parameter("first") == "450002"
 
 
+@pytest.mark.slow
 def test_without_an_insertion_the_way_to_one_is_said(browser: Browser, store: Path) -> None:
     for served in serve(store):
         context = browser.new_context()

@@ -8,7 +8,18 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
+from faults import FAULT
 from harness import Arena
+
+from jobs.kinds import requests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fault_kind() -> Iterator[None]:
+    """The kind `fault` is known while tests of this folder run, and to no other test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(requests.KINDS, "fault", FAULT)
+        yield
 
 
 @pytest.fixture

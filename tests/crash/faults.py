@@ -41,7 +41,8 @@ class FaultRequest(Request):
         return "ganatomy fault"
 
 
-requests.KINDS["fault"] = Kind("fault", "fault", FaultRequest, "faults", "A fault", 99)
+# Registered by the faulty worker and by a fixture, never on import: other tests list the known kinds.
+FAULT = Kind("fault", "fault", FaultRequest, "faults", "A fault", 99)
 
 
 def work(spec: process.Spec, progress: Progress) -> None:
@@ -92,4 +93,5 @@ def _fail(fault: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     sys.modules["faults"] = sys.modules["__main__"]
+    requests.KINDS["fault"] = FAULT
     process.main(work)

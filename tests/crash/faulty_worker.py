@@ -8,9 +8,12 @@ import os
 import time
 from pathlib import Path
 
-import faults  # noqa: F401 - registers the kind
+from faults import FAULT
 
+from jobs.kinds import requests
 from jobs.worker import worker
+
+requests.KINDS["fault"] = FAULT
 
 if clock := os.environ.get("FAULT_CLOCK"):
     right = time.time

@@ -66,7 +66,7 @@ def test_a_request_of_another_version_fails_with_a_sentence(running: Arena) -> N
         values,
         "run-old",
     )
-    running.until(lambda: running.client.job("old").ended, what="its end")
+    until(lambda: running.client.job("old").ended, what="its end")
     assert str(running.client.job("old").error).startswith(
         "Another version of Ganatomy queued it, and this one cannot run it. "
         "The request is not valid: removed_field"

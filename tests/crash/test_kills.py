@@ -53,6 +53,7 @@ def test_everything_is_killed_and_started_as_after_a_reboot(arena: Arena) -> Non
     assert arena.counted(asked) == list(range(40))
 
 
+@pytest.mark.slow
 def test_two_workers_share_a_store_and_one_takes_over_from_the_other(arena: Arena) -> None:
     first = arena.start(GANATOMY_CPU_SLOTS="2")
     arena.start(GANATOMY_CPU_SLOTS="2")

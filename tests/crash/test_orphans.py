@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from children import until
 from harness import Arena
 
 from jobs.services import doctor
@@ -29,10 +30,10 @@ def test_a_job_whose_outcome_cannot_be_written_is_queued_again(arena: Arena) -> 
     refusal = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
     sql(arena, [f"CREATE TRIGGER {name} {when} {refusal}" for name, when in TRIGGERS.items()])
     first = arena.ask(shards=2, number=1)
-    arena.until(lambda: arena.sum(first) is not None, what="the work")
+    until(lambda: arena.sum(first) is not None, what="the work")
     following = arena.ask(shards=2, number=2)
     log = arena.client.layout.logs / "worker.log"
-    arena.until(lambda: "had lost its workflow" in log.read_text(), 12, "the orphan's return to the queue")
+    until(lambda: "had lost its workflow" in log.read_text(), 12, "the orphan's return to the queue")
     sql(arena, [f"DROP TRIGGER {name}" for name in TRIGGERS])
     assert arena.ended(first, 20).state == "done"
     assert arena.ended(following, 20).state == "done"
@@ -51,6 +52,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_leave_a_job_running(small_disk: Path) -> None:
     arena = Arena(small_disk / "store")
     try:
@@ -60,11 +62,11 @@ def test_a_full_disk_does_not_leave_a_job_running(small_disk: Path) -> None:
         filler = small_disk / "filler"
         free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
         filler.write_bytes(bytes(free))
-        arena.until(lambda: not arena.job_processes(), 60, "the end of the job process")
+        until(lambda: not arena.job_processes(), 60, "the end of the job process")
         filler.unlink()
         ends = ("failed", "queued", "done")
         state = lambda: arena.client.job(str(first.job_id)).state  # noqa: E731
-        arena.until(lambda: state() in ends or arena.pid(str(first.job_id)), 10, "a true state")
+        until(lambda: state() in ends or arena.pid(str(first.job_id)), 10, "a true state")
         assert arena.ended(first).state in ("failed", "done")
         assert arena.ended(following).state == "done"
     finally:
@@ -84,6 +86,7 @@ def test_a_stop_hands_jobs_back_and_a_worker_of_another_host_takes_them(arena: A
     assert arena.counted(submission) == list(range(60))
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_host_takes_over_from_a_killed_one(arena: Arena) -> None:
     worker = arena.start(GANATOMY_HOST="3f2a9c1b7d10")
     submission, following = arena.ask(shards=60), arena.ask(shards=2, number=1)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from children import until
 from harness import Arena
 
 
@@ -19,7 +20,7 @@ def test_a_cancel_is_obeyed_and_the_next_job_runs(arena: Arena, clock: Path) -> 
     arena.counting(submission, 3)
     clock.touch()
     arena.client.cancel(str(submission.job_id))
-    arena.until(lambda: not arena.pid(str(submission.job_id)), 5, "the end of the job process")
+    until(lambda: not arena.pid(str(submission.job_id)), 5, "the end of the job process")
     assert arena.ended(following, 30).state == "done"
 
 
@@ -27,7 +28,7 @@ def test_a_cancel_is_obeyed_and_the_next_job_runs(arena: Arena, clock: Path) -> 
     ("fault", "reason"),
     [
         ("memory-eats", "It took more than 1.0 GiB of memory"),
-        ("stuck", "It made no progress for 5 s"),
+        pytest.param("stuck", "It made no progress for 5 s", marks=pytest.mark.slow),
     ],
 )
 def test_limits_are_kept(arena: Arena, clock: Path, fault: str, reason: str) -> None:

@@ -155,6 +155,7 @@ def test_the_ranking_by_images_is_the_distance_of_those_in_which_a_unit_does_mos
         assert score == pytest.approx(frechet(known @ axes, chosen @ axes), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_images_are_ordered_by_what_a_unit_does_in_them() -> None:
     generator = churches([9], "layer4", 1)
     found = find([9], seed=1)
@@ -189,6 +190,7 @@ def test_features_are_those_of_whole_edits() -> None:
     assert np.allclose(activity(generator, "layer4", 7, (10, 31), "peak"), r.amax((2, 3)).T)
 
 
+@pytest.mark.slow
 def test_results_go_on_from_what_is_kept_and_can_be_applied(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     settings: dict[str, Any] = {

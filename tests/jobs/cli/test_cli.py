@@ -69,7 +69,7 @@ def ganatomy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
             ["jobs", "watch", "add", "w", "/nowhere", "--family", "dcgan", "--segmenter", "planted"],
             "/nowhere",
         ),
-        (["render", "planted", "ablate layer1 1", "--latents", "x"], "latents"),
+        (["render", "planted", "ablate layer1 1", "--latents", "x"], "list of numbers"),
         (["sql", "delete from run"], "ganatomy:"),
         (["dashboard", "--address", "203.0.113.1"], "Port 8501"),
     ],

@@ -93,6 +93,7 @@ def test_what_is_there_is_not_done_again(client: Client) -> None:
     assert (again.job_id, again.run_id, again.already) == (None, first.run_id, True)
 
 
+@pytest.mark.slow
 def test_another_layer_needs_no_segmenting(client: Client) -> None:
     first = client.submit(planted(images=64, calibration=64, seed=9, layers=["layer1"]))
     ended(client, first.job_id)
