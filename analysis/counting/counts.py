@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,17 @@ from analysis.counting.moment_names import MOMENTS, SPREAD
 from analysis.counting.top_images import TopImages
 from analysis.shared import array_files
 from analysis.shared.errors import GanatomyError
+
+
+class CountedLayer(NamedTuple):
+    """A layer that was counted: module path, size, and place in the generator, from 1."""
+
+    path: str
+    units: int
+    height: int
+    width: int
+    position: int
+
 
 FORMAT = 1
 I64 = NDArray[np.int64]
@@ -89,6 +100,11 @@ class Counts:
     @property
     def grid(self) -> tuple[int, int]:
         return self.places.shape[1], self.places.shape[2]
+
+    @property
+    def counted_layers(self) -> dict[str, CountedLayer]:
+        """What was counted, by layer name."""
+        return {name: CountedLayer(*values) for name, values in self.about["layers"].items()}
 
     @property
     def concepts(self) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.counting.counts import Counts, LayerCounts
+from analysis.counting.counts import CountedLayer, Counts, LayerCounts
 from analysis.counting.edges import Edges, from_sample, tails
 from analysis.counting.pixel_values import look_at
 from analysis.counting.plan import BLOCK, Plan, blocks
@@ -100,7 +100,7 @@ class Source:
 
     def _place(self, layer: Layer) -> list[Any]:
         position = [known.name for known in self.generator.layers].index(layer.name) + 1
-        return [layer.path, layer.units, layer.height, layer.width, position]
+        return list(CountedLayer(layer.path, layer.units, layer.height, layer.width, position))
 
     def about(self, grid: tuple[int, int], edges: Edges, thresholds: Thresholds | None) -> dict[str, Any]:
         """What counts of this source are counts of."""

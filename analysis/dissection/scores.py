@@ -111,8 +111,8 @@ def _constants(
 ) -> dict[str, Floats]:
     """What does not depend on the unit, or only on its edge."""
     shape, pixels = pair.shape, evaluation.images * evaluation.grid[0] * evaluation.grid[1]
-    _path, _units, height, width, _place = evaluation.about["layers"][name]
-    counted = evaluation.ceiling.get(f"{height}x{width}")
+    layer = evaluation.counted_layers[name]
+    counted = evaluation.ceiling.get(f"{layer.height}x{layer.width}")
     ceiling = ceiling_iou(counted) if counted is not None else np.ones(shape[1])
     mask = significance.mask_iou(calibration.places, calibration.images, evaluation.places, evaluation.images)
     chosen = np.take_along_axis(edges.layers[name].edges, np.maximum(pair, 0).astype(np.int64), axis=1)

@@ -89,13 +89,13 @@ def layers(counts: Counts) -> pd.DataFrame:
     rows = [
         {
             "layer": name,
-            "position": place,
-            "module_path": path,
-            "units": units,
-            "height": height,
-            "width": width,
+            "position": layer.position,
+            "module_path": layer.path,
+            "units": layer.units,
+            "height": layer.height,
+            "width": layer.width,
         }
-        for name, (path, units, height, width, place) in counts.about["layers"].items()
+        for name, layer in counts.counted_layers.items()
     ]
     return pd.DataFrame(rows)
 
