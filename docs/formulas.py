@@ -1,4 +1,4 @@
-"""A hook of MkDocs: formulas become MathML, which browsers draw by themselves, without a script or a network."""
+"""A hook of MkDocs: formulas become MathML, which browsers draw without a script or a network."""
 
 import html
 import re
