@@ -126,7 +126,8 @@ def _limit_patience(engine: Engine) -> None:
 
     def explain(context: Any) -> None:
         began = context.connection.info.get("began", 0.0) if context.connection else 0.0
-        waited = time.monotonic() - began > PATIENCE_S / 2  # SQLite also fails at once; DBOS then tries again
+        # SQLite also fails at once, when a reader wants to write; DBOS then tries again.
+        waited = time.monotonic() - began > 0.9 * PATIENCE_S
         if waited and "is locked" in str(context.original_exception):
             raise GanatomyError(
                 f"Another program has been writing to the queue for more than {PATIENCE_S:g} s, so nothing "

@@ -42,7 +42,7 @@ class FullTask(Task[FullRequest]):
             raise GanatomyError(
                 f"The dissection that this needs is not there; run `{dissection.command()}` first."
             )
-        client = Client(layout)
+        client = Client(layout, patient=True)
         when = When(priority=client.job(self.spec.job_id).priority)
         requests = causes_requests(self.request, parent, layout)
         self.progress.total = len(requests)
