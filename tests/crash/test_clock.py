@@ -66,7 +66,8 @@ def test_a_new_checkpoint_in_a_watched_folder_is_dissected(arena: Arena, tmp_pat
     folder.mkdir()
     request = {"segmenter": "planted", "images": 64, "calibration": 64}
     folders.add(arena.client.layout, folders.FolderWatch("run1", str(folder), "planted", None, request))
-    arena.start()
+    # The first dissection on a machine compiles its loops, which is longer than this folder calls stuck.
+    arena.start(GANATOMY_STUCK_SECONDS="120")
     save_state(folder / "step-100.safetensors", planted_shapes.weights(3))
     (folder / "step-200.pt").write_bytes(b"not a checkpoint")
     until(lambda: arena.client.jobs(), 120, "a job")
