@@ -10,9 +10,7 @@ FALLS = st.integers(-5, 5).map(lambda number: number / 10)  # few values, so tha
 
 
 @given(FALLS, st.lists(FALLS, min_size=1, max_size=60))
-def test_it_is_the_share_of_sets_that_fall_as_far_the_list_among_them(
-    own: float, random: list[float]
-) -> None:
+def test_it_is_the_share_of_sets_that_fall_as_far(own: float, random: list[float]) -> None:
     every = [own, *random]
     assert p_value(own, np.array(random)) == sum(other >= own for other in every) / len(every)
 
