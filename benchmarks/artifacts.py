@@ -49,7 +49,9 @@ def main(
     made = generators.load(generator, store / "models")
     eyes = segmenters.load(known, store / "models")
     one = extracting(eyes, made.images(latents(1, 0, 16, made.latent_shape)))
-    pictures = reference(name, 2 * images, size=made.image_shape[-2:], models=store / "models")
+    pictures = reference(
+        name, 2 * images, size=(made.image_shape[1], made.image_shape[2]), models=store / "models"
+    )
     wall, processor = time.perf_counter(), time.process_time()
     found = rank_artifacts(made, eyes, pictures, layer=layer, images=images, sets=sets, reference_name=name)
     spent = {"seconds": time.perf_counter() - wall, "processor seconds": time.process_time() - processor}

@@ -19,7 +19,7 @@ from analysis.counting.edges import Edges, from_sample, tails
 from analysis.counting.passes import sample
 from analysis.counting.tally import Tally
 from analysis.counting.thresholds import choose
-from analysis.counting.top_images import Best, Portraits
+from analysis.counting.top_images import Best, TopImages
 from benchmarks.timing import interleaved, ratio, report
 
 UNITS, CELLS, SIDE, CONCEPTS, LAYER = 512, 16, 256, 16, "layer"
@@ -35,6 +35,7 @@ class Case:
         coarse = torch.randint(0, CONCEPTS + 1, (images, 1, 32, 32), generator=random).float()
         self.labels = interpolate(coarse, SIDE, mode="nearest").numpy().astype(np.uint8)
         self.wanted = tails(64)
+        self._calibration: Counts | None = None
         self.edges = Edges({LAYER: from_sample(sample(self.r, (SIDE, SIDE)), self.wanted)}, self.wanted)
 
     def empty(self, evaluation: bool) -> Counts:
@@ -46,12 +47,12 @@ class Case:
             places=np.zeros((CONCEPTS, SIDE, SIDE), np.int32),
             areas=np.zeros(CONCEPTS, np.int64),
             shown=np.zeros(CONCEPTS, np.int64),
-            portraits=Portraits({LAYER: Best.empty(UNITS, CELLS, CELLS)}),
+            top_images=TopImages({LAYER: Best.empty(UNITS, CELLS, CELLS)}),
         )
 
     def ours(self, evaluation: bool = False) -> Counts:
         counts = self.empty(evaluation)
-        thresholds = choose(self._calibration, 0.01) if evaluation else None
+        thresholds = choose(self._calibration or self.ours(), 0.01) if evaluation else None
         tally = Tally(counts, self.edges, thresholds, torch.get_num_threads())
         tally.add(0, {LAYER: self.r}, self.labels, lambda _: np.zeros((1, 1, 3), np.uint8))
         self._calibration = counts if not evaluation else self._calibration

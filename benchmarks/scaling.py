@@ -20,7 +20,7 @@ from analysis.counting.passes import sample
 from analysis.counting.plan import BLOCK
 from analysis.counting.tally import Tally
 from analysis.counting.thresholds import choose
-from analysis.counting.top_images import Best, Portraits
+from analysis.counting.top_images import Best, TopImages
 from benchmarks.timing import report
 
 
@@ -44,7 +44,7 @@ class Size:
             places=np.zeros(shape, np.int32),
             areas=np.zeros(self.concepts, np.int64),
             shown=np.zeros(self.concepts, np.int64),
-            portraits=Portraits({n: Best.empty(self.units, self.cells, self.cells) for n in names}),
+            top_images=TopImages({n: Best.empty(self.units, self.cells, self.cells) for n in names}),
         )
 
 

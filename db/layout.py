@@ -76,7 +76,7 @@ class Layout:
 
     @property
     def work(self) -> Path:
-        """Shards of unfinished runs, one folder a run; a job that starts again goes on from them."""
+        """What unfinished runs have saved, one folder a run; a job that starts again goes on from there."""
         return self.root / "work"
 
     @property

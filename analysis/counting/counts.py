@@ -7,7 +7,8 @@ Per layer with U units, C concepts, B bins (all int64):
 - moments (U, C, 14), fixed (2, U, C, 5): sums over images, see analysis.counting.moments.
 
 Memory: 8 U C (2 B + 24) bytes a layer, 4 C pixels for the places, and the pictures of
-analysis.counting.top_images. It does not grow with the number of images.
+analysis.counting.top_images. It does not grow with the number of images. A file holds only the concepts that
+occur, in the smallest type that fits, and no pictures: these can be made again from their latents.
 """
 
 import hashlib
@@ -36,7 +37,8 @@ class CountedLayer(NamedTuple):
     position: int
 
 
-FORMAT = 1
+FORMAT = 2
+COUNTED_WHERE_SHOWN = ("joint", "null")  # 0 for a concept that no image shows
 I64 = NDArray[np.int64]
 
 
@@ -125,7 +127,7 @@ class Counts:
         self._check(other)
         return replace(
             self,
-            ranges=_joined(self.ranges, other.ranges),
+            ranges=joined(self.ranges, other.ranges),
             layers={name: layer.plus(other.layers[name]) for name, layer in self.layers.items()},
             places=self.places + other.places,
             areas=self.areas + other.areas,
@@ -143,21 +145,27 @@ class Counts:
             )
 
     def save(self, path: Path | str) -> None:
-        """Write one npz file with a checksum."""
+        """Write one npz file with a checksum, without the pictures of the top images."""
         header = {
             "format": FORMAT,
             "about": dict(self.about),
             "ranges": self.ranges,
             "layers": list(self.layers),
         }
-        arrays: dict[str, NDArray[Any]] = {"places": self.places, "areas": self.areas, "shown": self.shown}
+        shown = np.flatnonzero(self.areas)
+        arrays: dict[str, NDArray[Any]] = {
+            "places": self.places[shown],
+            "areas": self.areas,
+            "shown": self.shown,
+        }
         for name, layer in self.layers.items():
-            arrays |= {f"layer/{name}/{part}": value for part, value in vars(layer).items()}
-        arrays |= {f"ceiling/{name}": array for name, array in self.ceiling.items()}
+            for part, value in vars(layer).items():
+                arrays[f"layer/{name}/{part}"] = value[:, shown] if part in COUNTED_WHERE_SHOWN else value
+        arrays |= {f"ceiling/{name}": array[shown] for name, array in self.ceiling.items()}
         # The key is that of shards counted by 0.1.0, which a newer worker goes on with.
         arrays |= {f"portraits/{name}": array for name, array in self.top_images.arrays().items()}
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        array_files.write(path, {"header": text, **arrays})
+        array_files.write(path, {"header": text} | {name: _narrow(a) for name, a in arrays.items()})
 
     @classmethod
     def load(cls, path: Path | str) -> "Counts":
@@ -169,7 +177,7 @@ class Counts:
         try:
             arrays = array_files.read(path)
             header = json.loads(arrays.pop("header").tobytes())
-            if header["format"] != FORMAT:
+            if header["format"] not in (1, FORMAT):
                 raise GanatomyError(f"{path} holds counts of another version; remove it and count again.")
             return cls._from(header, arrays)
         except (OSError, array_files.DamagedFileError, ValueError, KeyError, TypeError) as error:
@@ -177,33 +185,67 @@ class Counts:
 
     @classmethod
     def _from(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Counts":
+        areas = arrays["areas"].astype(np.int64)
+        # Format 1 held every concept.
+        shown = slice(None) if header["format"] == 1 else np.flatnonzero(areas)
+
         def under(prefix: str) -> dict[str, NDArray[Any]]:
             return {
                 name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
             }
 
+        def wide(array: NDArray[Any], kind: type[np.integer], axis: int) -> NDArray[Any]:
+            """The array with the concepts that do not occur, along `axis`."""
+            shape = (*array.shape[:axis], len(areas), *array.shape[axis + 1 :])
+            found = np.zeros(shape, kind)
+            found[(slice(None),) * axis + (shown,)] = array
+            return found
+
+        def layer(name: str) -> LayerCounts:
+            parts = under(f"layer/{name}/")
+            for part, array in parts.items():
+                if part in COUNTED_WHERE_SHOWN:
+                    parts[part] = wide(array, np.int64, 1)
+                elif array.dtype.kind == "i":
+                    parts[part] = array.astype(np.int64)
+            return LayerCounts(**parts)
+
         return cls(
             about=header["about"],
             ranges=[(int(a), int(b)) for a, b in header["ranges"]],
-            layers={name: LayerCounts(**under(f"layer/{name}/")) for name in header["layers"]},
-            places=arrays["places"],
-            areas=arrays["areas"],
-            shown=arrays["shown"],
-            ceiling=under("ceiling/"),
+            layers={name: layer(name) for name in header["layers"]},
+            places=wide(arrays["places"], np.int32, 0),
+            areas=areas,
+            shown=arrays["shown"].astype(np.int64),
+            ceiling={name: wide(array, np.int64, 0) for name, array in under("ceiling/").items()},
             top_images=TopImages.of(under("portraits/")),
         )
 
 
-def _joined(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """The same whole numbers in half of the bytes, where they fit; any other array as it is."""
+    if array.dtype != np.int64:
+        return array
+    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    fits = low <= array.min(initial=0) and array.max(initial=0) <= high
+    return array.astype(np.int32) if fits else array
+
+
+def joined(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ranges of both, in order, those that touch as one.
+
+    Raises:
+        GanatomyError: an image is in both.
+    """
     ordered = sorted([*first, *second])
-    joined: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for start, stop in ordered:
-        if joined and start < joined[-1][1]:
+        if found and start < found[-1][1]:
             raise GanatomyError(
-                f"Latents {start} to {joined[-1][1]} are in both shards; count each image once."
+                f"Latents {start} to {found[-1][1]} are in both shards; count each image once."
             )
-        if joined and start == joined[-1][1]:
-            joined[-1] = (joined[-1][0], stop)
+        if found and start == found[-1][1]:
+            found[-1] = (found[-1][0], stop)
         else:
-            joined.append((start, stop))
-    return joined
+            found.append((start, stop))
+    return found

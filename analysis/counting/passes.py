@@ -10,7 +10,7 @@ Each image is generated once and segmented once, for all layers.
 Any range of whole blocks of 64 latents can be counted anywhere, and the counts merged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.counting.counts import CountedLayer, Counts, LayerCounts
+from analysis.counting.counts import CountedLayer, Counts, LayerCounts, joined
 from analysis.counting.edges import Edges, from_sample, tails
 from analysis.counting.pixel_values import look_at
 from analysis.counting.plan import BLOCK, Plan, blocks
@@ -36,6 +36,7 @@ from analysis.shared.latents import latents
 Progress = Callable[[int, int], None]
 SAMPLE = 16384  # values a unit in the pilot
 PICTURE = 256  # the longest side of a kept picture
+TOGETHER = 16  # images that are made again at once
 
 
 class LabelStore(Protocol):
@@ -182,24 +183,56 @@ def count_from(
     progress: Progress | None = None,
 ) -> Counts:
     """`count` with a source made before."""
-    _check(source.plan, span, edges, thresholds)
-    start, stop = span
     counts: Counts | None = None
-    for first, last in blocks(start, stop):
+    for (_first, last), counted in count_blocks(source, span, edges, thresholds):
+        counts = counted
+        if progress is not None:
+            progress(last - span[0], span[1] - span[0])
+    assert counts is not None
+    return counts
+
+
+def count_blocks(
+    source: Source,
+    span: tuple[int, int],
+    edges: Edges,
+    thresholds: Thresholds | None = None,
+    counts: Counts | None = None,
+) -> Iterator[tuple[tuple[int, int], Counts]]:
+    """Count a span block by block; yields each block with the counts so far, always the same object.
+
+    Blocks that `counts` already holds are passed over, and the others are added to it in place.
+    """
+    _check(source.plan, span, edges, thresholds)
+    tally: Tally | None = None
+    for first, last in blocks(*span):
+        if counts is not None and any(a <= first and last <= b for a, b in counts.ranges):
+            continue
         made = source.block(first, last)
-        if counts is None:
-            counts = empty(source, made, span, edges, thresholds)
-            tally = Tally(counts, edges, thresholds, torch.get_num_threads())
+        counts = counts or empty(source, made, edges, thresholds)
+        tally = tally or Tally(counts, edges, thresholds, torch.get_num_threads())
         if made.labels.shape[2:] != counts.grid:
             raise GanatomyError(
                 f"The segmenter's label maps change from {counts.grid} to {made.labels.shape[2:]}; "
                 "it must label every image on one grid."
             )
         tally.add(first, made.features, made.labels, made.picture)
-        if progress is not None:
-            progress(last - start, stop - start)
-    assert counts is not None
-    return counts
+        counts.ranges = joined(counts.ranges, [(first, last)])
+        yield (first, last), counts
+
+
+def make_pictures(source: Source, counts: Counts) -> None:
+    """Make the top images' pictures that were not kept.
+
+    One made again may differ by a grey level here and there: an image depends, in its last bits, on what is
+    made with it.
+    """
+    kept, shape = counts.top_images.pictures, source.generator.latent_shape
+    lacking = sorted(counts.top_images.wanted() - set(kept))
+    for first in range(0, len(lacking), TOGETHER):
+        numbers = lacking[first : first + TOGETHER]
+        z = torch.cat([latents(source.plan.seed, n, n + 1, shape) for n in numbers])
+        kept |= {n: picture(image) for n, image in zip(numbers, source.generator.images(z), strict=True)}
 
 
 def _check(plan: Plan, span: tuple[int, int], edges: Edges, thresholds: Thresholds | None) -> None:
@@ -213,9 +246,7 @@ def _check(plan: Plan, span: tuple[int, int], edges: Edges, thresholds: Threshol
         raise GanatomyError("These thresholds were chosen over other bin edges; choose them again.")
 
 
-def empty(
-    source: Source, made: Made, span: tuple[int, int], edges: Edges, thresholds: Thresholds | None
-) -> Counts:
+def empty(source: Source, made: Made, edges: Edges, thresholds: Thresholds | None) -> Counts:
     """Counts of no image yet, sized for a source's layers and a block's labels."""
     grid, concepts = (made.labels.shape[2], made.labels.shape[3]), len(source.segmenter.concepts)
     layers, best = {}, {}
@@ -225,7 +256,7 @@ def empty(
         best[layer.name] = Best.empty(layer.units, *kept_size((layer.height, layer.width), grid))
     return Counts(
         about=source.about(grid, edges, thresholds),
-        ranges=[span],
+        ranges=[],
         layers=layers,
         places=np.zeros((concepts, *grid), np.int32),
         areas=np.zeros(concepts, np.int64),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -193,10 +193,9 @@ class Tally:
 
     def _picture(self, first: int, images: int, picture: Callable[[int], Array]) -> None:
         top_images = self.counts.top_images
-        wanted = top_images.wanted()
-        for latent in sorted(wanted & set(range(first, first + images))):
-            top_images.pictures[latent] = picture(latent - first)
         top_images.prune()
+        for latent in sorted(top_images.wanted() & set(range(first, first + images))):
+            top_images.keep(latent, partial(picture, latent - first))
 
 
 def _survey(r: torch.Tensor) -> tuple[Array, Array]:

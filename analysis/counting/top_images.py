@@ -1,10 +1,10 @@
 """The images that activate each unit most, with the unit's map and the picture. No torch.
 
-At most eight a unit; the pictures are kept only while some unit wants them: at most min(images, 8 units) of
-them.
+At most eight a unit. A picture is kept only while some unit wants it and there is room; the others are made
+again from their latents at the end (`analysis.counting.passes.make_pictures`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT = 8
+ROOM = 2**29  # bytes of pictures in memory
 
 
 def kept_size(cells: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
@@ -59,6 +60,12 @@ class TopImages:
     layers: dict[str, Best] = field(default_factory=dict)
     pictures: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
+    def keep(self, latent: int, picture: Callable[[], NDArray[np.uint8]]) -> None:
+        """Keep a picture unless there is no room for one more."""
+        size = next((kept.nbytes for kept in self.pictures.values()), 0)
+        if size * (len(self.pictures) + 1) <= ROOM:
+            self.pictures[latent] = picture()
+
     def wanted(self) -> set[int]:
         """The latents that some unit keeps."""
         kept = [best.latents.ravel() for best in self.layers.values()]
@@ -78,19 +85,20 @@ class TopImages:
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """As plain arrays, for saving."""
-        found: dict[str, NDArray[Any]] = {}
-        for name, best in self.layers.items():
-            found |= {f"{name}/{part}": value for part, value in vars(best).items()}
-        if self.pictures:
-            found["latent"] = np.array(list(self.pictures), np.int64)
-            found["pixels"] = np.stack(list(self.pictures.values()))
-        return found
+        """As plain arrays, for saving; without the pictures."""
+        return {
+            f"{name}/{part}": value
+            for name, best in self.layers.items()
+            for part, value in vars(best).items()
+        }
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "TopImages":
         """From what `arrays` gave."""
         names = [key.removesuffix("/latents") for key in arrays if key.endswith("/latents")]
-        layers = {n: Best(arrays[f"{n}/values"], arrays[f"{n}/latents"], arrays[f"{n}/maps"]) for n in names}
-        latents = arrays.get("latent", np.zeros(0, np.int64)).tolist()
-        return cls(layers, dict(zip(latents, arrays.get("pixels", []), strict=True)))
+        return cls(
+            {
+                n: Best(arrays[f"{n}/values"], arrays[f"{n}/latents"].astype(np.int64), arrays[f"{n}/maps"])
+                for n in names
+            }
+        )

@@ -18,6 +18,7 @@ from analysis.counting.edges import Edges
 from analysis.counting.plan import BLOCK, Plan, ThresholdRule
 from analysis.counting.thresholds import Thresholds, choose
 from analysis.dissection import tables
+from analysis.dissection.pictures import packed
 from analysis.dissection.scores import Scores, score
 from analysis.dissection.significance import images_for_width, null_weight
 from analysis.models.segmenter import segmenter_name
@@ -107,7 +108,7 @@ class Dissection:
                 "pair": self.thresholds.layers[name].pair,
             }
             found[f"activations-{name}"] = tables.activations(counts, name)
-        found["images"] = tables.pictures(counts)
+        found["images"] = packed(counts.top_images.pictures)
         return found
 
 
@@ -187,7 +188,7 @@ def dissect(
     Raises:
         GanatomyError: no images, no such layer, or a segmenter that breaks its contract.
     """
-    from analysis.counting.passes import Source, count_from, pilot_from
+    from analysis.counting.passes import Source, count_from, make_pictures, pilot_from
 
     plan = Plan.make(images, calibration, seed, layers, threshold, **options)
     source = Source(generator, segmenter, plan, None)
@@ -199,4 +200,5 @@ def dissect(
     counted = count_from(
         source, plan.evaluation, edges, thresholds, lambda done, _: report(calibration + done, total)
     )
+    make_pictures(source, counted)
     return measure(plan, describe(generator, segmenter), edges, thresholds, calibrated, counted)

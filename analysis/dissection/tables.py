@@ -127,14 +127,6 @@ def activations(counts: Counts, layer: str) -> dict[str, NDArray[Any]]:
     return {"unit": unit, "rank": rank, "latent": ordered.latents[kept], "maps": ordered.maps[kept]}
 
 
-def pictures(counts: Counts) -> dict[str, NDArray[Any]]:
-    """Latents (n,) and pictures (n, H, W, 3) uint8 of every image that some unit keeps."""
-    kept = counts.top_images.pictures
-    latent = np.array(sorted(kept), np.int64)
-    pixels = np.stack([kept[key] for key in latent.tolist()]) if kept else np.zeros((0, 1, 1, 3), np.uint8)
-    return {"latent": latent, "pixels": pixels}
-
-
 def _kept(counts: Counts, layer: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     kept = counts.top_images.layers[layer].ordered().latents >= 0
     unit, rank = np.nonzero(kept)

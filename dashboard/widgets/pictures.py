@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from analysis.dissection.pictures import Pictures
 from analysis.editing import masks
 from db.store import bundles
 
@@ -32,9 +33,8 @@ class Gallery:
         self.bundle, self.layer = bundle, layer
 
     @cached_property
-    def _images(self) -> tuple[dict[int, int], np.ndarray]:
-        arrays = self.bundle.array("images")
-        return {int(latent): row for row, latent in enumerate(arrays["latent"])}, arrays["pixels"]
+    def _images(self) -> Pictures:
+        return Pictures(self.bundle.array("images"))
 
     @cached_property
     def _activations(self) -> dict[str, np.ndarray]:
@@ -47,9 +47,9 @@ class Gallery:
         a = self._activations
         rows = np.flatnonzero(a["unit"] == unit)
         rows = rows[np.argsort(a["rank"][rows])][:most]
-        where, pixels = self._images
         latents = [(row, int(a["latent"][row])) for row in rows]
-        return [Shown(n, pixels[where[n]], a["maps"][row]) for row, n in latents if n in where]
+        kept = self._images
+        return [Shown(n, kept[n], a["maps"][row]) for row, n in latents if n in kept]
 
 
 @st.cache_resource(max_entries=12, show_spinner="Reading images")

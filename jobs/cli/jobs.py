@@ -66,14 +66,14 @@ def show(job: JobId, store: Store = None, json: Json = False) -> None:
 
 @app.command()
 def cancel(job: JobId, store: Store = None, json: Json = False) -> None:
-    """Stop a job. Its finished shards stay, so a retry continues from them."""
+    """Stop a job. What it saved stays, so a retry continues from there."""
     ended = client(store).cancel(job)
     show_json(ended.plain()) if json else console.print(f"Job {job} is cancelled.")
 
 
 @app.command()
 def retry(job: JobId, wait: Wait = False, store: Store = None, json: Json = False) -> None:
-    """Queue a failed or cancelled job again. It continues from its finished shards."""
+    """Queue a failed or cancelled job again. It continues from what it saved."""
     jobs = client(store)
     submission = jobs.retry(job)
     if not json:

@@ -175,7 +175,7 @@ class Client:
         return (shown.kind.command, run) if (self.layout.bundles / run).is_dir() else None
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job, queued or running. Its process ends within two seconds; finished shards stay."""
+        """Stop a job, queued or running. Its process ends within two seconds; what it saved stays."""
         job = self.job(job_id)
         if job.ended:
             raise GanatomyError(f"Job {job_id} is {job.state}; there is nothing to cancel.")
@@ -183,7 +183,7 @@ class Client:
         return self.job(job_id)
 
     def retry(self, job_id: str) -> Submission:
-        """Queue a failed or cancelled job again; it continues from its finished shards.
+        """Queue a failed or cancelled job again; it continues from what it saved.
 
         Jobs that were dropped because this one failed are queued behind it again, in order.
         """

@@ -1,15 +1,15 @@
 """The task of a dissection: `python -P -m jobs.tasks.dissection`, started by a worker.
 
-Generator and segmenter are loaded once. Each block of 64 images becomes a shard, kept at once, so that a
-process killed at any point is followed by one that counts only what is missing. Results are published early
-and again: first from 64 + 64 images, then as evaluation goes on, each time whole, and at last as final.
+Generator and segmenter are loaded once. The counts are saved every two minutes at the latest, so a process
+that was killed is followed by one that counts only what is missing. Results are published early and again:
+first from 64 + 64 images, then as evaluation goes on, each time whole, and at last as final. Only the final
+results surely have all pictures of top images; those that were not in memory are made again then.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,7 +19,7 @@ import torch
 from analysis.counting.compilation import cold
 from analysis.counting.counts import Counts
 from analysis.counting.edges import Edges
-from analysis.counting.passes import Source, count_from, pilot_from
+from analysis.counting.passes import Source, count_blocks, make_pictures, pilot_from
 from analysis.counting.plan import BLOCK, Plan, blocks
 from analysis.counting.thresholds import Thresholds, choose
 from analysis.dissection.dissection import measure
@@ -31,7 +31,7 @@ from db.store import bundles, files
 from jobs.kinds.dissection import DissectionRequest
 from jobs.tasks.label_cache import LabelCache
 from jobs.tasks.reported_segmenter import ReportedSegmenter
-from jobs.tasks.shards import LostShardError, Shards
+from jobs.tasks.saved_counts import SavedCounts
 from jobs.tasks.task import ModelTask, Row, main
 
 PAUSE = 60.0  # seconds at least between two publications
@@ -40,7 +40,7 @@ GROWTH = 1.5  # and so many times as many evaluation images
 
 @dataclass
 class DissectionTask(ModelTask[DissectionRequest]):
-    """Counts units against concepts, shard by shard."""
+    """Counts units against concepts, block by block."""
 
     seen: set[tuple[int, int]] = field(default_factory=set)
     published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
@@ -103,7 +103,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
     @cached_property
     def edges(self) -> Edges:
-        """Bin edges, in a file beside the shards that are counted with them."""
+        """Bin edges, in a file beside the counts that are made with them."""
         file = self.folder / "edges.npz"
         try:
             return Edges.load(file)
@@ -113,31 +113,31 @@ class DissectionTask(ModelTask[DissectionRequest]):
                 edges.save(aside)
             return edges
 
-    def shards(self, thresholds: Thresholds | None) -> Shards[Counts]:
-        """The shards of the calibration or, given thresholds, of the evaluation."""
+    def saved(self, thresholds: Thresholds | None) -> SavedCounts[Counts]:
+        """Where the counts of the calibration or, given thresholds, of the evaluation are saved."""
         if thresholds is None:
-            return Shards(self.folder, "calibration", self.edges.hash, Counts.load)
-        return Shards(self.folder, "evaluation", thresholds.hash, Counts.load)
+            return SavedCounts(self.folder, "calibration", self.edges.hash, Counts.load)
+        return SavedCounts(self.folder, "evaluation", thresholds.hash, Counts.load)
 
-    def count(
-        self, span: tuple[int, int], thresholds: Thresholds | None = None, again: bool = True
-    ) -> Counts:
-        """The counts of a span of images. Missing blocks and a lost shard are counted."""
-        shards = self.shards(thresholds)
-        for first, last in blocks(*span):
-            found = shards.has(first, last)
-            if not found:
-                shards.put(first, last, count_from(self.source, (first, last), self.edges, thresholds))
-            self._report(first, last, found)
-            if thresholds is not None and not found:
-                self._publish_provisional(span[0], last, thresholds, shards)
-        try:
-            return shards.total(*span)
-        except LostShardError as lost:
-            if not again:
-                raise
-            structlog.get_logger().warning("a shard is counted again", reason=str(lost))
-            return self.count(span, thresholds, again=False)
+    def count(self, span: tuple[int, int], thresholds: Thresholds | None = None) -> Counts:
+        """The counts of a span of images, and of what else an earlier attempt saved of its part.
+
+        Only missing blocks are counted.
+        """
+        saved = self.saved(thresholds)
+        counts = saved.read()
+        for first, last in counts.ranges if counts else ():
+            for block in blocks(first, last):
+                self._report(*block, found=True)
+        for block, counted in count_blocks(self.source, span, self.edges, thresholds, counts):
+            counts = counted
+            if saved.due() or block[1] == span[1]:
+                saved.write(counts)
+            self._report(*block, found=False)
+            if thresholds is not None:
+                self._publish_provisional(thresholds, counts)
+        assert counts is not None
+        return counts
 
     def _report(self, first: int, last: int, found: bool) -> None:
         """Report a block. It is progress once, though the first look and the evaluation may both count it."""
@@ -147,20 +147,11 @@ class DissectionTask(ModelTask[DissectionRequest]):
             self.progress.extra["gpu_memory_bytes"] = torch.cuda.memory_reserved()
         self.watch.save()
 
-    def _publish_provisional(
-        self, start: int, stop: int, thresholds: Thresholds, shards: Shards[Counts]
-    ) -> None:
+    def _publish_provisional(self, thresholds: Thresholds, counts: Counts) -> None:
         when, images = self.published
-        complete = stop == self.plan.evaluation[1]
-        if (
-            complete
-            or time.monotonic() - when < PAUSE
-            or stop - start < GROWTH * images
-            or not self.calibrated
-        ):
-            return
-        with suppress(LostShardError):  # it is counted again before the end
-            self.publish(shards.total(start, stop), "provisional")
+        waited = time.monotonic() - when >= PAUSE and counts.images >= GROWTH * images
+        if self.calibrated and waited and counts.ranges[-1][1] < self.plan.evaluation[1]:
+            self.publish(counts, "provisional")
 
     def calibrate(self, span: tuple[int, int]) -> Thresholds:
         """Thresholds and names from the calibration images of a span."""
@@ -183,6 +174,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
         self.calibrated = True
         self.progress.begin(stage("evaluation"))
         evaluation = self.count(self.plan.evaluation, thresholds)
+        make_pictures(self.source, evaluation)
         self.publish(evaluation, "final")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -192,9 +184,8 @@ class DissectionTask(ModelTask[DissectionRequest]):
         if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
             return
         self.progress.begin(stage("first look"))
-        with suppress(LostShardError):  # an earlier attempt came further: its shards are one by now
-            thresholds = self.calibrate((a, min(b, a + BLOCK)))
-            self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
+        thresholds = self.calibrate((a, min(b, a + BLOCK)))
+        self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
 
     def publish(self, evaluation: Counts, state: str) -> None:
         """Write the results so far as a bundle, and make them what the store shows."""

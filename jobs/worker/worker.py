@@ -1,7 +1,7 @@
 """A worker claims jobs from the queue and runs each in a job process, which it watches.
 
 A worker holds an executor slot by a file lock for its life. SIGTERM and Ctrl-C stop it within seconds: its
-job processes end, their shards stay, and their jobs go back to the queue, where any worker takes them.
+job processes end, what they saved stays, and their jobs go back to the queue, where any worker takes them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 DBOS writes the result of each finished step to the queue's file. When a worker dies, another one runs its
 workflows again and takes finished steps from there, so only the interrupted step runs twice. That step is
-idempotent: the job process keeps its shards in files and continues from them.
+idempotent: the job process saves what it has in files and continues from them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ import pytest
 from torch import nn
 
 from analysis.counting.agreement import iou_at, null_iou_at
+from analysis.counting.passes import picture
 from analysis.dissection.dissection import Dissection, dissect
+from analysis.dissection.pictures import Pictures
 from analysis.models import generators, segmenters
 from analysis.models.families.planted_shapes import truth
 from db.schema.naming_rule import NamingRule
@@ -109,5 +111,7 @@ def test_top_images_are_the_evaluation_latents_with_the_highest_peaks(planted: D
     arrays = planted.arrays()
     maps = arrays["activations-layer1"]
     np.testing.assert_array_equal(maps["maps"][0], features[order[0], 0].numpy())
-    assert set(table["latent"]) <= set(arrays["images"]["latent"].tolist())
-    assert arrays["images"]["pixels"].dtype == np.uint8
+    kept = Pictures(arrays["images"])
+    assert set(table["latent"]) <= set(kept)
+    image = generator.images(latents(1, *planted.evaluation, generator.latent_shape))[order[0]]
+    np.testing.assert_array_equal(kept[int(table["latent"].iloc[0])], picture(image))

@@ -12,6 +12,7 @@ from children import until, worker
 
 from analysis import dissect
 from analysis.counting.counts import Counts
+from analysis.dissection.pictures import Pictures
 from analysis.models import generators, segmenters
 from analysis.models.controls import random_twin
 from db import store
@@ -21,7 +22,7 @@ from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import Job
 from jobs.system import live
-from jobs.tasks import dissection, process, shards, task
+from jobs.tasks import dissection, process, saved_counts, task
 from jobs.tasks.progress import Progress
 
 NOW = "2026-01-01T00:00:00"
@@ -109,8 +110,9 @@ def test_a_killed_dissection_ends_with_the_same_numbers(client: Client) -> None:
     asked = planted(images=1500, calibration=640, seed=10)
     submission = client.submit(asked)
     watch = live.path(client.layout, str(submission.job_id), "watch")
-    for least in (3, 12):
-        while len(list((client.layout.work / submission.run_id).glob("*-*-*-*.npz"))) < least:
+    for part in ("calibration", "evaluation"):
+        # Its second save: the first evaluation is the first look's.
+        while len(list((client.layout.work / submission.run_id).glob(f"{part}-*.npz"))) < 2:
             assert not client.job(str(submission.job_id)).ended
             time.sleep(0.01)
         os.kill(live.read(watch)["pid"], 9)
@@ -135,7 +137,7 @@ class KilledError(Exception):
 def test_damaged_files_of_an_earlier_attempt_are_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    """Every second shard, the edges, label maps and the stop watch are damaged after a kill."""
+    """The last save of each part, the edges, label maps and the stop watch are damaged after a kill."""
     layout = Client.at(tmp_path / "store").layout
     request = planted(images=448, calibration=256, seed=12, segmenter="planted", layers=["layer1"])
     values = request.model_dump(mode="json")
@@ -148,13 +150,19 @@ def test_damaged_files_of_an_earlier_attempt_are_made_again(
             raise KilledError
 
     monkeypatch.setattr(dissection.DissectionTask, "publish", dies)
+    monkeypatch.setattr(saved_counts, "CHEAP", 0)
+    monkeypatch.setattr(saved_counts, "DEAR", 0)  # every block is saved
     with pytest.raises(KilledError):
         task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
     folder = layout.work / "planted-1"
-    counted = sorted(folder.glob("*-*-*-*.npz"))
+    saves = {file: file.name.rsplit("-", 2)[0] for file in sorted(folder.glob("*-*-*-*.npz"))}
+    last = {part: file for file, part in saves.items()}
+    assert sorted(file.name[-13:-4] for file in saves) == sorted(
+        f"{stop:09d}"
+        for stop in (192, 256, 320, 640, 704)  # the first look has thresholds of its own
+    )
     maps = sorted(layout.labels.rglob("*.npz"))
-    assert len(counted) == 4 + 1 + 7  # the first look has thresholds of its own
-    for file in [*counted[::2], *maps[::3], folder / "edges.npz", folder / "time.json"]:
+    for file in [*last.values(), *maps[::3], folder / "edges.npz", folder / "time.json"]:
         content = file.read_bytes()
         half = len(content) // 2
         flipped = content[:half] + bytes([content[half] ^ 16]) + content[half + 1 :]
@@ -172,9 +180,7 @@ def test_damaged_files_of_an_earlier_attempt_are_made_again(
 
 
 @pytest.mark.parametrize("published", [True, False])
-def test_shards_that_became_one_are_taken_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: bool
-) -> None:
+def test_saved_counts_are_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: bool) -> None:
     layout = Client.at(tmp_path / "store").layout
     request = planted(images=448, calibration=256, seed=11, segmenter="planted", layers=["layer1"])
     spec = process.Spec(
@@ -189,7 +195,8 @@ def test_shards_that_became_one_are_taken_up(
         NOW,
     )
     monkeypatch.setattr(dissection, "PAUSE", 0.0)
-    monkeypatch.setattr(shards, "TOGETHER", 2)
+    monkeypatch.setattr(saved_counts, "CHEAP", 0)
+    monkeypatch.setattr(saved_counts, "DEAR", 0)  # every block is saved
     publish = dissection.DissectionTask.publish
 
     def dies(work: dissection.DissectionTask, counts: Counts, state: str) -> None:
@@ -204,8 +211,20 @@ def test_shards_that_became_one_are_taken_up(
     with pytest.raises(KilledError):
         task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
     monkeypatch.setattr(dissection.DissectionTask, "publish", publish)
+    counted_now = []
+    count_blocks = dissection.count_blocks
+
+    def noted(*arguments: object) -> Iterator[tuple[tuple[int, int], Counts]]:
+        for block, counts in count_blocks(*arguments):  # type: ignore[arg-type]
+            counted_now.append(block)
+            yield block, counts
+
+    monkeypatch.setattr(dissection, "count_blocks", noted)
     task.work(dissection.DissectionTask, spec, Progress(layout, "job"))
+    assert set(counted_now) <= {(256, 320), (576, 640), (640, 704)}  # what was saved is not counted again
     run = bundles.latest(layout, "planted-1")
+    pictures = Pictures(run.array("images"))
+    assert set(pictures) == set(run.table("unit_image").latent)
     direct = dissect(
         generators.load("planted", None),
         segmenters.load("planted", None),
