@@ -47,6 +47,15 @@ class Layout:
         return self.root / "bundles"
 
     @property
+    def identity(self) -> Path:
+        """The store's id. `marker` holds the same, to notice another folder in the place of bundles/."""
+        return self.root / "store-id"
+
+    @property
+    def marker(self) -> Path:
+        return self.bundles / ".store-id"
+
+    @property
     def removals(self) -> Path:
         """One empty file per run that somebody deleted or archived, until a commit has taken its rows out."""
         return self.root / "removals"

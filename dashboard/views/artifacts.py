@@ -110,7 +110,7 @@ def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.Da
     return by, known.loc[there].reset_index().assign(score=None, error=None, rank=range(1, len(there) + 1))
 
 
-def gallery(bundle: str, table: pd.DataFrame, marked: list[int], run: Row) -> None:
+def gallery(bundle: str | None, table: pd.DataFrame, marked: list[int], run: Row) -> None:
     """Draw the first units, each with its score and its top images."""
     with st.grid(min_column_width=260):
         for row in rows(table.head(GALLERY)):
@@ -122,7 +122,7 @@ def gallery(bundle: str, table: pd.DataFrame, marked: list[int], run: Row) -> No
                     st.page_link("views/unit.py", label=label, query_params=where)
                     if number in marked:
                         st.badge("marked", color="orange")
-                if picture := charts.unit(bundle, number, 3, 3):
+                if bundle and (picture := charts.unit(bundle, number, 3, 3)):
                     st.image(picture, width="stretch", alt=f"Top images of unit {number}")
                 st.caption(score(row))
 
@@ -134,7 +134,7 @@ def score(row: Row) -> str:
     return f"score {row['score']:.3g}{error}"
 
 
-def by_hand(bundle: str, run: Row, table: pd.DataFrame, marked: list[int]) -> None:
+def by_hand(bundle: str | None, run: Row, table: pd.DataFrame, marked: list[int]) -> None:
     """Draw one large unit at a time, with the buttons that mark it."""
     st.subheader("Mark by hand", anchor=False)
     name = marks.author() or "anyone"
@@ -146,10 +146,12 @@ def by_hand(bundle: str, run: Row, table: pd.DataFrame, marked: list[int]) -> No
     marks.buttons(str(run["parent_run_id"]), str(run["layer"]), unit, place, len(units), name, marked=mine)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        if picture := charts.unit(bundle, unit, 5):
+        if bundle and (picture := charts.unit(bundle, unit, 5)):
             st.image(picture, width="stretch", alt=f"Top images of unit {unit}, large")
         else:
-            st.caption("This run stores no images of units, because the layer has too many units.")
+            st.caption(
+                "There are no images of units: the layer has too many units, or the bundle is missing."
+            )
     with right:
         st.markdown(f"Marked: {', '.join(map(str, marked)) or 'none yet'}")
         if marked:
@@ -216,7 +218,7 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     if table.empty:
         st.caption("Nothing is marked yet. Choose a ranking, and mark units with the key M.")
         return
-    bundle = str(snapshot.bundle(str(run["run_id"])).path)
+    bundle = page.bundle(snapshot, str(run["run_id"]))
     gallery(bundle, table, marked, run)
     page.csv(table, "units")
     comparison(run, table, by)

@@ -221,7 +221,8 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
         page.queue_link("Insert another", kind="context", **{name: run[name] for name in NAMES})
     heading(run, own)
     contexts(snapshot, run, str(own["strength"]))
-    maps(snapshot, run, own)
+    with page.sentences():
+        maps(snapshot, run, own)
     traces(snapshot, run)
 
 

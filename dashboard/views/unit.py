@@ -140,7 +140,7 @@ def unit_page(snapshot: Snapshot, run: pickers.Run, layer: Row, rule: NamingRule
         st.info("No concept was frequent enough to be scored for this unit.", icon=":material/help:")
         return
     left, right = st.columns([3, 2], gap="large")
-    with left:
+    with left, page.sentences():
         threshold = threshold_slider.unit(run, name, unit, scores)
         images(run, name, unit, threshold)
     with right:

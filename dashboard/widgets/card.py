@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.charts import dissection
 from dashboard.widgets import pickers, pictures
 from dashboard.widgets.rows import Row
+from db.errors import StoreError
 
 IMAGES = 4
 
@@ -23,7 +24,11 @@ def unit(run: pickers.Run, row: Row, full: float, link: Mapping[str, str]) -> No
             )
             badge(row)
         dissection.chart(row, full)
-        picture = pictures.unit_strip(run.bundle, layer, number, row["threshold"], run.grid, IMAGES)
+        try:
+            picture = pictures.unit_strip(run.bundle, layer, number, row["threshold"], run.grid, IMAGES)
+        except StoreError:  # the sentence stands once on the page, not on every card
+            st.caption("No images: the bundle of this run is missing or damaged.")
+            return
         st.image(picture, width="stretch", alt=f"Top images of {layer} unit {number}, its mask outlined")
 
 

@@ -14,7 +14,7 @@ from dashboard.widgets import url
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.store import Snapshot
+from db.store import Snapshot, identity
 
 # Streamlit writes white on the dark theme's bright colour, which is hard to read on the tags of a choice.
 DARK = "<style>[data-tag], [data-tag] * { color: #14191b !important; }</style>"
@@ -44,6 +44,8 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
         st.stop()
     notice(str(snapshot.version))
     with sentences():
+        identity.check(snapshot.layout)
+    with sentences():
         yield snapshot
 
 
@@ -54,6 +56,13 @@ def sentences() -> Iterator[None]:
         yield
     except (StoreError, GanatomyError) as error:
         say(error)
+
+
+def bundle(snapshot: Snapshot, run_id: str) -> str | None:
+    """Folder of a run's bundle. Where it is missing, draw the sentence; the page then has numbers only."""
+    with sentences():
+        return str(snapshot.bundle(run_id).path)
+    return None
 
 
 def say(error: Exception) -> None:

@@ -62,7 +62,9 @@ def run(snapshot: Snapshot) -> Run | None:
         help="A run is one dissection of a generator with a segmenter. The newest run comes first.",
     )
     st.session_state["last-run"] = chosen
-    return Run(chosen, found[chosen], snapshot)
+    picked = Run(chosen, found[chosen], snapshot)
+    page.bundle(snapshot, chosen)
+    return picked
 
 
 def _title(row: Row) -> str:

@@ -28,12 +28,13 @@ import pyarrow.parquet as pq
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import metadata
-from db.store import formats, frames
+from db.store import formats, frames, identity
 from db.store.files import flush, sha256, unique, writing
 
 MANIFEST = "manifest.json"
 REMOVED = ".removed-"  # start of the name of a folder that is being removed
 _LEFTOVER_S = 86400.0  # a folder that was being written or removed this long ago was left by a killed program
+Rank = tuple[bool, int]
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}")
 
 
@@ -147,6 +148,7 @@ def write(
 
     A revision that is there already and whole is left as it is, so a repeated step does no harm.
     """
+    identity.check(layout)
     home = layout.bundles / safe(str(run["run_id"]))
     run = dict(run, revision=int(run.get("revision") or max(_revisions(home), default=0) + 1))
     final = home / str(run["revision"])
@@ -217,21 +219,40 @@ def _whole(path: Path) -> bool:
     return True
 
 
+def rank(state: object, revision: int) -> Rank:
+    """The order of a run's bundles: a final one is newer than any provisional one, then the revision counts.
+
+    Hosts count revisions on their own, so a final result may have a lower number than a provisional one.
+    """
+    return state == "final", revision
+
+
+def rank_of(folder: Path) -> Rank:
+    """The rank of a bundle on disk. A damaged one counts as final, so that no older one replaces its rows."""
+    try:
+        return rank(read(folder).run.get("state"), int(folder.name))
+    except StoreError:
+        return True, int(folder.name)
+
+
 def _revisions(home: Path) -> list[int]:
     if not home.is_dir():
         return []
-    return sorted(int(p.name) for p in home.iterdir() if p.name.isdecimal() and (p / MANIFEST).exists())
+    found = [int(p.name) for p in home.iterdir() if p.name.isdecimal() and (p / MANIFEST).exists()]
+    return sorted(found, key=lambda n: rank_of(home / str(n))) if len(found) > 1 else found
 
 
 def take(layout: Layout, source: Path) -> bool:
     """Copy a sound bundle (.../run_id/revision) from elsewhere; False when one as new is here."""
-    run_id, revision = safe(source.parent.name), int(source.name)
-    if revision <= max(revisions(layout, run_id), default=0):
+    identity.check(layout)
+    run_id = safe(source.parent.name)
+    here = revisions(layout, run_id)
+    if here and rank_of(source) <= rank_of(layout.bundles / run_id / str(here[-1])):
         return False
     aside = layout.bundles / run_id / unique(".writing")
     with writing(f"The bundle {run_id}"):
         try:
-            shutil.copytree(source, aside)
+            shutil.copytree(source, aside, copy_function=shutil.copy)  # its age here counts, see prune
             for path in (p for p in aside.rglob("*") if p.is_file()):
                 flush(path)
             _place(aside, layout.bundles / run_id / source.name)
@@ -256,7 +277,7 @@ def run_ids(layout: Layout) -> list[str]:
 
 
 def revisions(layout: Layout, run_id: str) -> list[int]:
-    """The revisions that are there, oldest first."""
+    """The revisions that are there, by `rank`: the last one is the newest."""
     return _revisions(layout.bundles / run_id)
 
 
@@ -268,6 +289,15 @@ def latest(layout: Layout, run_id: str) -> Bundle:
             f"There is no run {run_id!r} in {layout.root}; `ganatomy jobs list` shows what there is."
         )
     return read(layout.bundles / run_id / str(found[-1]))
+
+
+def missing(layout: Layout, run_id: str) -> StoreError:
+    """What to say of a published run that has no bundle."""
+    return StoreError(
+        f"The bundle of run {run_id} is missing. Its rows are still in the file. Check that the disk "
+        f"with {layout.bundles} is mounted, or bring the bundle back with `ganatomy store restore`; "
+        f"`ganatomy store salvage {run_id}` writes a new one from the rows, without its pictures."
+    )
 
 
 def safe(name: str) -> str:

@@ -12,9 +12,8 @@ from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import ddl, views
-from db.schema.base import run
-from db.store import bundles, files, publication, versions
-from db.store.snapshot import from_disk
+from db.store import bundles, files, identity, publication, versions
+from db.store.snapshot import Snapshot, from_disk
 
 EVICTABLE = ("labels", "renders")
 _YOUNG_S = 600.0  # a file this young may still be in use by whoever wrote it
@@ -57,23 +56,18 @@ def _check_version(layout: Layout, health: Health) -> None:
         return
     store.open(layout)
     snapshot = from_disk(layout, version)
-    runs = snapshot.read(sa.select(run.c.run_id, run.c.revision))
-    health.runs = len(runs)
+    published = publication.ranks(snapshot)
+    health.runs = len(published)
     for table in (*ddl.metadata.sorted_tables, *views.metadata.sorted_tables):
         every: list[sa.ColumnElement[Any]] = [
             sa.func.count(),
             *(sa.func.max(sa.cast(c, sa.Text)) for c in table.c),
         ]
         health.rows += int(snapshot.read(sa.select(*every).select_from(table)).to_numpy()[0, 0])
+    identity.check(layout)
     for run_id in publication.missing(layout, snapshot):
-        health.problems.append(
-            f"The bundle of run {run_id} is missing. Its rows are still in the file. Check that the disk "
-            f"with {layout.bundles} is mounted, or bring the bundle back with `ganatomy store restore`; "
-            f"`ganatomy store salvage {run_id}` writes a new one from the rows, without its pictures."
-        )
-    published = dict(zip(runs.run_id, runs.revision, strict=True))
-    present = {r: bundles.revisions(layout, r)[-1] for r in bundles.run_ids(layout)}
-    if any(published.get(r) != revision for r, revision in present.items()):
+        health.problems.append(str(bundles.missing(layout, run_id)))
+    if publication.waiting(layout, published):
         health.problems.append("Some bundles are not published yet; run `ganatomy store publish`.")
 
 
@@ -136,6 +130,28 @@ def salvage(layout: Layout, run_id: str) -> Path:
         raise StoreError(
             f"The run {run_id!r} is not published without a bundle; there is nothing to salvage."
         )
+    written = _salvage(layout, opened, run_id)
+    store.publish(layout)
+    return written
+
+
+def salvage_all(layout: Layout) -> list[Path]:
+    """Accept bundles/ as this store's own, and salvage every published run whose bundle is missing.
+
+    Raises:
+        StoreError: bundles/ has the marker of another store.
+    """
+    with versions.committing(layout, store.WAIT_S):
+        if layout.marker.exists():
+            identity.check(layout)
+        identity.accept(layout)
+    opened = store.open(layout)
+    written = [_salvage(layout, opened, run_id) for run_id in publication.missing(layout, opened)]
+    store.publish(layout)
+    return written
+
+
+def _salvage(layout: Layout, opened: Snapshot, run_id: str) -> Path:
     tables = {
         table.name: opened.read(table.select().where(table.c.run_id == run_id))
         for table in ddl.metadata.sorted_tables
@@ -144,6 +160,4 @@ def salvage(layout: Layout, run_id: str) -> Path:
     (row,) = tables.pop("run").to_dict("records")
     known = {str(name): value for name, value in row.items() if value == value and value is not None}
     rows = {name: frame.drop(columns="run_id") for name, frame in tables.items() if len(frame)}
-    written = bundles.write(layout, known, rows)
-    store.publish(layout)
-    return written
+    return bundles.write(layout, known, rows)

@@ -7,7 +7,7 @@ open(layout).read(select)    a data frame of what is published now
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from db.layout import Layout
 from db.schema import ddl, metadata
 from db.schema import workspace as workspace_schema
 from db.schema.base import store_info
-from db.store import bundles, snapshot, versions
-from db.store.bundles import Bundle
+from db.store import bundles, identity, snapshot, versions
+from db.store.bundles import Bundle, Rank
 from db.store.frames import conform
 from db.store.snapshot import Snapshot as Snapshot
 from db.times import utc_now
@@ -42,6 +42,7 @@ class Plan:
     insert: list[Bundle] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     problems: dict[str, StoreError] = field(default_factory=dict)
+    keep: set[str] = field(default_factory=set)  # runs that the file must still hold afterwards
     carry: list[str] = field(default_factory=list)  # runs whose rows come from `previous`, not from a bundle
     previous: Path | None = None
 
@@ -86,6 +87,7 @@ def publish(layout: Layout, run_ids: Sequence[str] | None = None, wait: float = 
     _must_exist(layout)
     with versions.committing(layout, wait):
         plan = _plan(layout)
+        _own(layout, plan)
         version = plan.source if plan.idle and plan.source else _commit(layout, plan)
     _report(plan, run_ids or ())
     return version
@@ -99,9 +101,22 @@ def rebuild(layout: Layout, wait: float = WAIT_S) -> Path:
     _must_exist(layout)
     with versions.committing(layout, wait):
         plan = _whole_plan(layout, _readable(layout))
+        _own(layout, plan)
         version = _commit(layout, plan)
     _report(plan)
     return version
+
+
+def _own(layout: Layout, plan: Plan) -> None:
+    """Give a store its id. One that an older program made needs a bundle of a published run to be there."""
+    if identity.known(layout):
+        return
+    if plan.keep and not plan.keep & set(bundles.run_ids(layout)):
+        raise StoreError(
+            f"{layout.bundles} holds no bundle of any published run. Is its disk mounted? Nothing was "
+            "written. If the bundles are lost, run `ganatomy store salvage --all`, which writes new ones."
+        )
+    identity.accept(layout)
 
 
 def _report(plan: Plan, wanted: Sequence[str] = ()) -> None:
@@ -112,6 +127,7 @@ def _report(plan: Plan, wanted: Sequence[str] = ()) -> None:
 
 
 def _must_exist(layout: Layout) -> None:
+    identity.check(layout)
     if not layout.versions.is_dir() or not layout.bundles.is_dir():
         raise StoreError(
             f"There is no store at {layout.root}; give its folder with --store, or `ganatomy demo` makes one."
@@ -121,7 +137,7 @@ def _must_exist(layout: Layout) -> None:
 def _commit(layout: Layout, plan: Plan) -> Path:
     version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
     versions.retire(layout)
-    prune(layout)
+    prune(layout, plan.problems)
     for record in removals(layout):  # their rows are gone now, and a run of the same name may come back
         (layout.removals / record).unlink(missing_ok=True)
     return version
@@ -137,6 +153,12 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
         _insert(connection, bundle)
     if plan.carry and plan.previous is not None:
         _carry(connection, plan.previous, plan.carry)
+    held = {run_id for (run_id,) in connection.execute("SELECT run_id FROM run").fetchall()}
+    if lost := sorted(plan.keep - held):
+        raise StoreError(
+            f"This commit would drop {', '.join(lost)}, which nobody deleted or archived; nothing was "
+            "published. Bring their bundles back from a backup, or remove them with `ganatomy store delete`."
+        )
     _join_workspace(layout, connection)
     connection.execute("UPDATE store_info SET published_at = ?", [utc_now()])
 
@@ -192,15 +214,27 @@ def _plan(layout: Layout) -> Plan:
     if published is None:
         return _whole_plan(layout, source)
     plan = Plan(source)
-    present = bundles.run_ids(layout)
-    for run_id in present:
-        if bundles.revisions(layout, run_id)[-1] != published.get(run_id):
-            _admit(layout, run_id, plan)
+    for run_id in waiting(layout, published):
+        _admit(layout, run_id, plan)
     changed = [b.run_id for b in plan.insert if b.run_id in published]
     # A bundle that is missing is no removal: its folder may be on a disk that is not mounted. Only a run that
     # somebody deleted or archived loses its rows.
-    plan.delete = changed + sorted((set(published) - set(present)) & set(removals(layout)))
+    gone = (set(published) - set(bundles.run_ids(layout))) & set(removals(layout))
+    plan.delete, plan.keep = changed + sorted(gone), set(published) - gone
     return plan
+
+
+def waiting(layout: Layout, published: Mapping[str, Rank]) -> list[str]:
+    """Runs whose newest bundle is not what the file shows. A provisional one replaces no final rows."""
+    found = []
+    for run_id in bundles.run_ids(layout):
+        shown, newest = published.get(run_id), bundles.revisions(layout, run_id)[-1]
+        if shown == (True, newest):
+            continue
+        rank = bundles.rank_of(layout.bundles / run_id / str(newest))
+        if rank != shown and not (shown and shown[0] > rank[0]):
+            found.append(run_id)
+    return found
 
 
 def _whole_plan(layout: Layout, previous: Path | None) -> Plan:
@@ -210,7 +244,8 @@ def _whole_plan(layout: Layout, previous: Path | None) -> Plan:
     if previous is not None:
         published = snapshot.from_disk(layout, previous).read(sa.text("SELECT run_id FROM run")).run_id
         admitted = {bundle.run_id for bundle in plan.insert}
-        plan.carry = sorted(set(published) - admitted - set(removals(layout)))
+        plan.keep = set(published) - set(removals(layout))
+        plan.carry = sorted(plan.keep - admitted)
     return plan
 
 
@@ -246,19 +281,26 @@ def _admit(layout: Layout, run_id: str, plan: Plan) -> None:
         plan.problems[run_id] = error
 
 
-def _published(layout: Layout, source: Path) -> dict[str, int] | None:
-    """Run and revision of what the version holds; None when its schema is another one."""
+def _published(layout: Layout, source: Path) -> dict[str, Rank] | None:
+    """Run and rank of what the version holds; None when its schema is another one."""
     opened = Snapshot(layout, source, snapshot.engine(layout, source))
-    if _fingerprint(opened) != ddl.fingerprint():
-        return None
+    return ranks(opened) if _fingerprint(opened) == ddl.fingerprint() else None
+
+
+def ranks(opened: Snapshot) -> dict[str, Rank]:
+    """The rank of the rows of each published run."""
     rows = opened.read(metadata.tables["run"].select())
-    return {str(r): int(v) for r, v in zip(rows.run_id, rows.revision, strict=True)}
+    columns = zip(rows.run_id, rows.state, rows.revision, strict=True)
+    return {str(run_id): bundles.rank(state, int(revision)) for run_id, state, revision in columns}
 
 
-def prune(layout: Layout) -> None:
-    """Remove leftovers of killed programs, and replaced revisions that no page can still be reading."""
+def prune(layout: Layout, unpublished: Collection[str] = ()) -> None:
+    """Remove leftovers of killed programs, and replaced revisions that no page can still be reading.
+
+    The newest bundle of a run in `unpublished` is damaged, so its older ones stay.
+    """
     bundles.sweep(layout)
-    for run_id in bundles.run_ids(layout):
+    for run_id in set(bundles.run_ids(layout)) - set(unpublished):
         for old in bundles.revisions(layout, run_id)[:-1]:
             folder = layout.bundles / run_id / str(old)
             newer = layout.bundles / run_id / str(bundles.revisions(layout, run_id)[-1])

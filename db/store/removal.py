@@ -11,7 +11,7 @@ from pathlib import Path
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.store import bundles, files, publication, versions
+from db.store import bundles, files, identity, publication, versions
 
 
 def standing_on(layout: Layout, run_id: str) -> list[str]:
@@ -49,6 +49,7 @@ def unarchive(layout: Layout, run_id: str) -> None:
         raise StoreError(
             f"There is no run {run_id!r} in the archive; it has {', '.join(archived(layout)) or 'none'}."
         )
+    identity.check(layout)
     with versions.committing(layout, store.WAIT_S), files.writing(f"The run {run_id}"):
         os.rename(folder, layout.bundles / run_id)
     store.publish(layout)
@@ -61,6 +62,7 @@ def archived(layout: Layout) -> list[str]:
 
 def _take(layout: Layout, run_id: str, target: Callable[[str], Path]) -> dict[str, Path]:
     """Move the runs out of the published ones, each in one step, and publish without them."""
+    identity.check(layout)
     if not (layout.bundles / bundles.safe(run_id)).is_dir():
         if run_id not in publication.missing(layout, store.open(layout)):
             raise StoreError(f"There is no run {run_id!r} in {layout.root}.")

@@ -44,7 +44,11 @@ class Snapshot:
         """The bundle behind a run's rows in this version (the newest, if that revision is gone meanwhile)."""
         found = self.read(sa.select(run.c.revision).where(run.c.run_id == run_id))
         path = self.layout.bundles / run_id / str(int(found.revision[0])) if len(found) else None
-        return bundles.read(path) if path and path.exists() else bundles.latest(self.layout, run_id)
+        if path and path.exists():
+            return bundles.read(path)
+        if path and not bundles.revisions(self.layout, run_id):
+            raise bundles.missing(self.layout, run_id)
+        return bundles.latest(self.layout, run_id)
 
 
 def engine(layout: Layout, version: Path) -> sa.Engine:

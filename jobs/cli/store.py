@@ -50,10 +50,21 @@ def rebuild(store: Store = None) -> None:
 
 @app.command()
 def salvage(
-    run: Annotated[str, typer.Argument(help="A published run whose bundle is missing.")], store: Store = None
+    run: Annotated[str | None, typer.Argument(help="A published run whose bundle is missing.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Accept bundles/ as this store's own, and salvage every run.")
+    ] = False,
+    store: Store = None,
 ) -> None:
     """Write a bundle from the rows that the published file still has of a run, without its pictures."""
-    console.print(f"Written: {health.salvage(client(store).layout, run)}", soft_wrap=True)
+    layout = client(store).layout
+    if every == bool(run):
+        raise GanatomyError("Give the run to salvage, or --all.")
+    written = health.salvage_all(layout) if run is None else [health.salvage(layout, run)]
+    for path in written:
+        console.print(f"Written: {path}", soft_wrap=True)
+    if not written:
+        console.print("No bundle is missing.")
 
 
 @app.command("backup")

@@ -16,7 +16,7 @@ from analysis.shared.errors import GanatomyError
 from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
-from db.store import bundles
+from db.store import bundles, identity, publication
 from jobs.kinds import catalogue
 from jobs.queue import database, workers
 from jobs.render import client as render_client
@@ -108,6 +108,15 @@ def check_store(layout: Layout) -> Iterator[Check]:
         yield Check("store", "ok", f"{len(bundles.run_ids(layout))} runs, published as {opened.version.name}")
     except StoreError as error:
         yield Check("store", "wrong", str(error), "`ganatomy store rebuild` makes it again from the bundles")
+        return
+    try:
+        identity.check(layout)
+    except StoreError as error:
+        yield Check("bundles", "wrong", str(error), "mount the disk")
+        return
+    if missing := publication.missing(layout, opened):
+        remedy = "check that the disk with bundles/ is mounted; `ganatomy store check` says what else to do"
+        yield Check("bundles", "wrong", f"missing: {', '.join(missing)}", remedy)
 
 
 def check_workspace(layout: Layout) -> Iterator[Check]:

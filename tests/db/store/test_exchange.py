@@ -112,7 +112,7 @@ def test_bundles_on_any_address(layout: Layout, other: Layout, write_run: WriteR
         assert remote.pull(other, address) == []
         results.publish(layout)
         same(layout, other)
-    assert [p.name for p in other.bundles.iterdir()] == ["run-1"]
+    assert sorted(p.name for p in other.bundles.iterdir()) == [".store-id", "run-1"]
 
 
 def test_an_address_that_is_none(layout: Layout) -> None:

@@ -1,5 +1,6 @@
 """A bundle that is missing is no removal: its rows stay until somebody deletes the run."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -37,13 +38,75 @@ def test_a_commit_keeps_the_rows_of_a_run_whose_bundle_is_missing(three: Layout,
     assert rows(three) == {"a": 8, "b": 8, "c": 8, "d": 8}
 
 
-def test_an_unmounted_folder_of_bundles_empties_nothing(three: Layout) -> None:
+@pytest.mark.parametrize("place", ["empty", "another store's", "none"])
+def test_nothing_is_written_where_the_disk_of_bundles_is_not_mounted(
+    three: Layout, write_run: WriteRun, tmp_path: Path, place: str
+) -> None:
+    three.bundles.rename(tmp_path / "disk")
+    if place == "another store's":
+        other = Layout.create(tmp_path / "other")
+        write_run("x", into=other)
+        store.publish(other)
+        shutil.copytree(other.bundles, three.bundles)
+    elif place == "empty":
+        three.bundles.mkdir()
+    before = sorted(three.bundles.rglob("*")), three.current.resolve(), sorted(three.root.iterdir())
+    for ask in (
+        store.publish,
+        store.rebuild,
+        lambda layout: write_run("d", into=layout),
+        lambda layout: removal.delete(layout, "b"),
+    ):
+        with pytest.raises(StoreError, match=r"Nothing was written\..*store salvage --all"):
+            ask(three)
+    assert (sorted(three.bundles.rglob("*")), three.current.resolve(), sorted(three.root.iterdir())) == before
+    assert rows(three) == {"a": 8, "b": 8, "c": 8}
+    (problem,) = health.check(three).problems
+    assert "of bundles" in problem
+    shutil.rmtree(three.bundles, ignore_errors=True)
+    (tmp_path / "disk").rename(three.bundles)
+    write_run("d")
+    store.publish(three)
+    assert rows(three) == {"a": 8, "b": 8, "c": 8, "d": 8}
+
+
+def test_a_lost_folder_of_bundles_is_accepted_and_salvaged(three: Layout, write_run: WriteRun) -> None:
     shutil.rmtree(three.bundles)
     three.bundles.mkdir()
-    store.publish(three)
-    assert rows(three) == {"a": 8, "b": 8, "c": 8}
+    assert [path.parent.name for path in health.salvage_all(three)] == ["a", "b", "c"]
+    assert health.check(three).problems == []
     store.rebuild(three)
     assert rows(three) == {"a": 8, "b": 8, "c": 8}
+    assert health.salvage_all(three) == []
+
+
+def test_a_store_without_an_id_gets_one_where_its_bundles_are(three: Layout, tmp_path: Path) -> None:
+    known = three.identity.read_text()
+    three.identity.unlink()
+    three.marker.unlink()
+    three.bundles.rename(tmp_path / "disk")
+    three.bundles.mkdir()
+    with pytest.raises(StoreError, match="holds no bundle of any published run"):
+        store.publish(three)
+    three.bundles.rmdir()
+    (tmp_path / "disk").rename(three.bundles)
+    store.publish(three)
+    assert three.identity.read_text() == three.marker.read_text() != known
+
+
+def test_a_commit_that_would_drop_a_run_is_refused(three: Layout, write_run: WriteRun) -> None:
+    path = write_run("b")
+    manifest = json.loads((path / "manifest.json").read_text())
+    del manifest["files"]["tables/run.parquet"]
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    for commit in (store.publish, store.rebuild):
+        with pytest.raises(StoreError, match="would drop b, which nobody deleted or archived"):
+            commit(three)
+    assert rows(three) == {"a": 8, "b": 8, "c": 8}
+    shutil.rmtree(path)
+    write_run("d")
+    store.publish(three)
+    assert rows(three) == {"a": 8, "b": 8, "c": 8, "d": 8}
 
 
 def test_a_rebuild_keeps_what_a_damaged_bundle_had_published(three: Layout) -> None:

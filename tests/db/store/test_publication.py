@@ -1,6 +1,7 @@
 """Publishing and reading: whole per run, versioned, rebuildable; a damaged file is one sentence."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -266,3 +267,47 @@ def test_a_damaged_workspace_keeps_no_result_back(layout: Layout, write_run: Wri
     store.publish(layout)
     assert runs(layout) == {"a": 1, "b": 1}
     assert store.open(layout).read(sa.text("FROM note")).text.tolist() == ["kept"]
+
+
+def test_final_rows_stay_when_a_provisional_bundle_has_a_higher_number(
+    layout: Layout, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(revision=5, state="provisional", images=320)
+    store.publish(layout)
+    final = write_run(revision=2, images=6400)
+    store.publish(layout)
+    assert runs(layout) == {"run-1": 2}
+    assert bundles.latest(layout, "run-1").path == final
+    write_run(revision=9, state="provisional", images=64)
+    store.publish(layout)
+    store.rebuild(layout)
+    assert store.open(layout).read(run.select()).images.tolist() == [6400]
+    monkeypatch.setattr(publication, "REVISION_GRACE_S", -1.0)
+    publication.prune(layout)
+    assert bundles.revisions(layout, "run-1") == [2]
+    assert write_run(images=12800).name == "3"
+    store.publish(layout)
+    assert runs(layout) == {"run-1": 3}
+
+
+def test_final_rows_stay_when_their_bundle_is_missing_and_a_provisional_one_comes(
+    layout: Layout, write_run: WriteRun
+) -> None:
+    write_run(images=6400)
+    store.publish(layout)
+    shutil.rmtree(layout.bundles / "run-1")
+    write_run(state="provisional", revision=7)
+    store.publish(layout)
+    assert store.open(layout).read(run.select()).images.tolist() == [6400]
+
+
+def test_a_revision_goes_only_when_a_newer_one_is_published(
+    layout: Layout, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run()
+    store.publish(layout)
+    (write_run() / "tables" / "unit.parquet").write_bytes(b"")
+    write_run("another")
+    monkeypatch.setattr(publication, "REVISION_GRACE_S", -1.0)
+    store.publish(layout)
+    assert bundles.revisions(layout, "run-1") == [1, 2]

@@ -1,10 +1,13 @@
 """The doctor: each check gives results, and one that fails stops no other."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from analysis.shared.errors import GanatomyError
+from db import store
 from db.layout import Layout
 from jobs.services import doctor
 from jobs.services.doctor import Check
@@ -24,6 +27,19 @@ def test_an_empty_store_is_checked(layout: Layout) -> None:
     assert found["queue file"].level == "ok"
     assert found["workers"].remedy == "start `ganatomy up`"
     assert all(check.remedy for check in found.values() if check.level == "wrong")
+
+
+def test_a_missing_bundle_and_an_unmounted_disk_are_wrong(
+    layout: Layout, write_run: Callable[..., Path]
+) -> None:
+    write_run("a")
+    write_run("b")
+    store.publish(layout)
+    shutil.rmtree(layout.bundles / "b")
+    found = {check.what: check for check in doctor.run_checks(layout)}
+    assert (found["bundles"].level, found["bundles"].found) == ("wrong", "missing: b")
+    layout.marker.unlink()
+    assert any("Is its disk mounted?" in check.found for check in doctor.check_store(layout))
 
 
 def test_a_check_that_fails_is_a_result(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
