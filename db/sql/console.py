@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +18,7 @@ from db import store
 from db.errors import ConsoleError
 from db.layout import Layout
 from db.sql import sandbox
+from db.store import versions
 
 _START_S = 60.0  # what the child may take to start, on a busy machine; not counted as the statement's time
 
@@ -57,6 +59,17 @@ def run(
     Raises ConsoleError, one sentence, when the statement is refused, fails, or takes too much time or memory.
     """
     version = (snapshot or store.open(layout)).version
+    for _ in range(5):
+        try:
+            return _ask(version, sql, rows, seconds, memory_mb)
+        except ConsoleError:
+            if version.exists():
+                raise
+            version = store.open(layout).version  # a newer one took its place before the child opened it
+    raise versions.damaged(layout, f"the version {version.name} is missing")
+
+
+def _ask(version: Path, sql: str, rows: int, seconds: float, memory_mb: int) -> ConsoleResult:
     request = {"path": str(version), "sql": sql, "rows": rows, "seconds": seconds, "memory_mb": memory_mb}
     child = subprocess.Popen(
         [sys.executable, "-I", "-m", "db.sql.sandbox"],

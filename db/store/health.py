@@ -50,12 +50,19 @@ def _check_bundles(layout: Layout, health: Health) -> None:
                 health.problems.append(str(error))
 
 
+def _from_disk(layout: Layout) -> Snapshot:
+    while True:
+        version = store.open(layout).version
+        try:
+            return from_disk(layout, version)
+        except FileNotFoundError:  # somebody published meanwhile
+            continue
+
+
 def _check_version(layout: Layout, health: Health) -> None:
-    version = versions.current(layout)
-    if version is None:
+    if versions.current(layout) is None:
         return
-    store.open(layout)
-    snapshot = from_disk(layout, version)
+    snapshot = _from_disk(layout)
     published = publication.ranks(snapshot)
     health.runs = len(published)
     for table in (*ddl.metadata.sorted_tables, *views.metadata.sorted_tables):

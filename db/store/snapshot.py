@@ -66,7 +66,11 @@ def _engine(layout: Layout, version: Path) -> sa.Engine:
 
 
 def from_disk(layout: Layout, version: Path) -> Snapshot:
-    """A snapshot that reads every byte from the disk anew, whatever this process holds in memory."""
+    """A snapshot that reads every byte from the disk anew, whatever this process holds in memory.
+
+    Raises:
+        FileNotFoundError: a newer version took the place of this one; resolve the link again.
+    """
     try:
         return Snapshot(layout, version, _reading(_copied(layout, version)))
     except duckdb.Error as error:
@@ -96,7 +100,7 @@ def _opened(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _copied(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
-    aside = layout.versions / f"{files.unique('building')}.duckdb"
+    aside = layout.versions / f"{files.unique(versions.COPY.rstrip('-'))}.duckdb"
     try:
         files.copy(version, aside)
         return duckdb.connect(str(aside), read_only=True)

@@ -24,8 +24,8 @@ from db.store import files
 
 log = logging.getLogger(__name__)
 
-KEEP = 3  # versions kept whether or not somebody reads them
-GRACE_S = 120.0  # a version this young may have been resolved by a reader who has not opened it yet
+LEFTOVER_S = 600.0  # a reader's private copy this old belongs to a killed program
+COPY = "reading-"  # a reader's private copy of a version
 _NUMBER = re.compile(r"v(\d+)-")
 
 _DAMAGE = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
@@ -115,20 +115,24 @@ def _fill(layout: Layout, path: Path, fill: Fill) -> None:
 
 
 def retire(layout: Layout) -> None:
-    """Remove versions that nobody reads, and what killed committers left. For the committer only."""
-    now, keep = time.time(), _kept(layout)
+    """Remove versions that nobody reads, and what killed programs left. For the committer only.
+
+    A reader who resolved the link and finds the version gone resolves it again.
+    """
+    linked = current(layout)
     for path in layout.versions.glob("*.duckdb"):
-        old = path not in keep and now - path.stat().st_mtime > GRACE_S
-        if path.name.startswith("building-") or (old and not is_read(path)):
-            _discard(path)
+        if path == linked:
+            continue
+        try:
+            young = time.time() - path.stat().st_mtime < LEFTOVER_S
+            if path.name.startswith(COPY) and young:
+                continue
+            if path.name.startswith("building-") or not is_read(path):
+                _discard(path)
+        except FileNotFoundError:  # a reader has removed its copy
+            continue
     for leftover in (*layout.root.glob("current.duckdb-*"), *layout.root.glob("current.duckdb.wal")):
         leftover.unlink(missing_ok=True)
-
-
-def _kept(layout: Layout) -> set[Path]:
-    versions = sorted((p for p in layout.versions.iterdir() if _number(p)), key=_number)
-    linked = current(layout)
-    return {*versions[-KEEP:], *([linked] if linked else [])}
 
 
 def _number(path: Path) -> int:

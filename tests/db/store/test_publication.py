@@ -20,7 +20,8 @@ from db.schema import ddl
 from db.schema.base import run
 from db.schema.dissection import unit_concept
 from db.schema.views import layer_summary, run_comparison, unit_label
-from db.store import bundles, publication, versions
+from db.sql import console
+from db.store import bundles, publication
 
 WriteRun = Callable[..., Path]
 
@@ -55,7 +56,7 @@ def test_every_waiting_bundle_goes_into_one_commit(layout: Layout, write_run: Wr
         write_run(name)
     second = store.publish(layout, ["a"])
     assert runs(layout) == {"a": 1, "b": 1, "c": 1}
-    assert len(list(layout.versions.iterdir())) == 2
+    assert second.name.startswith("v00000002-")
     assert first != second
 
 
@@ -207,11 +208,48 @@ def test_somebody_who_opens_the_file_for_writing_locks_no_reader_out(
     assert runs(layout) == {"run-1": 1, "b": 1}
 
 
-def test_old_versions_stay_while_somebody_reads_them(
-    layout: Layout, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+def test_a_hundred_commits_leave_one_version_and_every_reader_gets_an_answer(
+    layout: Layout, write_run: WriteRun
 ) -> None:
-    monkeypatch.setattr(versions, "GRACE_S", -1.0)
-    monkeypatch.setattr(versions, "KEEP", 1)
+    """Readers in other processes resolve the link while versions come and go."""
+    write_run()
+    store.publish(layout)
+    ask = "import sys; from db import store; from db.layout import Layout; l = Layout(sys.argv[1])\n"
+    ask += "from db.store import health; import sqlalchemy as sa\n"
+    ask += "for n in range(10**6):\n    found = len(store.open(l).read(sa.text('FROM run')))\n"
+    ask += "    problems = health.check(l).problems if n % 20 == 0 else []\n"
+    ask += "    problems = [each for each in problems if 'not published yet' not in each]\n"
+    ask += "    if problems: sys.exit(str(problems))\n"
+    ask += "    print(found, flush=True)"
+    with subprocess.Popen([sys.executable, "-c", ask, str(layout.root)], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == b"1\n"
+        most = 0
+        for number in range(100):
+            write_run(f"more-{number % 3}")
+            store.publish(layout)
+            most = max(most, len(list(layout.versions.iterdir())))
+        assert reader.poll() is None
+        reader.kill()
+        answers = reader.stdout.read().split()
+    assert len(answers) > 5
+    assert most <= 3  # the newest, one that is read, a copy that a check reads
+    write_run("last")
+    newest = store.publish(layout)
+    assert list(layout.versions.iterdir()) == [newest]
+
+
+def test_sql_on_a_version_that_is_gone_reads_the_newest(layout: Layout, write_run: WriteRun) -> None:
+    write_run()
+    store.publish(layout)
+    snapshot = store.open(layout)
+    write_run("b")
+    store.publish(layout)
+    assert not snapshot.version.exists()
+    assert console.run(layout, "SELECT count(*) AS n FROM run", snapshot=snapshot).frame.n.tolist() == [2]
+
+
+def test_old_versions_stay_while_somebody_reads_them(layout: Layout, write_run: WriteRun) -> None:
     read = store.publish(layout)
     program = (
         "import duckdb,sys; c = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); "
