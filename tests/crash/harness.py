@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 from children import until
@@ -38,15 +38,22 @@ class Arena:
         self.root = root
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
-        """A worker that knows the kind `fault`, ready."""
-        known = {worker.pid for worker in self.client.workers()}
+    def spawn(self, output: IO[bytes] | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        """A worker that knows the kind `fault`. It is not ready yet."""
         worker = subprocess.Popen(
             [sys.executable, "-P", "-m", "faulty_worker", "--store", str(self.root)],
             env={**os.environ, **QUICK, **environment},
+            stdout=output,
+            stderr=output,
             process_group=0,
         )
         self.started.append(worker)
+        return worker
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """A worker that knows the kind `fault`, ready."""
+        known = {worker.pid for worker in self.client.workers()}
+        worker = self.spawn(**environment)
         until(lambda: {w.pid for w in self.client.workers()} - known or worker.poll(), 240, "a worker")
         assert worker.poll() is None, "the worker ended"
         return worker

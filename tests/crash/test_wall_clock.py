@@ -18,7 +18,7 @@ def clock(arena: Arena, tmp_path: Path) -> Path:
 def test_a_cancel_is_obeyed_and_the_next_job_runs(arena: Arena, clock: Path) -> None:
     submission, following = arena.ask(shards=600), arena.ask(shards=2, number=1)
     arena.counting(submission, 3)
-    clock.touch()
+    clock.write_text("-3600")
     arena.client.cancel(str(submission.job_id))
     until(lambda: not arena.pid(str(submission.job_id)), 5, "the end of the job process")
     assert arena.ended(following, 30).state == "done"
@@ -34,7 +34,7 @@ def test_a_cancel_is_obeyed_and_the_next_job_runs(arena: Arena, clock: Path) -> 
 def test_limits_are_kept(arena: Arena, clock: Path, fault: str, reason: str) -> None:
     submission = arena.ask(fault=fault, seconds=0.5)
     arena.counting(submission)
-    clock.touch()
+    clock.write_text("-3600")
     job = arena.ended(submission, 60)
     assert job.state == "failed"
     assert str(job.error).startswith(reason)
