@@ -104,6 +104,11 @@ class Layout:
         return self.root / "watches.json"
 
     @property
+    def schedules(self) -> Path:
+        """Schedules as JSON in a backup; `ganatomy store restore` puts them into the queue."""
+        return self.root / "schedules.json"
+
+    @property
     def queue(self) -> Path:
         return self.root / "queue.sqlite"
 

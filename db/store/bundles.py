@@ -8,6 +8,7 @@ A bundle is written under a hidden name, flushed and renamed. So a bundle that h
 whenever its writer or the machine may have died.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -116,7 +117,7 @@ class Bundle:
                 continue
             with reading(path):
                 if path.stat().st_size != fact["size"] or sha256(path) != fact["sha256"]:
-                    raise _damaged(path)
+                    raise damaged(path)
 
 
 @contextmanager
@@ -125,10 +126,10 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError, BadZipFile, pa.ArrowException) as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
 
 
-def _damaged(path: Path) -> StoreError:
+def damaged(path: Path) -> StoreError:
     return StoreError(f"The bundle file {path} is damaged or missing; {formats.REMEDY}.")
 
 
@@ -259,6 +260,45 @@ def take(layout: Layout, source: Path) -> bool:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+@contextmanager
+def lease(home: Path) -> Iterator[tuple[int, Path]]:
+    """Hold a run's newest bundle: until the block ends, `discard` leaves it, and renaming it does no harm.
+
+    Yields the revision, and a path by which this process reads the folder wherever it is. The kernel ends the
+    lease when its holder dies. Raises FileNotFoundError when the run has no bundle in `home`.
+    """
+    while found := _revisions(home):
+        try:
+            handle = os.open(home / str(found[-1]), os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # replaced, moved or removed since we looked
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            held = Path(f"/proc/self/fd/{handle}")
+            if (held / MANIFEST).exists():  # else it was removed while we waited for the lock
+                yield found[-1], held
+                return
+        finally:
+            os.close(handle)
+    raise FileNotFoundError(home)
+
+
+def discard(folder: Path) -> None:
+    """Remove a bundle's folder, unless somebody has a lease on it: then it stays."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / MANIFEST).unlink(missing_ok=True)  # first: without it, nobody takes the rest for a bundle
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(handle)
 
 
 def sweep(layout: Layout) -> None:

@@ -5,7 +5,6 @@ open(layout).read(select)    a data frame of what is published now
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,9 @@ from db.times import utc_now
 log = logging.getLogger(__name__)
 
 WAIT_S = 600.0  # a commit takes about a second; who waits this long waits for something else
-REVISION_GRACE_S = 120.0  # a page that resolved the older version may still read its pictures
+# A page that resolved the older version may still read its pictures. It has no lease, because it reads one
+# file now and another when somebody scrolls.
+REVISION_GRACE_S = 120.0
 
 
 @dataclass
@@ -305,4 +306,4 @@ def prune(layout: Layout, unpublished: Collection[str] = ()) -> None:
             folder = layout.bundles / run_id / str(old)
             newer = layout.bundles / run_id / str(bundles.revisions(layout, run_id)[-1])
             if time.time() - (newer / bundles.MANIFEST).stat().st_mtime > REVISION_GRACE_S:
-                shutil.rmtree(folder, ignore_errors=True)
+                bundles.discard(folder)

@@ -4,8 +4,8 @@ The caller asks first: `standing_on` says what would go too.
 """
 
 import os
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from db import store
@@ -30,8 +30,10 @@ def delete(layout: Layout, run_id: str) -> list[str]:
     """Remove a run and what stands on it for good; returns the runs removed. Damaged ones go too."""
     hidden = _take(layout, run_id, lambda name: layout.bundles / files.unique(f"{bundles.REMOVED}{name}"))
     for folder in hidden.values():
-        with files.writing(f"The run {run_id}"):
-            shutil.rmtree(folder)
+        for revision in folder.iterdir():
+            bundles.discard(revision) if revision.is_dir() else revision.unlink()
+        with suppress(OSError):  # a backup still reads a revision; a later sweep removes the rest
+            folder.rmdir()
     return list(hidden)
 
 

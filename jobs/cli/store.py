@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.filesize import decimal
+from sqlalchemy.exc import DatabaseError
 
 from analysis.shared.errors import GanatomyError
 from db.store import backup, exchange, health, remote, removal
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
+from jobs.queue import schedules
+from jobs.queue.client import Client
 
 app = typer.Typer(help="Check, rebuild, back up and clean the store.", no_args_is_help=True)
 Run = Annotated[str, typer.Argument(help="The run's id.")]
@@ -26,10 +30,9 @@ def check(store: Store = None, json: Json = False) -> None:
         show_json(vars(found))
     elif not found.problems:
         console.print(f"Sound: {found.runs} runs, {found.bundles} bundles, {found.rows} rows.")
-    for problem in found.problems if not json else []:
-        console.print(problem, soft_wrap=True)
-    if found.problems:
+    if json and found.problems:
         raise typer.Exit(1)
+    _tell(found.problems)
 
 
 @app.command()
@@ -73,9 +76,21 @@ def backup_(
     models: Annotated[bool, typer.Option(help="Include the models' weights.")] = True,
     store: Store = None,
 ) -> None:
-    """Write everything that cannot be made again to one file. Jobs may run meanwhile."""
-    written = backup.backup(client(store).layout, target, models)
-    console.print(f"{written}: {decimal(written.stat().st_size)}", soft_wrap=True)
+    """Write everything that cannot be made again to one file. Jobs may run meanwhile.
+
+    Exits with 1 when something in the store is damaged or missing; the backup has the rest.
+    """
+    here = client(store)
+    extra, problems = {}, []
+    if here.layout.queue.exists():
+        try:
+            extra[here.layout.schedules.name] = schedules.exported(here.queue)
+        except (GanatomyError, DatabaseError) as error:
+            problems.append(f"The schedules are not in the backup: {error}")
+    made = backup.backup(here.layout, target, models, extra)
+    size = decimal(made.path.stat().st_size)
+    console.print(f"{made.path}: {made.runs} runs, {size}, read back", soft_wrap=True)
+    _tell(problems + made.problems)
 
 
 @app.command()
@@ -85,6 +100,9 @@ def restore(
 ) -> None:
     """Make a store from a backup in a new folder."""
     layout = backup.restore(source, folder)
+    if layout.schedules.exists():
+        schedules.restore(Client(layout).queue, layout.schedules.read_bytes())
+        layout.schedules.unlink()
     console.print(f"Restored. Use it with --store {layout.root}", soft_wrap=True)
 
 
@@ -144,6 +162,14 @@ def pull(address: Address, store: Store = None) -> None:
     """Copy from an address the bundles that this store does not have, and publish them."""
     pulled = remote.pull(client(store).layout, address)
     console.print(f"{len(pulled)} bundles pulled")
+
+
+def _tell(problems: Sequence[str]) -> None:
+    """Print what is wrong, and exit with 1 if anything is."""
+    for problem in problems:
+        console.print(problem, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
 
 
 def _confirm(action: str, run: str, others: list[str], yes: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from jobs.kinds.base import Request
 from jobs.kinds.requests import When
 from jobs.queue import database, rows
 from jobs.queue.records import Firing, Schedule
+from jobs.system.live import JsonObject
 
 
 def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When) -> Schedule:
@@ -28,6 +30,11 @@ def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When
         "request": request.model_dump(mode="json"),
         "priority": when.priority,
     }
+    _apply(queue, name, cron, context)
+    return _schedule(queue, existing(queue, name))
+
+
+def _apply(queue: DBOSClient, name: str, cron: str, context: JsonObject) -> None:
     queue.apply_schedules(
         [
             {
@@ -41,7 +48,28 @@ def create(queue: DBOSClient, name: str, request: Request, cron: str, when: When
         ]
     )
     queue.resume_schedule(name)  # DBOS leaves a paused schedule paused when it is replaced
-    return _schedule(queue, existing(queue, name))
+
+
+def exported(queue: DBOSClient) -> bytes:
+    """Every schedule, as JSON for `restore`."""
+    found = [
+        {
+            "name": row["schedule_name"],
+            "cron": row["schedule"],
+            "context": row["context"],
+            "status": row["status"],
+        }
+        for row in queue.list_schedules()
+    ]
+    return json.dumps(found, indent=1).encode()
+
+
+def restore(queue: DBOSClient, content: bytes) -> None:
+    """Create the schedules that `exported` wrote, paused ones paused."""
+    for each in json.loads(content):
+        _apply(queue, each["name"], each["cron"], each["context"])
+        if each["status"] != "ACTIVE":
+            queue.pause_schedule(each["name"])
 
 
 def listed(queue: DBOSClient) -> list[Schedule]:

@@ -85,7 +85,9 @@ def test_backup_and_restore(layout: Layout, write_run: WriteRun, tmp_path: Path)
     (layout.bundles / "a" / ".writing-1").mkdir()
     (layout.bundles / "a" / ".writing-1" / "half").write_text("x")
     (layout.models / "mine.safetensors").write_text("weights")
-    tar = backup.backup(layout, tmp_path / "backup.tar")
+    made = backup.backup(layout, tmp_path / "backup.tar")
+    assert (made.runs, made.problems) == (2, [])
+    tar = made.path
     restored = backup.restore(tar, tmp_path / "restored")
     same(layout, restored)
     assert workspace.open(restored).rows("note").text.tolist() == ["kept"]

@@ -16,6 +16,7 @@ from db.layout import Layout
 from db.store import bundles, removal
 from jobs.cli import models
 from jobs.cli.app import app
+from jobs.queue.client import Client
 
 WriteRun = Callable[..., Path]
 Say = Callable[..., str]
@@ -108,3 +109,29 @@ def test_who_added_a_model_is_noted(layout: Layout) -> None:
         "ab12",
     )
     assert row.author
+
+
+@pytest.mark.usefixtures("family")
+def test_a_backup_brings_back_schedules_watches_and_references(
+    say: Say, layout: Layout, tmp_path: Path
+) -> None:
+    say("jobs", "schedule", "add", "nightly", "planted", "--cron", "0 2 * * *")
+    say("jobs", "schedule", "add", "weekly", "planted", "--cron", "0 3 * * 1")
+    say("jobs", "schedule", "pause", "weekly")
+    layout.watches.write_text('{"training": {}}')
+    (layout.references / "churches").mkdir(parents=True)
+    (layout.references / "churches" / "1.png").write_bytes(b"a picture")
+    before = Client(layout).schedules()
+    assert "2 runs" in say("store", "backup", str(tmp_path / "b.tar"))
+    other = Layout(tmp_path / "restored")
+    CliRunner().invoke(app, ["store", "restore", str(tmp_path / "b.tar"), str(other.root)])
+    assert [vars(each) for each in Client(other).schedules()] == [vars(each) for each in before]
+    assert [each.paused for each in before] == [False, True]
+    assert other.watches.read_text() == '{"training": {}}'
+    assert (other.references / "churches" / "1.png").read_bytes() == b"a picture"
+    assert not other.schedules.exists()
+    (layout.bundles / "base" / "1" / "run.json").write_text("{")
+    layout.queue.write_bytes(b"no database" * 1000)
+    said = say("store", "backup", str(tmp_path / "b.tar"), status=1)
+    assert "base/1/run.json is damaged" in said
+    assert "The schedules are not in the backup" in said
