@@ -24,6 +24,10 @@ from analysis.shared.meter import Meter
 HASH, COST = "_about", "_cost"
 
 
+class OtherSettingsError(GanatomyError):
+    """A finished stage was made with other settings or models."""
+
+
 class StageCache:
     """Stages in a folder (None: in memory only), each written aside, flushed and renamed.
 
@@ -43,7 +47,7 @@ class StageCache:
         `make` must not ask for another stage, or that stage's cost would be counted twice.
 
         Raises:
-            GanatomyError: the file was made with other settings. A damaged file is made again.
+            OtherSettingsError: the file was made with other settings. A damaged file is made again.
         """
         if name not in self._known:
             path = self.folder / f"{name}.npz" if self.folder else None
@@ -71,7 +75,7 @@ class StageCache:
         if HASH not in arrays or COST not in arrays:
             return None
         if str(arrays.pop(HASH)) != self.hash:
-            raise GanatomyError(
+            raise OtherSettingsError(
                 f"{path} was made with other settings or models; use another folder, or remove it."
             )
         self.meter.add(tuple(arrays.pop(COST)))

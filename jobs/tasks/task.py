@@ -24,6 +24,7 @@ from analysis.models import generators, segmenters
 from analysis.models.generator import Generator
 from analysis.models.segmenter import Segmenter, segmenter_name
 from analysis.shared.arrays import Arrays
+from analysis.shared.stage_cache import OtherSettingsError
 from db import store
 from db.store import bundles
 from db.times import utc_now
@@ -62,7 +63,12 @@ def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
         store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
         return
     progress.total = request.size()
-    task(spec, progress, request).run()
+    try:
+        task(spec, progress, request).run()
+    except OtherSettingsError as error:  # another version of the program left them; nobody else needs them
+        structlog.get_logger().warning("stages are made again", reason=str(error))
+        shutil.rmtree(spec.layout.work / spec.run_id)
+        task(spec, Progress(spec.layout, spec.job_id, request.size()), request).run()
 
 
 def main(task: type[Task[Any]]) -> None:

@@ -7,6 +7,7 @@ reads each checkpoint, since the worker stays free of torch.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import time
@@ -41,8 +42,28 @@ class FolderWatch:
 
 
 def watches(layout: Layout) -> list[FolderWatch]:
-    """The watches of a store, by name."""
-    return [FolderWatch(**values) for _, values in sorted(live.read(layout.watches).items())]
+    """The watches of a store, by name. `GanatomyError` when their file is damaged."""
+    return sorted(_stored(layout).values(), key=lambda watch: watch.name)
+
+
+def _stored(layout: Layout) -> dict[str, FolderWatch]:
+    """The stored watches by name. `GanatomyError` when their file is damaged: it is the only copy."""
+    if not layout.watches.exists():
+        return {}
+    found = live.read(layout.watches)
+    try:
+        if not found and json.loads(layout.watches.read_text()) != {}:
+            raise ValueError
+        return {name: FolderWatch(**values) for name, values in found.items()}
+    except (OSError, TypeError, ValueError):
+        raise GanatomyError(
+            f"The list of watched folders {layout.watches} is damaged; mend it, or move it away and add the "
+            "watches again."
+        ) from None
+
+
+def _store(layout: Layout, known: dict[str, FolderWatch]) -> None:
+    live.write(layout.watches, {name: asdict(watch) for name, watch in known.items()})
 
 
 def add(layout: Layout, watch: FolderWatch) -> None:
@@ -54,15 +75,15 @@ def add(layout: Layout, watch: FolderWatch) -> None:
     if not Path(watch.folder).is_dir():
         raise GanatomyError(f"{watch.folder} is not a folder; create it first, or name another.")
     parse("dissect", {**watch.request, "generator": watch.name})
-    live.write(layout.watches, {**live.read(layout.watches), watch.name: asdict(watch)})
+    _store(layout, {**_stored(layout), watch.name: watch})
 
 
 def remove(layout: Layout, name: str) -> None:
     """Remove a watch. Jobs that it queued stay."""
-    known = live.read(layout.watches)
+    known = _stored(layout)
     if name not in known:
         raise GanatomyError(f"There is no watch {name!r}; `ganatomy jobs watch list` shows all.")
-    live.write(layout.watches, {key: value for key, value in known.items() if key != name})
+    _store(layout, {key: watch for key, watch in known.items() if key != name})
 
 
 @dataclass
@@ -71,6 +92,7 @@ class FolderWatcher:
 
     client: Client
     registrations: dict[str, tuple[FolderWatch, subprocess.Popen[bytes]]] = field(default_factory=dict)
+    damage: str = ""  # what was wrong with the list of watches at the last check
     retry_at: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by model
     # Size and time of each file, and since when it has had them, on time.monotonic().
     seen: dict[Path, tuple[tuple[int, int], float]] = field(default_factory=dict)
@@ -81,7 +103,14 @@ class FolderWatcher:
             if process.poll() is not None:
                 del self.registrations[model]
                 self._registered(watch, model, process.returncode)
-        for watch in watches(self.client.layout):
+        try:
+            found, damage = watches(self.client.layout), ""
+        except GanatomyError as error:  # the worker goes on with everything else
+            found, damage = [], str(error)
+        if damage and damage != self.damage:
+            structlog.get_logger().warning("no folder is watched", reason=damage)
+        self.damage = damage
+        for watch in found:
             try:
                 self._check(watch)
             except OSError as error:  # a folder that is gone for now must not stop the others

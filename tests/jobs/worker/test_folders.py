@@ -60,3 +60,25 @@ def test_a_checkpoint_from_the_future_is_complete_once_it_stays_unchanged(
     assert not watcher._complete(file)
     now += folders.UNCHANGED_S + 1
     assert watcher._complete(file)
+
+
+@pytest.mark.parametrize("content", ['{"run1": {"name": "run', '{"run1": {"nbme": "run1"}}', "", "[]"])
+def test_a_damaged_list_of_watches_is_said_and_not_overwritten(
+    client: Client, tmp_path: Path, content: str
+) -> None:
+    client.layout.watches.write_text(content)
+    request = {"segmenter": "planted", "images": 64, "calibration": 64}
+    watch = folders.FolderWatch("run2", str(tmp_path), "planted", None, request)
+    for act in (
+        lambda: folders.watches(client.layout),
+        lambda: folders.add(client.layout, watch),
+        lambda: folders.remove(client.layout, "run1"),
+    ):
+        with pytest.raises(GanatomyError, match="damaged; mend it, or move it away"):
+            act()
+    assert client.layout.watches.read_text() == content
+    FolderWatcher(client).check()  # a worker goes on
+    client.layout.watches.unlink()
+    folders.add(client.layout, watch)
+    folders.remove(client.layout, "run2")
+    assert folders.watches(client.layout) == []
