@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
+from dbos import DBOSClient, EnqueueOptions
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
@@ -76,8 +76,8 @@ class Client:
             return Submission(None, run, True, f"Already there: run {run}.")
         workers.require_device(self.layout, request.device)
         active = self.active()
-        if twin := next((row for row in active if rows.arguments(row).run_id == run), None):
-            return Submission(twin.workflow_id, run, True, f"Already queued: job {twin.workflow_id}.")
+        if twin := next((job for job in active if job.run_id == run), None):
+            return Submission(twin.id, run, True, f"Already queued: job {twin.id}.")
         for needed in request.before():
             made = self.submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
@@ -94,17 +94,12 @@ class Client:
         run: str,
         when: When,
         schedule: str | None,
-        active: list[WorkflowStatus],
+        active: list[database.ActiveJob],
     ) -> str:
         """Put a job in the queue; the id of the job that is there for this run afterwards."""
         waits = when.after is not None and not self.job(when.after).ended
         delay = UNTIL_RELEASED if waits else when.seconds_left()
-        places = [
-            fairness.Place(
-                rows.arguments(row).request.get("owner", ""), row.priority or 0, row.status == "PENDING"
-            )
-            for row in active
-        ]
+        places = [fairness.Place(job.owner, job.priority, job.running) for job in active]
         options: EnqueueOptions = {
             "workflow_name": database.RUN_JOB,
             "queue_name": database.JOBS,
@@ -161,9 +156,9 @@ class Client:
             raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` shows all.")
         return rows.jobs(self.layout, found)[0]
 
-    def active(self) -> list[WorkflowStatus]:
-        """The queue's rows of jobs that have not ended."""
-        return self.queue.list_workflows(name=database.RUN_JOB, status=rows.ACTIVE, load_output=False)
+    def active(self) -> list[database.ActiveJob]:
+        """The jobs that have not ended, in the order of the queue."""
+        return database.active(self.queue, rows.ACTIVE)
 
     def results(self, job: Job) -> tuple[str, str] | None:
         """Kind and run of a job's results so far; None while nothing is published."""

@@ -6,10 +6,10 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
@@ -160,6 +160,41 @@ def put_back(queue: DBOSClient, job_ids: Iterable[str], executor: str) -> list[s
     """
     system = queue._sys_db
     return [each for each in job_ids if system.reenqueue_for_recovery(each, [executor], JOBS)]
+
+
+class ActiveJob(NamedTuple):
+    """What a submission needs to know of a job that has not ended."""
+
+    id: str
+    run_id: str
+    owner: str
+    priority: int
+    running: bool
+
+
+def active(queue: DBOSClient, states: Sequence[str]) -> list[ActiveJob]:
+    """The jobs in some of DBOS's states, in the order of the queue.
+
+    SQLite reads the few values that are wanted. DBOS would parse every request, which takes a submission a
+    tenth of a second per thousand jobs. A damaged row has no run and no owner.
+    """
+    tables = queue._sys_db.tables
+    status, stored = tables.workflow_status.c, tables.workflow_input.c
+    text = sa.case((sa.func.json_valid(stored.inputs) == 1, stored.inputs))
+    run = sa.func.json_extract(text, "$.positionalArgs[2]")
+    owner = sa.func.json_extract(text, "$.positionalArgs[1].owner")
+    same = stored.workflow_uuid == status.workflow_uuid
+    select = (
+        sa.select(status.workflow_uuid, run, owner, status.priority, status.status)
+        .select_from(tables.workflow_status.outerjoin(tables.workflow_input, same))
+        .where(status.name == RUN_JOB, status.status.in_(states))
+        .order_by(status.priority, status.created_at)
+    )
+    with queue._sys_db.engine.connect() as connection:
+        return [
+            ActiveJob(job_id, str(run_id or ""), str(who or ""), number or 0, state == "PENDING")
+            for job_id, run_id, who, number, state in connection.execute(select)
+        ]
 
 
 def counts(queue: DBOSClient) -> list[tuple[str, str | None, int]]:

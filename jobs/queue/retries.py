@@ -37,7 +37,7 @@ def _requeue(client: Client, job: Job) -> Submission:
     """Queue one job again, unless its results exist by now or another job makes them."""
     request = parse(job.kind, job.request)
     _, run = request.resolve(client.layout)
-    twin = any(rows.arguments(row).run_id == run for row in client.active())
+    twin = any(active.run_id == run for active in client.active())
     if run != job.run_id or twin or catalogue.finished(client.layout, run):
         # With other weights it is another run, so another job. `submit` recognises the other two cases.
         return client.submit(request, When(priority=job.priority))
