@@ -36,7 +36,7 @@ class Case:
         self.labels = interpolate(coarse, SIDE, mode="nearest").numpy().astype(np.uint8)
         self.wanted = tails(64)
         self._calibration: Counts | None = None
-        self.edges = Edges({LAYER: from_sample(sample(self.r, (SIDE, SIDE)), self.wanted)}, self.wanted)
+        self.edges = Edges({LAYER: from_sample(sample(self.r, (SIDE, SIDE), 256), self.wanted)}, self.wanted)
 
     def empty(self, evaluation: bool) -> Counts:
         bins = self.edges.layers[LAYER].bins

@@ -55,7 +55,7 @@ def run(size: Size, blocks: int) -> float:
     shape = (BLOCK, 1, size.side, size.side)
     labels = torch.randint(0, size.concepts + 1, shape, generator=random).numpy().astype(np.uint16)
     wanted = tails(size.bins)
-    found = from_sample(sample(r, (size.side, size.side)), wanted)
+    found = from_sample(sample(r, (size.side, size.side), 256), wanted)
     names = [f"layer{number + 1}" for number in range(size.layers)]
     edges, features = Edges(dict.fromkeys(names, found), wanted), dict.fromkeys(names, r)
     threads, seconds = torch.get_num_threads(), []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from analysis.causes.sample import Sample
 from analysis.causes.segmentation import ConceptSegmenter
@@ -36,6 +38,11 @@ class KeptSource(Source):
         maps = {sample.layer.name: sample.maps(rows)}
         labels: NDArray[Any] = sample.labels[rows.to(sample.labels.device)].cpu().numpy()
         return Made((start, stop), sample.images[rows.to(sample.images.device)], maps, labels)
+
+    def features(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        first = max(known for known in self._samples if known <= numbers[0])
+        sample = self._samples[first]
+        return {sample.layer.name: sample.maps(torch.tensor(numbers) - first)}
 
 
 def calibration_iou(

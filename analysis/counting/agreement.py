@@ -79,12 +79,12 @@ def _entropy(shares: Floats) -> Floats:
 
 
 def admissible(both: Array, mask: Array, area: Array, total: int) -> NDArray[np.bool_]:
-    """Masks that may be chosen: 0 < P(M) <= 1/2 and P(M and S) > P(M) P(S).
+    """Masks that may be chosen: P(M) > 0 and P(M and S) > P(M) P(S).
 
     The ratio alone does not see the sign of the association (docs/method.md section 1).
     """
     both, mask, area = (np.asarray(value, float) for value in (both, mask, area))
-    found: NDArray[np.bool_] = (mask > 0) & (2 * mask <= total) & (both * total > mask * area)
+    found: NDArray[np.bool_] = (mask > 0) & (both * total > mask * area)
     return found
 
 

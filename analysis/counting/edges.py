@@ -3,8 +3,9 @@
 A mask at edge k is `value > edges[k]`, and the bin of a value is the number of edges below it, so the mask is
 also `bin >= k + 1`. NaN falls in bin 0, +inf in the last.
 
-The edges are upper-tail quantiles, moved up by less than 1/2000 of the unit's range to where a table of equal
-steps changes: then a bin is one multiplication and one look-up, and the comparison with the edge is exact.
+The edges are upper-tail quantiles, moved up by less than 1/2000 of a range of values to where a table of
+equal steps changes: then a bin is one multiplication and one look-up, and the comparison with the edge is
+exact. The range is that of the unit's values, without outliers beside which most edges would become one.
 """
 
 import hashlib
@@ -20,6 +21,9 @@ from analysis.shared.errors import GanatomyError
 
 F32 = np.float32
 STEPS = 2048
+OUTLIERS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)  # the shares of values that may be left out at either end
+LARGE = (0.99, 0.97, 0.95, 0.92, 0.85, 0.76, 0.68)  # more edges where a concept may take most of the pixels
+ROUNDING = 4e-6  # relative; interpolating a constant in float32 moves it by less
 TAILS = (0.005, 0.01)  # NetDissect's and PNAS 2020's: kept exactly, and their spread is counted too
 
 
@@ -93,12 +97,12 @@ PARTS = ("edges", "low", "scale")
 
 
 def tails(bins: int, *more: float) -> tuple[float, ...]:
-    """Tail fractions from 1 down to .001, even in their logarithm, and the fixed ones.
+    """Tail fractions from 1 down to .001: even in their logarithm, for large concepts, and the fixed ones.
 
     There are at least bins - 1.
     """
     spread = np.geomspace(1.0, 0.001, bins - 1)
-    return tuple(sorted({*map(float, spread), *TAILS, *more}, reverse=True))
+    return tuple(sorted({*map(float, spread), *LARGE, *TAILS, *more}, reverse=True))
 
 
 def steps(
@@ -112,21 +116,71 @@ def steps(
 
 
 def from_sample(sample: NDArray[np.float32], wanted: tuple[float, ...]) -> LayerEdges:
-    """Edges from values (units, n) of a pilot sample. Values that are not finite are ignored."""
+    """Edges from values (units, n) of a pilot sample. Values that are not finite are ignored.
+
+    A unit whose values differ by rounding only has one edge, above them all.
+    """
     ordered = np.sort(np.where(np.isfinite(sample), sample, F32(np.nan)), axis=1)  # NaN sorts last
     known = np.isfinite(ordered).sum(axis=1)
     place = np.ceil((1 - np.array(wanted)) * known[:, None]).astype(np.int64) - 1
     place = np.clip(place, 0, np.maximum(known - 1, 0)[:, None])
     quantiles = np.nan_to_num(np.take_along_axis(ordered, place, axis=1))
-    return snapped(quantiles.astype(F32))
+    last = np.take_along_axis(ordered, np.maximum(known - 1, 0)[:, None], axis=1)[:, 0]
+    least, most = np.nan_to_num(ordered[:, 0]), np.nan_to_num(last)
+    rounding = ROUNDING * np.maximum(np.abs(least), np.abs(most))
+    quantiles = np.where((most - least <= rounding)[:, None], (most + rounding)[:, None], quantiles)
+    return snapped(quantiles.astype(F32), wanted)
 
 
-def snapped(quantiles: NDArray[np.float32]) -> LayerEdges:
-    """Ascending quantiles (units, E), each moved up to the last float32 within its step of the table."""
-    low, high = quantiles[:, 0].copy(), quantiles[:, -1]
+def _range(quantiles: NDArray[np.float32], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions (units, 2) of the quantiles between which the table's steps lie.
+
+    They are the first and the last, unless a narrower range has more edges that differ: with a few spikes
+    among a unit's values, equal steps up to the largest would put all other values into one.
+    """
+    best = np.tile([0, quantiles.shape[1] - 1], (len(quantiles), 1))
+    most = _distinct(quantiles, best)
+    for below in OUTLIERS:
+        for above in OUTLIERS:
+            first = int(np.searchsorted(-wanted, below - 1))  # the first tail of at most 1 - below
+            last = int(np.searchsorted(-wanted, -above, side="right")) - 1  # the last one of at least `above`
+            if first >= last:
+                continue
+            tried = np.tile([first, last], (len(quantiles), 1))
+            found = _distinct(quantiles, tried)
+            better = found > most
+            best[better], most[better] = tried[better], found[better]
+    return best
+
+
+def _distinct(quantiles: NDArray[np.float32], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many edges (units,) would differ with the table between two quantiles."""
+    low, scale = _scale(quantiles, ends)
+    found = steps(quantiles, low[:, None], scale[:, None])
+    return (np.diff(found, axis=1) > 0).sum(axis=1)
+
+
+def _scale(
+    quantiles: NDArray[np.float32], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    low, high = np.take_along_axis(quantiles, ends, axis=1).T
     with np.errstate(all="ignore"):
         scale = (F32(STEPS - 1) / (high - low)).astype(F32)
     scale[~np.isfinite(scale)] = 0
+    return low.copy(), scale
+
+
+def snapped(quantiles: NDArray[np.float32], wanted: tuple[float, ...] | None = None) -> LayerEdges:
+    """Ascending quantiles (units, E), each moved up to the last float32 within its step of the table.
+
+    `wanted` are the quantiles' tails; with them, outliers may be left out of the table's range.
+    """
+    ends = np.tile([0, quantiles.shape[1] - 1], (len(quantiles), 1))
+    if wanted is not None:
+        ends = _range(quantiles, np.array(wanted))
+    low, scale = _scale(quantiles, ends)
+    # Beyond the range there is one more edge, its end: values there are in the first or the last bin.
+    quantiles = np.clip(quantiles, low[:, None], np.take_along_axis(quantiles, ends[:, 1:], axis=1))
     target = np.where(scale[:, None] > 0, steps(quantiles, low[:, None], scale[:, None]), 0)
     with np.errstate(all="ignore"):
         beyond = quantiles + 2 / np.where(scale > 0, scale, 1)[:, None]

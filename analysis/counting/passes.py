@@ -10,7 +10,7 @@ Each image is generated once and segmented once, for all layers.
 Any range of whole blocks of 64 latents can be counted anywhere, and the counts merged.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ from analysis.shared.latents import latents
 
 Progress = Callable[[int, int], None]
 SAMPLE = 16384  # values a unit in the pilot
+MOST_PILOT = 1024  # images in the pilot
 PICTURE = 256  # the longest side of a kept picture
 TOGETHER = 16  # images that are made again at once
 
@@ -84,10 +85,20 @@ class Source:
         if self._last is None or self._last.span != (start, stop):
             z = latents(self.plan.seed, start, stop, self.generator.latent_shape)
             images, features = self.generator.features(z, [layer.name for layer in self.layers])
-            if self.plan.rotation is not None:
-                features = {name: rotated(r, self.plan.rotation, name) for name, r in features.items()}
-            self._last = Made((start, stop), images, features, self._segmented(start, stop, images))
+            labels = self._segmented(start, stop, images)
+            self._last = Made((start, stop), images, self._turned(features), labels)
         return self._last
+
+    def features(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        """The layers' maps (n, U, h, w) of some latents."""
+        shape = self.generator.latent_shape
+        z = torch.cat([latents(self.plan.seed, n, n + 1, shape) for n in numbers])
+        return self._turned(self.generator.features(z, [layer.name for layer in self.layers])[1])
+
+    def _turned(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.plan.rotation is None:
+            return features
+        return {name: rotated(r, self.plan.rotation, name) for name, r in features.items()}
 
     def _segmented(self, start: int, stop: int, images: Tensor) -> NDArray[Any]:
         kept = self._labels.get(start, stop) if self._labels is not None else None
@@ -121,7 +132,7 @@ class Source:
 
 
 def pilot(generator: Generator, segmenter: Segmenter, plan: Plan, labels: LabelStore | None = None) -> Edges:
-    """Bin edges of every unit, from its upsampled activations on the first calibration block."""
+    """Bin edges of every unit, from its upsampled activations on a third of the calibration images."""
     return pilot_from(Source(generator, segmenter, plan, labels))
 
 
@@ -132,7 +143,23 @@ def pilot_from(source: Source) -> Edges:
     made = source.block(start, min(stop, start + BLOCK))
     wanted = tails(plan.bins, *_near(plan))
     grid = (made.labels.shape[2], made.labels.shape[3])
-    return Edges({name: from_sample(sample(r, grid), wanted) for name, r in made.features.items()}, wanted)
+    numbers = pilot_latents(start, stop)
+    each = -(-SAMPLE // len(numbers))
+    values: dict[str, list[NDArray[np.float32]]] = {}
+    for first in range(0, len(numbers), BLOCK):
+        for name, r in source.features(numbers[first : first + BLOCK]).items():
+            values.setdefault(name, []).append(sample(r, grid, each, first))
+    return Edges({name: from_sample(np.concatenate(v, 1), wanted) for name, v in values.items()}, wanted)
+
+
+def pilot_latents(start: int, stop: int) -> list[int]:
+    """The latents whose activations give the edges: evenly over the calibration, a third of it, 64 to 1024.
+
+    A concept gets a threshold when 20 calibration images show it. A third of the images then has none of
+    them, so that a unit's values for the concept lie over every edge, in one run of a thousand.
+    """
+    wanted = min(stop - start, max(BLOCK, min(MOST_PILOT, -(-(stop - start) * 7 // 20))))
+    return [start + number * (stop - start) // wanted for number in range(wanted)]
 
 
 def _near(plan: Plan) -> tuple[float, ...]:
@@ -142,11 +169,11 @@ def _near(plan: Plan) -> tuple[float, ...]:
     )
 
 
-def sample(r: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
-    """About 16384 upsampled values (units, n) of each unit, at random pixels of all images r (N, U, h, w)."""
+def sample(r: Tensor, grid: tuple[int, int], each: int, seed: int = 0) -> NDArray[np.float32]:
+    """Upsampled values (units, n) of each unit, at `each` random pixels of every image of r (N, U, h, w)."""
     images, (height, width) = r.shape[0], grid
-    each = min(height * width, -(-SAMPLE // images))
-    random = np.random.Generator(np.random.Philox(key=images))
+    each = min(height * width, each)
+    random = np.random.Generator(np.random.Philox(key=images + 1000 * seed))
     chosen = np.stack([random.choice(height * width, each, replace=False) for _ in range(images)])
     values = np.empty((r.shape[1], images, each), np.float32)
     axes = (axis(r.shape[2], height), axis(r.shape[3], width))
