@@ -1,20 +1,22 @@
 """Jobs: queue a job now, later or on a schedule, follow it, cancel or retry it, and read its log."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard.widgets import form, job_form, jobs, page, schedules, url, words
 from jobs.queue.records import Job
 
-SHOWN = 20
-
 
 def row(job: Job) -> None:
-    """Draw one job of the list: state, title, age, and a button that opens it."""
+    """Draw one job of the list: state, title, age, and a button that opens it.
+
+    All text is one element: the list is drawn again for each viewer every two seconds.
+    """
+    who = job.owner if job.project in ("", "default") else f"{job.owner} for {job.project}"
+    about = f":small[:gray[{words.plain(who)} · {words.ago(job.created_at)}]]"
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.badge(job)
-        st.markdown(job.title, width="stretch")
-        who = job.owner if job.project in ("", "default") else f"{job.owner} for {job.project}"
-        st.caption(f"{words.plain(who)} · {words.ago(job.created_at)}", width="content")
+        st.markdown(f":{jobs.COLOURS[job.state]}-badge[{job.state}] {job.title} {about}", width="stretch")
         url.turn("Open", f"open-{job.id}", job=job.id)
     if job.id == url.get("job"):
         return
@@ -27,26 +29,28 @@ def row(job: Job) -> None:
         st.markdown(f":small[:red[{words.plain(job.error)}]]")  # a caption in red is too pale to read
 
 
-@st.fragment(run_every=2, key="jobs")
 def everything() -> None:
-    """Draw the list of jobs again every two seconds: running jobs first, then waiting and ended ones."""
+    """Draw the list of jobs: running jobs first, then waiting and ended ones."""
     with page.sentences():
-        found = jobs.client().jobs()
-        scheduled = any(not schedule.paused for schedule in jobs.client().schedules())
-        jobs.no_worker(waits=scheduled or any(not job.ended for job in found))
-        if not found:
+        found = jobs.overview()
+        scheduled = any(not schedule.paused for schedule in found.schedules)
+        jobs.no_worker(waits=scheduled or found.active > 0)
+        if not found.total:
             st.caption("No job has been queued in this store yet.")
             return
-        found.sort(key=lambda job: (job.ended, job.state != "running"))  # among equals, the newest is first
+        running = sum(job.state == "running" for job in found.jobs)
+        shown = found.jobs[: max(running, jobs.SHOWN)]
         with st.container(gap="xsmall"):
-            for job in found[:SHOWN]:
+            for job in shown:
                 row(job)
-        if len(found) > SHOWN:
-            older = words.count(len(found) - SHOWN, "older job")
-            st.caption(f"There are {older} more. `ganatomy jobs list` lists them all.")
+        if found.total > len(shown):
+            counts = ", ".join(f"{number:,} {state}" for state, number in found.counts.items() if number)
+            st.caption(
+                f"{len(shown)} of {words.count(found.total, 'job')} are shown: {counts}. "
+                "`ganatomy jobs list` lists more."
+            )
 
 
-@st.fragment(run_every=2, key="job")
 def one(job_id: str) -> None:
     """Draw one job: its progress, results, buttons, facts and log.
 
@@ -88,10 +92,12 @@ def buttons(job: Job) -> None:
     """Draw the buttons that cancel, retry, clone and close the job."""
     with st.container(width="content"):
         if not job.ended and st.button("Cancel", icon=":material/stop:"):
-            jobs.client().cancel(job.id)
+            with jobs.writing() as client:
+                client.cancel(job.id)
             st.rerun()
         if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
-            st.toast(jobs.client().retry(job.id).message)
+            with jobs.writing() as client:
+                st.toast(client.retry(job.id).message)
             st.rerun()
     url.turn("Clone with changes", "clone", ":material/content_copy:", **form.texts(job.kind, job.request))
     url.turn("Close", "close", ":material/close:")
@@ -122,15 +128,24 @@ def facts(job: Job) -> None:
     )
 
 
+def below_the_form(job_id: str) -> None:
+    """Draw the open job, if there is one, the schedules and the list.
+
+    They are refreshed together: when a browser asks for two fragments at once, Streamlit 1.67 may lose the
+    first. `job_id` is the one of the last full run: the button that closes a job must be drawn once more.
+    """
+    if job_id:
+        with st.container(border=True, key="job"):
+            one(job_id)
+    schedules.everything()
+    st.subheader("All jobs", anchor=False)
+    everything()
+
+
 with page.frame("Jobs", "Queue a job, follow its progress, read its log, and open its results."):
     with (
         st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job")),
         page.sentences(),
     ):
         job_form.ask()
-    if url.get("job"):
-        with st.container(border=True, key="job"):
-            one(url.get("job"))
-    schedules.everything()
-    st.subheader("All jobs", anchor=False)
-    everything()
+    jobs.refreshed(partial(below_the_form, url.get("job")), "jobs")

@@ -119,7 +119,8 @@ def queue(request: Request, chosen: job_time.Timing) -> None:
     """Submit the request, report the outcome, and show the job; further generators wait behind it."""
     own = {"layers": None} | ({} if url.get("segmenter") else {"segmenter": None})
     later = [request.replace(**own, generator=name) for name in chosen.then]
-    first, *others = jobs.client().pipeline([request, *later], chosen.when)
+    with jobs.writing() as client:
+        first, *others = client.pipeline([request, *later], chosen.when)
     for submission in (first, *others):
         st.toast(submission.message, icon=":material/info:" if submission.already else ":material/check:")
     url.put(job=first.job_id)
@@ -130,6 +131,7 @@ def queue(request: Request, chosen: job_time.Timing) -> None:
 
 def schedule(request: Request, chosen: job_time.Timing) -> None:
     """Create a schedule, and show when it first queues a job."""
-    view = jobs.client().schedule(chosen.name, request, chosen.cron, chosen.when)
+    with jobs.writing() as client:
+        view = client.schedule(chosen.name, request, chosen.cron, chosen.when)
     assert view.next_at is not None
     st.toast(f"{words.plain(view.name)}: first on {times.long_form(view.next_at)}.", icon=":material/check:")

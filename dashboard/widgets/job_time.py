@@ -65,7 +65,7 @@ def sentence(timing: Timing) -> str:
     """
     if timing.cron:
         coming = times.long_form(jobs.client().next_time(timing.cron))
-        again = any(view.name == timing.name for view in jobs.client().schedules())
+        again = any(view.name == timing.name for view in jobs.overview().schedules)
         replaced = " The button replaces the existing schedule of this name." if again else ""
         return f"The first job is queued on {coming}. It is skipped while its result exists.{replaced}"
     if timing.when.at is None:

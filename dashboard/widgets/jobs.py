@@ -1,11 +1,22 @@
 """Jobs on a page: the client, live progress, and a warning when no worker runs."""
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
 import streamlit as st
 
+from analysis.shared.errors import GanatomyError
 from dashboard.widgets import page, times, words
 from jobs.kinds.requests import KINDS
 from jobs.queue.client import Client
-from jobs.queue.records import Job
+from jobs.queue.records import Job, Overview
+
+SHOWN = 20  # jobs in the list; running ones come on top of that
+FRESH_S = 1.0  # for this long, what was read from the queue serves every viewer
+BUSY_S, QUIET_S = 2.0, 5.0  # between two refreshes of a page, while jobs wait or run and otherwise
 
 COLOURS = {
     "waiting": "gray",
@@ -17,20 +28,87 @@ COLOURS = {
 }
 
 
+@dataclass
+class Board:
+    """The queue as all viewers of this process see it. It is read when somebody looks, once a second at most.
+
+    Each viewer would otherwise read the queue every two seconds. A failure serves everybody too: it may have
+    taken seconds.
+    """
+
+    client: Client
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read_at: float = float("-inf")  # on time.monotonic()
+    _found: Overview | GanatomyError | None = None
+
+    def overview(self) -> Overview:
+        """What the queue holds now."""
+        with self._lock:
+            if self._found is None or time.monotonic() - self._read_at > FRESH_S:
+                try:
+                    self._found = self.client.overview(SHOWN)
+                except GanatomyError as error:
+                    self._found = error
+                self._read_at = time.monotonic()
+            found = self._found
+        if isinstance(found, GanatomyError):
+            raise GanatomyError(str(found))
+        return found
+
+    def forget(self) -> None:
+        """Read the queue again at the next look: this process has changed it."""
+        self._read_at = float("-inf")
+
+
 @st.cache_resource
-def _client(root: str) -> Client:
-    return Client.at(root)
+def _board(root: str) -> Board:
+    return Board(Client.at(root))
+
+
+def board() -> Board:
+    """The queue of this dashboard's store, one board for all sessions."""
+    return _board(str(page.layout().root))
 
 
 def client() -> Client:
-    """The client of this dashboard's store, one for all sessions."""
-    return _client(str(page.layout().root))
+    """The client of this dashboard's store, one for all sessions. `writing` gives it for changes."""
+    return board().client
 
 
-def active() -> list[Job]:
-    """Jobs that have not ended, running ones first."""
-    jobs = [job for job in client().jobs() if not job.ended]
-    return sorted(jobs, key=lambda job: (job.state != "running", job.created_at))
+def overview() -> Overview:
+    """What the queue holds, at most a second old."""
+    return board().overview()
+
+
+@contextmanager
+def writing() -> Iterator[Client]:
+    """The client for changes of the queue, which the next look at it shows."""
+    try:
+        yield client()
+    finally:
+        board().forget()
+
+
+def refreshed(draw: Callable[[], None], name: str) -> None:
+    """Draw something now and again every few seconds, more often while jobs wait or run.
+
+    The browser keeps the pace that it was told, so the whole page is drawn again for another pace.
+    """
+    busy = _busy()
+
+    def tick() -> None:
+        if _busy() != busy:
+            st.rerun()
+        draw()
+
+    st.fragment(tick, run_every=BUSY_S if busy else QUIET_S, key=name)()
+
+
+def _busy() -> bool:
+    try:
+        return overview().active > 0
+    except GanatomyError:  # `draw` says so
+        return True
 
 
 def badge(job: Job) -> None:
@@ -92,24 +170,37 @@ def progress(job: Job) -> None:
     st.progress(share(job), text=pace(job))
 
 
-@st.fragment(run_every=2, key="running")
 def running() -> None:
-    """Draw the jobs that run or wait, every two seconds. When a job ends, the whole page is drawn again."""
-    jobs = active()
-    before = st.session_state.get("running-jobs", set())
-    now = {job.id for job in jobs}
-    st.session_state["running-jobs"] = now
-    if before - now:
-        st.rerun()
-    if not jobs:
-        return
-    with st.container(border=True):
-        for job in jobs[:3]:
-            progress(job)
-        if len(jobs) > 3:
-            st.caption(f"{words.count(len(jobs) - 3, 'more job')} not shown")
-        no_worker(waits=True)
-        st.page_link("views/jobs.py", label="Follow them on the Jobs page", icon=":material/schedule:")
+    """Draw the jobs that run or wait, and keep that true. When a job ends, the whole page is drawn again."""
+    drawn = _ended()
+
+    def draw() -> None:
+        if _ended() != drawn:
+            st.rerun()
+        with page.sentences():
+            found = overview()
+            if not found.active:
+                return
+            active = [job for job in found.jobs if not job.ended]
+            with st.container(border=True):
+                for job in active[:3]:
+                    progress(job)
+                if found.active > 3:
+                    st.caption(f"{words.count(found.active - 3, 'more job')} not shown")
+                no_worker(waits=True)
+                st.page_link(
+                    "views/jobs.py", label="Follow them on the Jobs page", icon=":material/schedule:"
+                )
+
+    refreshed(draw, "running")
+
+
+def _ended() -> int | None:
+    """How many jobs have ended; None when the queue cannot be read."""
+    try:
+        return overview().total - overview().active
+    except GanatomyError:
+        return None
 
 
 def no_worker(waits: bool) -> None:
@@ -118,7 +209,7 @@ def no_worker(waits: bool) -> None:
     The warning has its own container, even an empty one, so that what follows stays in its place.
     """
     with st.container():
-        if waits and not client().workers():
+        if waits and not overview().workers:
             st.warning(
                 "No worker is alive, so queued jobs wait. Start one with `ganatomy worker`.",
                 icon=":material/bedtime:",

@@ -2,18 +2,16 @@
 
 import streamlit as st
 
-from analysis.shared.errors import GanatomyError
 from dashboard.widgets import form, jobs, page, times, url, words
 from jobs.queue.records import Schedule
 
 SHOWN = 20
 
 
-@st.fragment(run_every=5, key="schedules")
 def everything() -> None:
-    """Draw every schedule, every five seconds."""
+    """Draw every schedule."""
     with page.sentences():
-        found = jobs.client().schedules()
+        found = jobs.overview().schedules
         if not found:
             return
         st.subheader("Schedules", anchor=False)
@@ -53,9 +51,8 @@ def last_state(view: Schedule) -> str:
     """The state of the job that this schedule queued last."""
     if view.last_job is None:
         return ""
-    try:
-        state = jobs.client().job(view.last_job).state
-    except GanatomyError:  # it was removed from the queue
+    state = jobs.overview().last_states.get(view.last_job)
+    if state is None:  # it was removed from the queue
         return ""
     sentences = {"failed": "**It failed.**", "cancelled": "It was cancelled.", "done": "It is done."}
     return f" {sentences.get(state, f'It is {state}.')}"
@@ -65,16 +62,20 @@ def buttons(view: Schedule) -> None:
     """Draw the buttons that pause or resume, run, change and remove the schedule."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if view.paused and st.button("Resume", key=f"resume-{view.name}", icon=":material/play_arrow:"):
-            jobs.client().resume(view.name)
+            with jobs.writing() as client:
+                client.resume(view.name)
             st.rerun()
         if not view.paused and st.button("Pause", key=f"pause-{view.name}", icon=":material/pause:"):
-            jobs.client().pause(view.name)
+            with jobs.writing() as client:
+                client.pause(view.name)
             st.rerun()
         if st.button("Run now", key=f"trigger-{view.name}", icon=":material/bolt:"):
-            jobs.client().trigger(view.name)
+            with jobs.writing() as client:
+                client.trigger(view.name)
             st.toast(f"{words.plain(view.name)}: a worker will queue a job now.", icon=":material/bolt:")
         if st.button("Remove", key=f"remove-{view.name}", icon=":material/delete:"):
-            jobs.client().unschedule(view.name)
+            with jobs.writing() as client:
+                client.unschedule(view.name)
             st.toast(f"{words.plain(view.name)} is removed. Jobs that it queued stay.")
             st.rerun()
         again = {

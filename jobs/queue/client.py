@@ -24,7 +24,16 @@ from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.requests import When, parse
 from jobs.queue import database, fairness, retries, rows, schedules, workers
-from jobs.queue.records import Estimate, ImagesNeeded, Job, Schedule, State, Submission, Worker
+from jobs.queue.records import (
+    Estimate,
+    ImagesNeeded,
+    Job,
+    Overview,
+    Schedule,
+    State,
+    Submission,
+    Worker,
+)
 from jobs.render import client as render_client
 from jobs.render.client import RenderResult
 from jobs.system.settings import Settings
@@ -138,8 +147,30 @@ class Client:
 
     def running(self) -> list[Job]:
         """The jobs that run, newest first."""
-        found = self.queue.list_workflows(name=database.RUN_JOB, status="PENDING", sort_desc=True)
-        return [job for job in rows.jobs(self.layout, found) if job.state == "running"]
+        return [job for job in self._newest(["PENDING"]) if job.state == "running"]
+
+    def _newest(self, statuses: Sequence[str], limit: int | None = None) -> list[Job]:
+        found = self.queue.list_workflows(
+            name=database.RUN_JOB, status=[*statuses], limit=limit, sort_desc=True
+        )
+        return rows.jobs(self.layout, found)
+
+    def overview(self, limit: int) -> Overview:
+        """The queue as a page shows it, with up to `limit` jobs beside those that run."""
+        running = self._newest(["PENDING"])  # also those whose worker is gone, which count as queued
+        waiting = self._newest([status for status in rows.ACTIVE if status != "PENDING"], limit)
+        ended = self._newest([status for status in rows.STATES if status not in rows.ACTIVE], limit)
+        running.sort(key=lambda job: job.state != "running")
+        schedules = self.schedules()
+        last = [each.last_job for each in schedules if each.last_job]
+        found = self.queue.list_workflows(workflow_ids=last, name=database.RUN_JOB) if last else []
+        return Overview(
+            jobs=(*running, *waiting, *ended),
+            counts=self.counts(),
+            workers=tuple(self.workers()),
+            schedules=tuple(schedules),
+            last_states={job.id: job.state for job in rows.jobs(self.layout, found)},
+        )
 
     def counts(self) -> dict[State, int]:
         """How many jobs there are in each state, of all in the queue."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -147,3 +148,27 @@ class Worker:
     host: str
     devices: tuple[str, ...]
     started_at: datetime
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a page shows of the queue: all jobs that run, the newest of the others, and how many there are.
+
+    Jobs are in the order of a page: running, then waiting and queued, then ended ones, each newest first.
+    """
+
+    jobs: tuple[Job, ...]
+    counts: Mapping[State, int]
+    workers: tuple[Worker, ...]
+    schedules: tuple[Schedule, ...]
+    last_states: Mapping[str, State]  # of the jobs that the schedules queued last, by id
+
+    @property
+    def total(self) -> int:
+        """All jobs in the queue."""
+        return sum(self.counts.values())
+
+    @property
+    def active(self) -> int:
+        """Jobs that have not ended."""
+        return sum(number for state, number in self.counts.items() if state not in ENDED)
