@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import logging
 
 import numpy as np
 import torch
@@ -9,6 +10,11 @@ from torch import Tensor, nn
 
 from analysis.models.generator import Generator
 from analysis.shared.errors import GanatomyError
+from analysis.shared.latents import latents
+
+log = logging.getLogger(__name__)
+
+BATCH, STATISTICS_BATCHES = 64, 10
 
 
 def rotation(units: int, seed: int, layer: str) -> Tensor:
@@ -32,6 +38,7 @@ def random_twin(generator: Generator, seed: int = 0) -> Generator:
     """The same generator with random weights: a baseline run, not a null (its units do shape its output).
 
     Every module is re-initialised by its own `reset_parameters`; weights that no module resets are shuffled.
+    Running means and variances are measured anew: those of a reset normalise nothing, and pictures are grey.
 
     Raises:
         GanatomyError: the module cannot be copied, or has no trained weights to lose (it was built by hand).
@@ -51,11 +58,39 @@ def random_twin(generator: Generator, seed: int = 0) -> Generator:
         torch.manual_seed(seed)
         for part in module.modules():
             _reset(part)
+    _measure_statistics(generator, module, seed)
     paths = [layer.path for layer in generator.layers]
     name = f"{generator.name}-random{seed}"
-    return Generator(
+    twin = Generator(
         module, paths, generator.latent_shape, name=name, family=generator.family, device=generator.device
     )
+    z = latents(seed, 0, BATCH, generator.latent_shape)
+    spread, usual = (float(each.images(z).std(0).mean()) for each in (twin, generator))
+    if spread < usual / 10:
+        log.warning(
+            "The pictures of %s vary %.2g times as much as the generator's: a weak control.",
+            name,
+            spread / usual,
+        )
+    return twin
+
+
+def _measure_statistics(generator: Generator, module: nn.Module, seed: int) -> None:
+    """Measure the running statistics of normalisations on 640 latents, as training would have."""
+    normalisations = [part for part in module.modules() if getattr(part, "track_running_stats", False)]
+    if not normalisations:
+        return
+    momenta = [part.momentum for part in normalisations]
+    for part in normalisations:
+        part.train()
+        part.momentum = None  # type: ignore[assignment]  # the mean over all batches
+    with torch.no_grad():
+        for batch in range(STATISTICS_BATCHES):
+            z = latents(seed, batch * BATCH, (batch + 1) * BATCH, generator.latent_shape)
+            module(z.to(generator.device))
+    for part, momentum in zip(normalisations, momenta, strict=True):
+        part.momentum = momentum
+        part.eval()
 
 
 def _reset(part: nn.Module) -> None:

@@ -222,6 +222,32 @@ def test_a_random_twin_has_other_weights_and_the_same_shape() -> None:
     assert generator.weights_sha256 == before
 
 
+def test_a_random_twin_of_a_normalised_generator_makes_pictures_that_vary() -> None:
+    """Eight layers with batch normalisation; a reset alone leaves pictures that are grey."""
+    torch.manual_seed(0)
+    blocks = [
+        part
+        for _ in range(8)
+        for part in (nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    ]
+    module = nn.Sequential(
+        nn.ConvTranspose2d(8, 16, 8), *blocks, nn.Conv2d(16, 3, 3, padding=1), nn.Tanh()
+    ).train()
+    for _ in range(30):
+        module(torch.randn(64, 8, 1, 1))  # its running statistics are those of its own activations
+    for part in module:
+        if isinstance(part, nn.Conv2d):
+            nn.init.normal_(part.weight, std=0.2)
+    for _ in range(60):
+        module(torch.randn(64, 8, 1, 1))
+    generator = Generator(module, latent_shape=(8, 1, 1))
+    z = torch.randn(64, 8, 1, 1)
+    twin = random_twin(generator)
+    assert float(twin.images(z).std(0).mean()) > 0.3 * float(generator.images(z).std(0).mean())
+    assert not any(part.training for part in twin.module.modules())
+    assert random_twin(generator).weights_sha256 == twin.weights_sha256
+
+
 def test_what_was_never_trained_has_no_random_twin() -> None:
     with pytest.raises(GanatomyError, match="no trained weights"):
         random_twin(generators.load("planted-scenes", None))
