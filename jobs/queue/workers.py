@@ -48,17 +48,27 @@ def lease(layout: Layout, executor: str) -> Path:
     return layout.live / f"worker-{executor.replace('/', '-')}.json"
 
 
-def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> None:
-    """Write who holds the slot, for people and for `alive`."""
+def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> live.JsonObject:
+    """Write who holds the slot, for people and for `alive`. Returns what the lease says."""
     started = utc_now().isoformat()
-    values = {**live.identity(), "slot": executor, "host": host(), "devices": devices, "started_at": started}
-    live.write(lease(layout, executor), values)
+    values = {
+        **live.identity(),
+        "slot": executor,
+        "host": host(),
+        "devices": list(devices),
+        "started_at": started,
+    }
+    live.write_checked(lease(layout, executor), values)
+    return values
 
 
-def beat(layout: Layout, executor: str) -> None:
-    """Renew the lease, for readers that cannot see this process."""
+def beat(layout: Layout, executor: str, announced: live.JsonObject) -> None:
+    """Renew the lease, for readers that cannot see this process. A damaged one is written again."""
+    file = lease(layout, executor)
     with suppress(OSError):
-        os.utime(lease(layout, executor))
+        if announced and live.read(file) != announced:
+            live.write_checked(file, announced)
+        os.utime(file)
 
 
 def alive(layout: Layout) -> list[Worker]:

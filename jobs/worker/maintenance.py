@@ -19,6 +19,7 @@ from db.store import health
 from jobs.kinds.requests import When
 from jobs.queue import database, rows, workers
 from jobs.queue.client import Client
+from jobs.system.live import JsonObject
 from jobs.system.settings import Settings
 from jobs.worker.folders import FolderWatcher
 
@@ -36,6 +37,7 @@ class Maintenance:
     executor: str
     settings: Settings = field(default_factory=Settings)
     active: Callable[[], Collection[str]] = tuple  # ids of the jobs that this worker has in hand
+    announced: JsonObject = field(default_factory=dict)  # what this worker's lease says
     _orphans: dict[str, float] = field(default_factory=dict)  # when each was first seen, time.monotonic()
     _last: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by action
 
@@ -47,7 +49,7 @@ class Maintenance:
     def run(self) -> None:
         """Do everything that is due."""
         if self._due("beat", workers.BEAT_S):
-            workers.beat(self.layout, self.executor)
+            workers.beat(self.layout, self.executor, self.announced)
         self.recover()
         self.release()
         self.watcher.check()

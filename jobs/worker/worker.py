@@ -85,7 +85,7 @@ class WorkerProcess:
         DBOS.launch()
         if self.settings.metrics_port is not None:
             metrics.serve(client, self.settings.metrics_port)
-        workers.announce(self.layout, self.executor, devices.names)
+        maintenance.announced = workers.announce(self.layout, self.executor, devices.names)
         structlog.get_logger().info(
             "worker ready", executor=self.executor, slots=devices.names, threads=devices.threads
         )

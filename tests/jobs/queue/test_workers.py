@@ -22,7 +22,7 @@ def test_a_worker_elsewhere_is_alive_while_it_renews_its_lease(layout: Layout, e
     assert [worker.slot for worker in workers.alive(layout)] == [elsewhere]
     os.utime(workers.lease(layout, elsewhere), (0, 0))
     assert workers.alive(layout) == []
-    workers.beat(layout, elsewhere)
+    workers.beat(layout, elsewhere, {})
     assert [worker.slot for worker in workers.alive(layout)] == [elsewhere]
 
 
@@ -53,3 +53,15 @@ def test_an_executor_of_this_machine_is_dead_when_its_lock_is_free(layout: Layou
     lock = workers.LeaseWatch(layout).dead("another-name/0")
     assert lock is not None
     lock.release()
+
+
+@pytest.mark.parametrize("sign", ["slot", "pid", "devices", "started_at", "20", "_crc32"])
+def test_a_damaged_lease_hides_nobody_for_long(layout: Layout, sign: str) -> None:
+    announced = workers.announce(layout, "here/0", ("cpu-0",))
+    lease = workers.lease(layout, "here/0")
+    content = lease.read_bytes()
+    place = content.index(sign.encode())
+    lease.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    assert workers.alive(layout) == []
+    workers.beat(layout, "here/0", announced)
+    assert [worker.slot for worker in workers.alive(layout)] == ["here/0"]
