@@ -247,8 +247,8 @@ def take(layout: Layout, source: Path) -> bool:
     """Copy a sound bundle (.../run_id/revision) from elsewhere; False when one as new is here."""
     identity.check(layout)
     run_id = safe(source.parent.name)
-    here = revisions(layout, run_id)
-    if here and rank_of(source) <= rank_of(layout.bundles / run_id / str(here[-1])):
+    here = newest(layout, run_id)
+    if here is not None and rank_of(source) <= here:
         return False
     aside = layout.bundles / run_id / unique(".writing")
     with writing(f"The bundle {run_id}"):
@@ -319,6 +319,12 @@ def run_ids(layout: Layout) -> list[str]:
 def revisions(layout: Layout, run_id: str) -> list[int]:
     """The revisions that are there, by `rank`: the last one is the newest."""
     return _revisions(layout.bundles / run_id)
+
+
+def newest(layout: Layout, run_id: str) -> Rank | None:
+    """The rank of a run's newest bundle; None when it has none."""
+    found = revisions(layout, run_id)
+    return rank_of(layout.bundles / run_id / str(found[-1])) if found else None
 
 
 def latest(layout: Layout, run_id: str) -> Bundle:

@@ -4,79 +4,161 @@ Hosts push their bundles to the address; the one committer pulls what it does no
 DuckDB file stays local: it is a cache that anyone can make again from the bundles.
 """
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
-from db.store import bundles, files
+from db.store import bundles, files, identity
+from db.store.bundles import Rank
 
 
-def push(layout: Layout, address: str, **options: Any) -> list[str]:
-    """Copy every bundle that the address does not have; one there is whole, as the manifest goes last."""
-    system, base = _system(address, options)
-    there = set(_listed(system, base))
-    pushed = []
-    for run_id in bundles.run_ids(layout):
-        bundle = bundles.latest(layout, run_id)
-        key = f"{run_id}/{bundle.revision}"
-        if key not in there:
-            bundle.verify()
-            for name in (*bundle.manifest["files"], bundles.MANIFEST):
-                system.makedirs(str(PurePosixPath(base, key, name).parent), exist_ok=True)
-                system.put_file(str(bundle.path / name), f"{base}/{key}/{name}")
-            pushed.append(key)
-    return pushed
+@dataclass
+class Copied:
+    """The bundles that were copied, as run_id/revision, and a sentence for each that could not be."""
+
+    keys: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
-def pull(layout: Layout, address: str, **options: Any) -> list[str]:
-    """Fetch the newest revision of every run that is not here, and publish. Damaged ones are refused."""
-    system, base = _system(address, options)
-    pulled = []
-    for key in _newest(_listed(system, base)):
-        run_id, revision = key.split("/")
-        if int(revision) > max(bundles.revisions(layout, run_id), default=0):
-            _fetch(layout, system, f"{base}/{key}", run_id, revision)
-            pulled.append(key)
-    store.publish(layout, [key.split("/")[0] for key in pulled])
-    return pulled
+def push(layout: Layout, address: str, **options: Any) -> Copied:
+    """Copy every bundle that is newer than what the address has of its run. Damaged ones are left out.
+
+    Raises StoreError when there is nothing at the address, or it does not answer.
+    """
+    identity.check(layout)
+    copied = Copied()
+    with _answering(address):
+        system, base = _system(address, options)
+        there = _newest(system, base)
+        for run_id in bundles.run_ids(layout):
+            with suppress(FileNotFoundError), bundles.lease(layout.bundles / run_id) as (revision, _held):
+                key, folder = f"{run_id}/{revision}", layout.bundles / run_id / str(revision)
+                try:
+                    bundle = bundles.read(folder)
+                    rank = bundles.rank(bundle.run.get("state"), revision)
+                    if run_id in there and rank <= there[run_id]:
+                        continue
+                    bundle.verify()
+                except StoreError as error:
+                    copied.problems.append(str(error))
+                    continue
+                _put(system, f"{base}/{key}", bundle)
+                copied.keys.append(key)
+    return copied
 
 
-def _fetch(layout: Layout, system: Any, source: str, run_id: str, revision: str) -> None:
-    aside = layout.bundles / files.unique(f"{bundles.REMOVED}pull") / bundles.safe(run_id) / revision
-    with files.writing(f"The bundle {run_id}"):
-        try:
-            for path in system.find(source):
-                target = aside / PurePosixPath(path).relative_to(system._strip_protocol(source))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                system.get_file(path, str(target))
-            bundles.read(aside).verify()
-            bundles.take(layout, aside)
-        finally:
-            shutil.rmtree(aside.parents[1], ignore_errors=True)
+def _put(system: Any, target: str, bundle: bundles.Bundle) -> None:
+    """The manifest goes last, and that of a provisional bundle of the same number goes first: it vouches."""
+    manifest = f"{target}/{bundles.MANIFEST}"
+    if system.exists(manifest):
+        system.rm_file(manifest)
+    for name in (*bundle.manifest["files"], bundles.MANIFEST):
+        system.makedirs(str(PurePosixPath(target, name).parent), exist_ok=True)
+        system.put_file(str(bundle.path / name), f"{target}/{name}")
+
+
+def pull(layout: Layout, address: str, **options: Any) -> Copied:
+    """Fetch the newest bundle of every run that has none as new here, and publish. Damaged ones are left out.
+
+    Raises StoreError when there is nothing at the address, or it does not answer.
+    """
+    identity.check(layout)
+    copied = Copied()
+    try:
+        with _answering(address):
+            system, base = _system(address, options)
+            for run_id, rank in sorted(_newest(system, base).items()):
+                here = bundles.newest(layout, run_id)
+                if here is not None and rank <= here:
+                    continue
+                key = f"{run_id}/{rank[1]}"
+                try:
+                    _fetch(layout, system, address, f"{base}/{key}")
+                    copied.keys.append(key)
+                except StoreError as error:
+                    copied.problems.append(str(error))
+    finally:  # what has come is published, whatever else went wrong
+        store.publish(layout, [key.split("/")[0] for key in copied.keys])
+    return copied
+
+
+def _fetch(layout: Layout, system: Any, address: str, source: str) -> None:
+    key = PurePosixPath(source)
+    folder = layout.bundles / files.unique(f"{bundles.REMOVED}pull")
+    aside = folder / bundles.safe(key.parent.name) / key.name
+    try:
+        for path in system.find(source):
+            target = aside / PurePosixPath(path).relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            system.get_file(path, str(target))
+        bundles.read(aside).verify()
+        bundles.take(layout, aside)
+    except StoreError as error:
+        there = f"{address.rstrip('/')}/{key.parent.name}/{key.name}"
+        raise StoreError(str(error).replace(str(aside), there)) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _answering(address: str) -> Iterator[None]:
+    """Turn what an address may raise into a sentence: every file system of fsspec has errors of its own."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StoreError(
+            f"{address} cannot be used ({reason}); check the address, the network and your access rights."
+        ) from error
 
 
 def _system(address: str, options: dict[str, Any]) -> tuple[Any, str]:
+    """The file system and the path behind an address. Raises StoreError when there is nothing."""
     try:
         system, base = fsspec.core.url_to_fs(address, **options)
     except (ImportError, ValueError) as error:
         raise StoreError(f"Bundles cannot be kept at {address} ({error}).") from error
-    return system, base.rstrip("/")
+    system.invalidate_cache()  # else what others have pushed since this process last looked is not seen
+    base = base.rstrip("/")
+    # An object store knows no empty folders: there, the bucket has to exist.
+    place = base if isinstance(system, LocalFileSystem) else base.lstrip("/").split("/")[0]
+    try:
+        system.info(place)
+    except FileNotFoundError as error:
+        sentence = f"There is no folder or bucket at {address}; create it, or correct the address."
+        raise StoreError(sentence) from error
+    return system, base
 
 
-def _listed(system: Any, base: str) -> list[str]:
-    """run_id/revision of every whole bundle at the address."""
-    found = system.glob(f"{base}/*/*/{bundles.MANIFEST}")
-    return ["/".join(PurePosixPath(path).parts[-3:-1]) for path in found]
+def _newest(system: Any, base: str) -> dict[str, Rank]:
+    """The rank of the newest whole bundle of each run at the address."""
+    found = [PurePosixPath(path).parent for path in system.glob(f"{base}/*/*/{bundles.MANIFEST}")]
+    found = [folder for folder in found if folder.name.isdecimal()]
+    rows = system.cat([f"{folder}/run.json" for folder in found], on_error="return") if found else {}
+    newest: dict[str, Rank] = {}
+    for folder in found:
+        rank = bundles.rank(_state(rows[f"{folder}/run.json"]), int(folder.name))
+        newest[folder.parent.name] = max(rank, newest.get(folder.parent.name, rank))
+    return newest
 
 
-def _newest(keys: list[str]) -> list[str]:
-    newest: dict[str, int] = {}
-    for key in keys:
-        run_id, revision = key.split("/")
-        newest[run_id] = max(newest.get(run_id, 0), int(revision))
-    return [f"{run_id}/{revision}" for run_id, revision in sorted(newest.items())]
+def _state(row: object) -> object:
+    """The state in a run.json; None where that is damaged or missing, so that a push replaces it."""
+    if isinstance(row, Exception) and not isinstance(row, FileNotFoundError):
+        raise row
+    try:
+        return dict(json.loads(row)).get("state")  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return None

@@ -152,16 +152,24 @@ def unarchive(run: Run, store: Store = None) -> None:
 
 @app.command()
 def push(address: Address, store: Store = None) -> None:
-    """Copy to an address the bundles that it does not have."""
-    pushed = remote.push(client(store).layout, address)
-    console.print(f"{len(pushed)} bundles pushed")
+    """Copy to an address the bundles that it does not have.
+
+    Exits with 1 when one is damaged.
+    """
+    copied = remote.push(client(store).layout, address)
+    console.print(f"{len(copied.keys)} bundles pushed")
+    _tell(copied.problems)
 
 
 @app.command()
 def pull(address: Address, store: Store = None) -> None:
-    """Copy from an address the bundles that this store does not have, and publish them."""
-    pulled = remote.pull(client(store).layout, address)
-    console.print(f"{len(pulled)} bundles pulled")
+    """Copy from an address the bundles that this store lacks, and publish them.
+
+    Exits with 1 when one is damaged.
+    """
+    copied = remote.pull(client(store).layout, address)
+    console.print(f"{len(copied.keys)} bundles pulled")
+    _tell(copied.problems)
 
 
 def _tell(problems: Sequence[str]) -> None:

@@ -80,6 +80,9 @@ def test_out_and_in(say: Say, tmp_path: Path) -> None:
     other = str(tmp_path / "other")
     say("export", "base", str(tmp_path / "out"), "--format", "csv")
     say("store", "backup", str(tmp_path / "b.tar"))
+    with pytest.raises(StoreError, match="no folder or bucket"):
+        say("store", "push", f"file://{tmp_path}/far")
+    (tmp_path / "far").mkdir()
     say("store", "push", f"file://{tmp_path}/far")
     runner = CliRunner()
     assert "base" in runner.invoke(app, ["import", str(tmp_path / "out"), "--store", other]).output
