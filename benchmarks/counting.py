@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate, one_hot
 
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.moment_names import SPREAD
 from analysis.counting.passes import sample
 from analysis.counting.tally import Tally
 from analysis.counting.thresholds import choose
@@ -47,6 +48,7 @@ class Case:
             places=np.zeros((CONCEPTS, SIDE, SIDE), np.int32),
             areas=np.zeros(CONCEPTS, np.int64),
             shown=np.zeros(CONCEPTS, np.int64),
+            constant=np.zeros((CONCEPTS, len(SPREAD)), np.int64),
             top_images=TopImages({LAYER: Best.empty(UNITS, CELLS, CELLS)}),
         )
 

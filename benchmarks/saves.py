@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from analysis.counting.counts import Counts, LayerCounts
+from analysis.counting.moment_names import SPREAD
 from analysis.counting.tally import empty_ceiling
 from analysis.counting.top_images import Best, TopImages
 from benchmarks.timing import report
@@ -34,6 +35,7 @@ def counts(units: int, concepts: int, layers: int, occurring: int) -> Counts:
         places=np.zeros((concepts, SIDE, SIDE), np.int32),
         areas=np.zeros(concepts, np.int64),
         shown=np.zeros(concepts, np.int64),
+        constant=np.zeros((concepts, len(SPREAD)), np.int64),
         ceiling=empty_ceiling([(n, n) for n in cells], (SIDE, SIDE), concepts),
         top_images=TopImages({}),
     )

@@ -16,6 +16,7 @@ import torch
 
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.moment_names import SPREAD
 from analysis.counting.passes import sample
 from analysis.counting.plan import BLOCK
 from analysis.counting.tally import Tally
@@ -44,6 +45,7 @@ class Size:
             places=np.zeros(shape, np.int32),
             areas=np.zeros(self.concepts, np.int64),
             shown=np.zeros(self.concepts, np.int64),
+            constant=np.zeros((self.concepts, len(SPREAD)), np.int64),
             top_images=TopImages({n: Best.empty(self.units, self.cells, self.cells) for n in names}),
         )
 

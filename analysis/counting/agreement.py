@@ -119,6 +119,21 @@ def tail_edges(pixels: Array, fraction: float) -> NDArray[np.int16]:
     return np.where(known, nearest, -1).astype(np.int16)
 
 
+def constant_masks(places: Array, images: int) -> NDArray[np.bool_]:
+    """The fixed set of pixels (C, H, W) with the largest pooled IoU for each concept, from its places.
+
+    For a size, the best set is where the concept is most often, so the sets tried are those. A concept that
+    is nowhere has no pixel.
+    """
+    found = np.zeros(places.shape, bool)
+    for concept in np.flatnonzero(places.sum(axis=(1, 2))):  # one at a time: maps may be large
+        there = places[concept].ravel().astype(np.int64)
+        order = np.argsort(-there, kind="stable")
+        scores = iou(np.cumsum(there[order]), np.arange(1, len(order) + 1) * images, there.sum())
+        found[concept].ravel()[order[: int(np.nan_to_num(scores).argmax()) + 1]] = True
+    return found
+
+
 def names(scores: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The concept with the largest score of each unit, (U, C) -> (U,).
 

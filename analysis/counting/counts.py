@@ -4,9 +4,11 @@ Per layer with U units, C concepts, B bins (all int64):
 
 - joint (U, C, B): pixels of concept c on which unit u falls in bin b; pixels (U, B): of all pixels;
 - null (U, C, B): the same for the label maps of each image's eight partners, summed over them;
-- moments (U, C, 14), fixed (2, U, C, 5): sums over images, see analysis.counting.moments.
+- moments (U, C, 18), fixed (2, U, C, 5): sums over images, see analysis.counting.moments.
 
-Memory: 8 U C (2 B + 24) bytes a layer, 4 C pixels for the places, and the pictures of
+Of each concept's best constant mask there is constant (C, 5), the same sums over images as of a unit.
+
+Memory: 8 U C (2 B + 28) bytes a layer, 4 C pixels for the places, and the pictures of
 analysis.counting.top_images. It does not grow with the number of images. A file holds only the concepts that
 occur, in the smallest type that fits, and no pictures: these can be made again from their latents.
 """
@@ -90,6 +92,7 @@ class Counts:
     places: NDArray[np.int32]  # (C, H, W): images with the concept at the pixel
     areas: I64  # (C,) pixels of each concept
     shown: I64  # (C,) images with the concept
+    constant: I64  # (C, 5) the spread of the best constant mask, evaluation only
     ceiling: dict[str, I64] = field(
         default_factory=dict
     )  # "4x4" -> (C, levels, 2), see analysis.counting.ceiling
@@ -132,6 +135,7 @@ class Counts:
             places=self.places + other.places,
             areas=self.areas + other.areas,
             shown=self.shown + other.shown,
+            constant=self.constant + other.constant,
             ceiling={name: array + other.ceiling[name] for name, array in self.ceiling.items()},
             top_images=self.top_images.merge(other.top_images),
         )
@@ -157,6 +161,7 @@ class Counts:
             "places": self.places[shown],
             "areas": self.areas,
             "shown": self.shown,
+            "constant": self.constant,
         }
         for name, layer in self.layers.items():
             for part, value in vars(layer).items():
@@ -217,6 +222,7 @@ class Counts:
             places=wide(arrays["places"], np.int32, 0),
             areas=areas,
             shown=arrays["shown"].astype(np.int64),
+            constant=arrays.get("constant", np.zeros((len(areas), len(SPREAD)))).astype(np.int64),
             ceiling={name: wide(array, np.int64, 0) for name, array in under("ceiling/").items()},
             top_images=TopImages.of(under("portraits/")),
         )

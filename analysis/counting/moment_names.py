@@ -3,9 +3,12 @@
 No numba, so that pages may read them.
 """
 
-MOMENTS = ("a", "b", "aa", "ab", "bb", "q", "qq", "pi", "pu", "pn", "g", "gt", "gv", "gs")
+MOMENTS = (
+    *("a", "b", "aa", "ab", "bb", "q", "qq", "pi", "pu", "pn", "g", "gt", "gv", "gs"),
+    *("ac", "ad", "bc", "bd"),
+)
 SPREAD = MOMENTS[:5]  # what is kept at the two fixed tails
-A, B, AA, AB, BB, Q, QQ, PI, PU, PN, G, GT, GV, GS = range(len(MOMENTS))
+A, B, AA, AB, BB, Q, QQ, PI, PU, PN, G, GT, GV, GS, AC, AD, BC, BD = range(len(MOMENTS))
 GROUP = 4  # label maps are permuted within runs of four images
 
 

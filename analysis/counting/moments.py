@@ -8,6 +8,7 @@ q, qq             over images i and j = i + 1 ... i + 4: X[i, i] + X[j, j] - X[i
 pi, pu, pn        over presence-matched partners: intersection, union, how many
 g, gt             over runs of four images: sum of X[i, i], and of all sixteen X[i, j]
 gv, gs            over the same: squares and cubes of the doubly centred X, in 1/16 pixel (cubes shifted)
+ac, ad, bc, bd    products of a and b with c and d, the intersection and union of the best constant mask
 
 q is free of each image's own mask and concept area, so its spread is that of the association alone.
 """
@@ -19,7 +20,11 @@ from analysis.counting.kernel import IMAGES
 from analysis.counting.moment_names import (
     AA,
     AB,
+    AC,
+    AD,
     BB,
+    BC,
+    BD,
     GROUP,
     GS,
     GT,
@@ -47,6 +52,21 @@ def _spread(own: Array, mask: Array, shown: Array, images: int, out: Array) -> N
         out[AA] += a * a
         out[AB] += a * b
         out[BB] += b * b
+
+
+@compiled
+def _against_constant(
+    own: Array, mask: Array, shown: Array, both: Array, size: int, images: int, out: Array
+) -> None:
+    for i in range(images):
+        a = np.int64(own[i])
+        b = np.int64(mask[i]) + shown[i] - a
+        c = np.int64(both[i])
+        d = np.int64(size) + shown[i] - c
+        out[AC] += a * c
+        out[AD] += a * d
+        out[BC] += b * c
+        out[BD] += b * d
 
 
 @compiled
@@ -98,12 +118,14 @@ def _permutation(x: Array, images: int, shift: int, out: Array) -> None:
 
 @compiled
 def add_moments(  # type: ignore[no-untyped-def]
-    overlaps, areas, used, many, pair, tails, shown, local, images, offsets, shift, moments, fixed
-):
-    """Adds one unit's block to moments (C, 14) and fixed (2, C, 5), int64.
+    overlaps, areas, used, many, pair, tails, shown, local, constant, sizes, images, offsets, shift,
+    moments, fixed
+):  # fmt: skip
+    """Adds one unit's block to moments (C, 18) and fixed (2, C, 5), int64.
 
     overlaps (present, 64, 16), areas (K, 64) at the cuts `used`, pair (C,) and tails (2,) uint8 cuts (255: no
     threshold), shown (64, present) concept areas, local (C,) the concept's place among those present or -1.
+    Of the best constant masks: constant (64, present) intersections, sizes (C,).
     """
     where, nothing = np.zeros(256, np.int64), np.zeros(IMAGES, np.int64)
     for k in range(many):
@@ -119,6 +141,8 @@ def add_moments(  # type: ignore[no-untyped-def]
         mask, out = areas[where[pair[concept]]], moments[concept]
         own = overlaps[here, :, PAD].astype(np.int64) if here >= 0 else nothing
         _spread(own, mask, area, images, out)
+        both = constant[:, here] if here >= 0 else nothing
+        _against_constant(own, mask, area, both, sizes[concept], images, out)
         if here >= 0 and images > 1:
             _association(overlaps[here], images, offsets, out)
             _presence(overlaps[here], mask, area, images, offsets, out)

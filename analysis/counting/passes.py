@@ -21,6 +21,7 @@ from torch import Tensor
 
 from analysis.counting.counts import CountedLayer, Counts, LayerCounts, joined
 from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.moment_names import SPREAD
 from analysis.counting.pixel_values import look_at
 from analysis.counting.plan import BLOCK, Plan, blocks
 from analysis.counting.tally import Tally, empty_ceiling
@@ -288,6 +289,7 @@ def empty(source: Source, made: Made, edges: Edges, thresholds: Thresholds | Non
         places=np.zeros((concepts, *grid), np.int32),
         areas=np.zeros(concepts, np.int64),
         shown=np.zeros(concepts, np.int64),
+        constant=np.zeros((concepts, len(SPREAD)), np.int64),
         ceiling=empty_ceiling([(layer.height, layer.width) for layer in source.layers], grid, concepts),
         top_images=TopImages(best),
     )

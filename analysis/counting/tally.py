@@ -19,7 +19,7 @@ from analysis.counting.moment_names import cube_shift
 from analysis.counting.moments import add_moments
 from analysis.counting.plan import partner_offsets
 from analysis.counting.thresholds import Thresholds
-from analysis.counting.tiles import count_places, padded, tile_pixels, transpose
+from analysis.counting.tiles import count_constant, count_places, padded, tile_pixels, transpose
 from analysis.counting.top_image_kernel import careful, keep_best
 from analysis.counting.top_images import kept_size
 from analysis.counting.unit_blocks import count_units
@@ -40,12 +40,13 @@ class Block:
     labels: Array
     present: Array
     areas: Array  # (64, present)
+    constant: Array  # (64, present): of each concept, the pixels within its best constant mask
     images: int
     offsets: Array
 
     @classmethod
-    def of(cls, labels: Array, counts: Counts) -> "Block":
-        """From labels (n, maps, H, W); also counts the places of concepts."""
+    def of(cls, labels: Array, counts: Counts, masks: Array | None) -> "Block":
+        """From labels (n, maps, H, W); also counts the places of concepts, and with masks (C, H, W) these."""
         images, maps, height, width = labels.shape
         flat = np.ascontiguousarray(labels.reshape(images, maps, height * width))
         present = np.flatnonzero(np.bincount(flat.ravel(), minlength=len(counts.areas) + 1)[1:])
@@ -57,7 +58,21 @@ class Block:
         count_places(arranged, images, present, counts.places.reshape(len(counts.areas), -1), areas)
         counts.areas[present] += areas.sum(axis=0)
         counts.shown[present] += (areas > 0).sum(axis=0)
-        return cls(arranged, present, areas, images, np.array(partner_offsets(images)))
+        both = np.zeros((IMAGES, len(present)), np.int64)
+        if masks is not None:
+            flat_masks = masks.reshape(len(masks), -1)
+            count_constant(arranged, images, np.ascontiguousarray(flat_masks[present]), both)
+            _add_constant(counts, flat_masks.sum(1), present, both[:images], areas[:images])
+        return cls(arranged, present, areas, both, images, np.array(partner_offsets(images)))
+
+
+def _add_constant(counts: Counts, sizes: Array, present: Array, both: Array, areas: Array) -> None:
+    """Add a block of images to the spread of the constant masks."""
+    a = np.zeros((len(both), len(sizes)), np.int64)
+    shown = a.copy()
+    a[:, present], shown[:, present] = both, areas
+    b = sizes + shown - a
+    counts.constant += np.stack([a, b, a * a, a * b, b * b], axis=-1).sum(axis=0)
 
 
 class Tally:
@@ -66,6 +81,8 @@ class Tally:
     def __init__(self, counts: Counts, edges: Edges, thresholds: Thresholds | None, threads: int) -> None:
         self.counts, self.edges, self.threads = counts, edges, max(1, threads)
         self._tables = {name: layer.table() for name, layer in edges.layers.items()}
+        self._masks = thresholds.masks if thresholds else None
+        self._sizes = np.zeros(0, np.int64) if self._masks is None else self._masks.sum(axis=(1, 2))
         self._cuts = {n: cuts_of(layer) for n, layer in thresholds.layers.items()} if thresholds else {}
 
     def add(
@@ -75,7 +92,7 @@ class Tally:
 
         Maps are (n, U, h, w) by layer, labels (n, maps, H, W), pictures by row.
         """
-        block = Block.of(labels, self.counts)
+        block = Block.of(labels, self.counts, self._masks)
         with ThreadPoolExecutor(self.threads) as pool:
             waiting = [
                 pool.submit(*job) for name in features for job in self._jobs(name, features[name], block)
@@ -161,7 +178,8 @@ class Tally:
         for k, unit in enumerate(range(*run)):
             add_moments(
                 overlaps[k], areas[k], used[unit], many[unit], pair[unit], tails[unit], block.areas, local,
-                block.images, block.offsets, shift, layer.moments[unit], layer.fixed[:, unit],
+                block.constant, self._sizes, block.images, block.offsets, shift, layer.moments[unit],
+                layer.fixed[:, unit],
             )  # fmt: skip
 
     def _ceilings(self, first: int, labels: Array, block: Block) -> None:

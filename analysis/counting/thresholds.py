@@ -34,6 +34,7 @@ class Thresholds:
     """The thresholds of every layer, bound to the edges that they number."""
 
     layers: Mapping[str, LayerThresholds]
+    masks: NDArray[np.bool_]  # (C, H, W), the best constant mask of each concept
     edges_hash: str
 
     @property
@@ -44,13 +45,16 @@ class Thresholds:
             digest.update(f"{name} {layer.pair.shape}".encode())
             digest.update(np.ascontiguousarray(layer.pair, "<i2").tobytes())
             digest.update(np.ascontiguousarray(layer.tails, "<i2").tobytes())
+        digest.update(f"{self.masks.shape}".encode())
+        digest.update(np.packbits(self.masks).tobytes())
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> None:
         """Write one npz file with a checksum."""
         arrays = {f"{name}/pair": layer.pair for name, layer in self.layers.items()}
         arrays |= {f"{name}/tails": layer.tails for name, layer in self.layers.items()}
-        array_files.write(path, {"edges_hash": np.array(self.edges_hash), **arrays})
+        facts = {"edges_hash": np.array(self.edges_hash), "masks": self.masks}
+        array_files.write(path, facts | arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> "Thresholds":
@@ -63,13 +67,13 @@ class Thresholds:
             arrays = array_files.read(path)
             names = [key.removesuffix("/pair") for key in arrays if key.endswith("/pair")]
             layers = {n: LayerThresholds(arrays[f"{n}/pair"], arrays[f"{n}/tails"]) for n in names}
-            return cls(layers, str(arrays["edges_hash"]))
+            return cls(layers, arrays["masks"], str(arrays["edges_hash"]))
         except (OSError, array_files.DamagedFileError, ValueError, KeyError) as error:
             raise GanatomyError(f"{path} holds no thresholds; remove it and choose them again.") from error
 
 
 def choose(calibration: Counts, rule: ThresholdRule = "iqr") -> Thresholds:
-    """Choose thresholds from calibration counts alone.
+    """Choose thresholds, and each concept's best constant mask, from calibration counts alone.
 
     They maximise the information quality ratio, or are one fixed upper tail per unit.
     """
@@ -82,4 +86,5 @@ def choose(calibration: Counts, rule: ThresholdRule = "iqr") -> Thresholds:
             fixed = agreement.tail_edges(layer.pixels, float(rule))
             pair = np.repeat(fixed[:, None], layer.joint.shape[1], axis=1)
         layers[name] = LayerThresholds(pair, tails)
-    return Thresholds(layers, str(calibration.about["edges"]))
+    masks = agreement.constant_masks(calibration.places, calibration.images)
+    return Thresholds(layers, masks, str(calibration.about["edges"]))

@@ -91,6 +91,17 @@ def count_places(labels, images, present, places, areas):  # type: ignore[no-unt
                     areas[image, concept - 1] += 1
 
 
+@compiled
+def count_constant(labels, images, masks, both):  # type: ignore[no-untyped-def]
+    """Sets both (64, present): each image's pixels of a concept within its mask (present, pixels)."""
+    for level in range(labels.shape[0]):
+        for pixel in range(labels.shape[1]):
+            for image in range(images):
+                concept = labels[level, pixel, image]
+                if concept and masks[concept - 1, pixel] and not is_repeat(labels, level, pixel, image):
+                    both[image, concept - 1] += 1
+
+
 def padded(lanes: int) -> int:
     """Lanes are added eight at a time."""
     return -(-lanes // LANES) * LANES

@@ -83,7 +83,9 @@ class Dissection:
         return {
             "generator": pd.DataFrame([self.facts["generator"]]),
             "segmenter": pd.DataFrame([self.facts["segmenter"]]),
-            "concept": tables.concepts(self.calibration_counts, self.evaluation_counts),
+            "concept": tables.concepts(
+                self.calibration_counts, self.evaluation_counts, self.thresholds.masks
+            ),
             "layer": tables.layers(self.evaluation_counts),
             "unit": pd.concat(
                 [tables.units(scores, self.evaluation_counts) for scores in self.scores.values()],

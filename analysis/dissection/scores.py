@@ -38,6 +38,8 @@ class Scores:
     tail: Floats
     always_on: Floats
     mask_iou: Floats
+    over_mask_low: Floats
+    over_mask_high: Floats
     ceiling_iou: Floats
     label: NDArray[np.bool_]
     detector: NDArray[np.bool_]
@@ -60,14 +62,16 @@ def score(
         low, high = np.full(pair.shape, np.nan), np.full(pair.shape, np.nan)
     unit_p, unit_q, pair_q = significance.q_values(np.where(known, values["p_value"], np.nan), plan.level)
     values |= {"iou_low": low, "iou_high": high, "q_value": pair_q, "calibration_iou": first}
-    values |= _constants(name, calibration, evaluation, edges, pair)
+    values |= _constants(name, thresholds, evaluation, edges, pair)
+    over = significance.over_mask(layer.moments, evaluation.constant, evaluation.shown)
+    values |= dict(zip(("over_mask_low", "over_mask_high"), over, strict=True))
     concept = _names(plan, calibration, first, values["iou"], known)
     label = np.arange(pair.shape[1]) == concept[:, None]
     shown = {key: np.where(known, value, np.nan) for key, value in values.items()}
     return Scores(
         layer=name,
         label=label,
-        detector=label & (shown["iou"] > shown["mask_iou"]),
+        detector=label & (shown["over_mask_low"] > 0) & (shown["q_value"] <= plan.level),
         concept=concept,
         unit_p=unit_p,
         unit_q=unit_q,
@@ -107,14 +111,14 @@ def _nulls(evaluation: Counts, layer: LayerCounts, pair: Array, iou: Floats) -> 
 
 
 def _constants(
-    name: str, calibration: Counts, evaluation: Counts, edges: Edges, pair: Array
+    name: str, thresholds: Thresholds, evaluation: Counts, edges: Edges, pair: Array
 ) -> dict[str, Floats]:
     """What does not depend on the unit, or only on its edge."""
     shape, pixels = pair.shape, evaluation.images * evaluation.grid[0] * evaluation.grid[1]
     layer = evaluation.counted_layers[name]
     counted = evaluation.ceiling.get(f"{layer.height}x{layer.width}")
     ceiling = ceiling_iou(counted) if counted is not None else np.ones(shape[1])
-    mask = significance.mask_iou(calibration.places, calibration.images, evaluation.places, evaluation.images)
+    mask = significance.mask_iou(thresholds.masks, evaluation.places, evaluation.images)
     chosen = np.take_along_axis(edges.layers[name].edges, np.maximum(pair, 0).astype(np.int64), axis=1)
     return {
         "threshold": chosen.astype(np.float64),

@@ -11,7 +11,11 @@ from analysis.counting.agreement import Floats, above, iou, ratio
 from analysis.counting.moment_names import (
     AA,
     AB,
+    AC,
+    AD,
     BB,
+    BC,
+    BD,
     GROUP,
     GS,
     GT,
@@ -39,20 +43,15 @@ def always_on(areas: Array, pixels: int) -> Floats:
     return ratio(areas, np.asarray(pixels))
 
 
-def mask_iou(fitted: Array, images: int, scored: Array, scored_images: int) -> Floats:
-    """IoU (C,) of the best constant mask: fitted on counts of places (C, H, W), scored on others.
+def mask_iou(masks: Array, places: Array, images: int) -> Floats:
+    """IoU (C,) of the constant masks (C, H, W) with concepts, from counts of their places (C, H, W).
 
-    For a size, the best fixed set of pixels is where the concept is most often; so the sets tried are those.
+    NaN where the concept does not occur, or where it did not in the images that chose the mask.
     """
-    best = np.full(len(fitted), np.nan)
-    for concept in np.flatnonzero(scored.sum(axis=(1, 2))):  # one at a time: maps may be large
-        there, known = fitted[concept].ravel().astype(np.int64), scored[concept].ravel().astype(np.int64)
-        order = np.argsort(-there, kind="stable")
-        size = np.arange(1, len(order) + 1)
-        scores = iou(np.cumsum(there[order]), size * images, there.sum())
-        chosen = order[: int(np.nan_to_num(scores).argmax()) + 1]
-        best[concept] = iou(known[chosen].sum(), len(chosen) * scored_images, known.sum())
-    return best
+    area = places.sum(axis=(1, 2), dtype=np.int64)
+    both = (places.astype(np.int64) * masks).sum(axis=(1, 2))
+    size = masks.sum(axis=(1, 2))
+    return np.where((area > 0) & (size > 0), iou(both, size * images, area), np.nan)
 
 
 def null_weight(images: int, alone: int) -> float:
@@ -101,6 +100,28 @@ def interval(sums: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Fl
         known = (shown >= MIN_INTERVAL) & (score > 0) & (score < 1)
         low, high = 1 / (1 + np.exp(wide - middle)), 1 / (1 + np.exp(-wide - middle))
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def over_mask(moments: Array, constant: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Floats]:
+    """Bounds of the unit's IoU minus that of the best constant mask, both on the same images.
+
+    The image is the cluster: the variance is of the differences of both linearised errors, image by image,
+    so what both owe to the same images cancels. Student's t and the number of images as in `interval`; NaN
+    under 20 images with the concept, and where there is no constant mask.
+    """
+    a, b, c, d = (x.astype(float) for x in (moments[..., A], moments[..., B], constant[:, A], constant[:, B]))
+    unit, mask = ratio(a, b), ratio(c, d)
+    with np.errstate(all="ignore"):
+        own = (moments[..., AA] - 2 * unit * moments[..., AB] + unit**2 * moments[..., BB]) / b**2
+        other = (constant[:, AA] - 2 * mask * constant[:, AB] + mask**2 * constant[:, BB]) / d**2
+        joint = moments[..., AC] - mask * moments[..., AD] - unit * moments[..., BC]
+        joint = (joint + unit * mask * moments[..., BD]) / (b * d)
+        effective = np.minimum(b**2 / moments[..., BB], d**2 / constant[:, BB])
+        effective = np.maximum(np.minimum(effective, shown), 2)
+        error = np.sqrt(effective / (effective - 1) * np.maximum(own + other - 2 * joint, 0))
+        wide = stats.t.ppf(1 - level / 2, effective - 1) * error
+    known = (shown >= MIN_INTERVAL) & (c > 0) & (b > 0)
+    return np.where(known, unit - mask - wide, np.nan), np.where(known, unit - mask + wide, np.nan)
 
 
 def p_values(moments: Array, images: int, shown: Array, pixels: int) -> Floats:

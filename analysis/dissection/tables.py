@@ -25,6 +25,8 @@ PAIR_COLUMNS = (
     "recall",
     "always_on",
     "mask_iou",
+    "over_mask_low",
+    "over_mask_high",
     "ceiling_iou",
     "presence_null_iou",
     "calibrated",
@@ -65,11 +67,11 @@ def units(scores: Scores, counts: Counts) -> pd.DataFrame:
     )
 
 
-def concepts(calibration: Counts, evaluation: Counts) -> pd.DataFrame:
+def concepts(calibration: Counts, evaluation: Counts, masks: NDArray[np.bool_]) -> pd.DataFrame:
     """Table concept."""
     names, categories = zip(*evaluation.concepts, strict=True)
     cells = evaluation.grid[0] * evaluation.grid[1]
-    mask = mask_iou(calibration.places, calibration.images, evaluation.places, evaluation.images)
+    mask = mask_iou(masks, evaluation.places, evaluation.images)
     return pd.DataFrame(
         {
             "concept": names,

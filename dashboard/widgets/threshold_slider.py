@@ -74,7 +74,7 @@ def follow(
     for column, value in values.items():
         moved.loc[known, column] = value[unit, concept]
     moved["threshold"] = found["edges"][moved["unit"], edges[moved["unit"]]]
-    moved["detector"] = (moved["iou"] > moved["mask_iou"]).fillna(False)
+    moved["detector"] = False  # whether the mask is beaten for sure is known at the scored thresholds only
     return moved.assign(passes=rule.of_frame(moved))
 
 

@@ -41,6 +41,11 @@ unit_concept = table(
     whole("images", "Evaluation images that show the concept."),
     share("always_on", "IoU of a unit that is on everywhere: the concept's frequency."),
     share("mask_iou", "IoU of the best constant mask for the concept."),
+    real(
+        "over_mask_low",
+        "Lower end of the 95 % interval of iou - mask_iou on the same images, clustered by image.",
+    ),
+    real("over_mask_high", "Upper end of that interval."),
     share("ceiling_iou", "Best IoU that any map on the layer's grid could reach for the concept."),
     share("presence_null_iou", "Mean IoU against other images that show the concept at similar area."),
     real(
@@ -51,7 +56,8 @@ unit_concept = table(
     share("p_value", "P that unit and concept are independent across images."),
     truth(
         "detector",
-        "The concept is the unit's name, and the unit's IoU is above that of the best constant mask.",
+        "The concept is the unit's name, its q-value is at most the run's level, and the unit surely beats "
+        "the best constant mask: over_mask_low is above 0. In runs of 0.1.0 its IoU is above the mask's.",
         filled=True,
     ),
     truth("label", "The concept is the unit's name.", filled=True),

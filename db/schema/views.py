@@ -14,7 +14,7 @@ _NEW_COLUMNS = {
     "category": "Category of the concept.",
     "named": "Units (in unit_label: whether this unit) whose name has an IoU over .05, the paper's rule.",
     "distinct_concepts": "Distinct concepts among the named units.",
-    "detectors": "Units that beat the best constant mask for their name.",
+    "detectors": "Units that surely beat the best constant mask for their name.",
     "detected_concepts": "Distinct concepts among the detectors.",
     "mean_iou": "Mean IoU of the named units.",
     "best_iou": "Largest IoU of a unit with its name.",

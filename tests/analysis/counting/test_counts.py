@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analysis.counting import compilation, torch_counts
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, snapped
-from analysis.counting.moment_names import MOMENTS, cube_shift
+from analysis.counting.moment_names import MOMENTS, SPREAD, cube_shift
 from analysis.counting.plan import partner_offsets
 from analysis.counting.tally import Tally, empty_ceiling
 from analysis.counting.thresholds import LayerThresholds, Thresholds
@@ -46,7 +46,8 @@ class Case:
         self.edges = Edges({LAYER: snapped(quantiles)}, tuple(range(20)))
         pair = random.integers(-1, 20, (self.units, self.concepts)).astype(np.int16)
         tails = random.integers(-1, 20, (self.units, 2)).astype(np.int16)
-        self.thresholds = Thresholds({LAYER: LayerThresholds(pair, tails)}, self.edges.hash)
+        masks = random.random((self.concepts, *grid)) < 0.4
+        self.thresholds = Thresholds({LAYER: LayerThresholds(pair, tails)}, masks, self.edges.hash)
 
     @property
     def layer_edges(self) -> Array:
@@ -61,6 +62,7 @@ class Case:
             places=np.zeros((self.concepts, *grid), np.int32),
             areas=np.zeros(self.concepts, np.int64),
             shown=np.zeros(self.concepts, np.int64),
+            constant=np.zeros((self.concepts, len(SPREAD)), np.int64),
             ceiling=empty_ceiling([self.r.shape[2:]], grid, self.concepts),
             top_images=TopImages({LAYER: Best.empty(self.units, *kept_size(self.r.shape[2:], grid))}),
         )
@@ -151,14 +153,41 @@ def test_sums_over_images_are_those_of_plain_loops(case: Case) -> None:
         for concept in range(case.concepts):
             edge = int(thresholds.pair[unit, concept])
             found = dict(zip(MOMENTS, layer.moments[unit, concept], strict=True))
-            expected = (
-                moments(*overlaps(case, unit, concept, edge)) if edge >= 0 else dict.fromkeys(MOMENTS, 0)
-            )
+            expected = dict.fromkeys(MOMENTS, 0)
+            if edge >= 0:
+                expected = moments(*overlaps(case, unit, concept, edge))
+                expected |= against_constant(case, unit, concept, edge)
             assert found == expected
             for t in range(2):
                 if thresholds.tails[unit, t] >= 0:
                     at_tail = spread(*overlaps(case, unit, concept, int(thresholds.tails[unit, t])))
                     assert layer.fixed[t, unit, concept].tolist() == at_tail
+
+
+def constant_mask(case: Case, concept: int) -> tuple[Array, Array]:
+    """The intersection and union of each image's concept with its constant mask."""
+    shown = case.shown()[:, concept].astype(bool)
+    mask = case.thresholds.masks[concept]
+    return (shown & mask).sum((1, 2)), (shown | mask).sum((1, 2))
+
+
+def against_constant(case: Case, unit: int, concept: int, edge: int) -> dict[str, int]:
+    x, mask, area = overlaps(case, unit, concept, edge)
+    a = np.diag(x)
+    b = mask + area - a
+    c, d = constant_mask(case, concept)
+    return {"ac": (a * c).sum(), "ad": (a * d).sum(), "bc": (b * c).sum(), "bd": (b * d).sum()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases)
+def test_the_spread_of_constant_masks_is_that_of_plain_loops(case: Case) -> None:
+    counts = case.counted()
+    for concept in range(case.concepts):
+        a, b = constant_mask(case, concept)
+        expected = [a.sum(), b.sum(), (a * a).sum(), (a * b).sum(), (b * b).sum()]
+        assert counts.constant[concept].tolist() == expected
+    assert not case.counted(evaluation=False).constant.any()
 
 
 def moments(x: Array, mask: Array, area: Array) -> dict[str, int]:
@@ -217,7 +246,8 @@ def test_threads_do_not_change_counts(threads: int) -> None:
         {LAYER: snapped(np.sort(random.normal(size=(150, 20)).astype(np.float32), axis=1))}, ()
     )
     pair = random.integers(-1, 20, (150, case.concepts)).astype(np.int16)
-    case.thresholds = Thresholds({LAYER: LayerThresholds(pair, pair[:, [0, 0]])}, case.edges.hash)
+    layers = {LAYER: LayerThresholds(pair, pair[:, [0, 0]])}
+    case.thresholds = Thresholds(layers, case.thresholds.masks, case.edges.hash)
     one, many = case.counted(1), case.counted(threads)
     for part, value in vars(one.layers[LAYER]).items():
         np.testing.assert_array_equal(getattr(many.layers[LAYER], part), value, err_msg=part)

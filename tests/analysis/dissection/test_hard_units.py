@@ -105,6 +105,31 @@ def test_a_constant_unit_has_no_threshold(value: float, cells: int) -> None:
     assert not made.frame().label.any()
 
 
+@pytest.mark.parametrize("calibration", [64, 192])
+def test_a_unit_that_is_the_same_in_every_image_is_no_detector(calibration: int) -> None:
+    """It is the true map of where the concept is, so it often scores more than the mask that was fitted."""
+    line = torch.linspace(-1.5, 1.5, SIDE)
+    disc = 1.2 - line[:, None] ** 2 - line[None] ** 2
+    scores_more = []
+    for seed in range(6):
+        made = found(
+            lambda z: smooth(z) + disc - 1,
+            lambda field: disc.expand(len(field), 1, SIDE, SIDE),
+            calibration,
+            seed,
+        )
+        row = made.frame().iloc[0]
+        scores_more.append(row.iou > row.mask_iou)
+        assert not row.detector  # its q-value says that it follows no image
+    assert sum(scores_more) >= 3
+
+
+def test_a_unit_that_follows_its_concept_is_a_detector() -> None:
+    row = found(smooth, lambda field: torch.relu(field)[:, None]).frame().iloc[0]
+    assert row.detector
+    assert 0 < row.over_mask_low < row.iou - row.mask_iou < row.over_mask_high
+
+
 def test_the_pilot_spreads_over_the_calibration() -> None:
     assert pilot_latents(0, 40) == list(range(40))
     assert pilot_latents(64, 128) == list(range(64, 128))

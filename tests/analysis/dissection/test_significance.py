@@ -4,8 +4,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.counting.agreement import constant_masks
 from analysis.counting.moment_names import GROUP, MOMENTS
 from analysis.dissection import significance
 
@@ -45,13 +48,67 @@ def test_the_best_constant_mask_is_the_best_of_all_masks() -> None:
         return there[mask].sum() / (mask.sum() * of + there[~mask].sum())
 
     best = max(choices, key=lambda mask: score(fitted, mask, images))
-    assert significance.mask_iou(fitted, images, scored, other)[0] == pytest.approx(
-        score(scored, best, other)
-    )
+    masks = constant_masks(fitted, images)
+    assert masks.ravel().tolist() == best.tolist()
+    assert significance.mask_iou(masks, scored, other)[0] == pytest.approx(score(scored, best, other))
 
 
 def test_a_concept_that_never_occurs_has_no_constant_mask() -> None:
-    assert np.isnan(significance.mask_iou(np.ones((1, 2, 2)), 3, np.zeros((1, 2, 2)), 3)[0])
+    everywhere, nowhere = np.ones((1, 2, 2), np.int64), np.zeros((1, 2, 2), np.int64)
+    assert not constant_masks(nowhere, 3).any()
+    assert np.isnan(significance.mask_iou(constant_masks(everywhere, 3), nowhere, 3)[0])
+    assert np.isnan(significance.mask_iou(constant_masks(nowhere, 3), everywhere, 3)[0])
+
+
+def paired(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sums (1, 18) of a unit and (1, 5) of a constant mask."""
+    moments = dict.fromkeys(MOMENTS, 0) | {
+        **{"a": a.sum(), "b": b.sum(), "aa": (a * a).sum(), "ab": (a * b).sum(), "bb": (b * b).sum()},
+        **{"ac": (a * c).sum(), "ad": (a * d).sum(), "bc": (b * c).sum(), "bd": (b * d).sum()},
+    }
+    return np.array([list(moments.values())]), sums(c, d)[None]
+
+
+@given(st.integers(0, 10**6), st.integers(25, 90))
+@settings(max_examples=50, deadline=None)
+def test_the_interval_over_the_mask_is_that_of_differences_by_image(seed: int, images: int) -> None:
+    random = np.random.default_rng(seed)
+    b, d = random.integers(20, 200, (2, images))
+    a, c = (random.random(images) * b).astype(int), (random.random(images) * d).astype(int)
+    low, high = significance.over_mask(*paired(a, b, c, d), np.array([images]))
+    unit, mask = a.sum() / b.sum(), c.sum() / d.sum()
+    errors = (a - unit * b) / b.sum() - (c - mask * d) / d.sum()
+    k = min(b.sum() ** 2 / (b * b).sum(), d.sum() ** 2 / (d * d).sum(), images)
+    wide = stats.t.ppf(0.975, k - 1) * np.sqrt(k / (k - 1) * (errors**2).sum())
+    assert [low[0], high[0]] == pytest.approx([unit - mask - wide, unit - mask + wide])
+
+
+def test_a_unit_that_is_the_mask_neither_beats_it_nor_loses() -> None:
+    random = np.random.default_rng(0)
+    b = random.integers(20, 200, 60)
+    a = (random.random(60) * b).astype(int)
+    low, high = significance.over_mask(*paired(a, b, a, b), np.array([60]))
+    assert [low[0], high[0]] == pytest.approx([0, 0], abs=1e-9)
+    assert np.isnan(significance.over_mask(*paired(a, b, a, b), np.array([19]))[0][0])
+
+
+def test_the_interval_over_the_mask_covers() -> None:
+    """Unit and mask see the same images, whose areas are skewed; the truth is from very many of them."""
+
+    def drawn(random: np.random.Generator, images: int) -> tuple[np.ndarray, ...]:
+        area = np.minimum(np.exp(4 + random.normal(size=images)), 3000)
+        a, c = area * random.beta(3, 2, images), area * random.beta(2, 2, images)
+        b, d = area + 40 * random.random(images), area + 60
+        return tuple(np.floor(x).astype(np.int64) for x in (a, b, c, d))
+
+    a, b, c, d = drawn(np.random.default_rng(1), 10**6)
+    truth = a.sum() / b.sum() - c.sum() / d.sum()
+    random, covered = np.random.default_rng(2), []
+    for _ in range(800):
+        low, high = significance.over_mask(*paired(*drawn(random, 100)), np.array([100]))
+        covered.append(low[0] <= truth <= high[0])
+    print(f"\ncoverage over the mask: {np.mean(covered):.3f}")
+    assert 0.92 <= np.mean(covered) <= 0.985
 
 
 def test_permutation_moments_are_those_of_all_permutations() -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from analysis import latents
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.moment_names import SPREAD
 from analysis.counting.passes import sample
 from analysis.counting.plan import BLOCK, Plan
 from analysis.counting.tally import Tally
@@ -93,7 +94,7 @@ class World:
     def scores(self) -> Scores:
         random = np.random.default_rng(self.seed)
         maps, labels = self._drawn(random)
-        values = from_sample(sample(torch.from_numpy(maps[:BLOCK]), (SIDE, SIDE)), tails(64))
+        values = from_sample(sample(torch.from_numpy(maps[:BLOCK]), (SIDE, SIDE), 256), tails(64))
         edges = Edges({LAYER: values}, tails(64))
         calibration = self._empty(edges, evaluation=False)
         self._add(Tally(calibration, edges, None, 1), maps, labels)
@@ -119,6 +120,7 @@ class World:
             places=np.zeros((CONCEPTS, SIDE, SIDE), np.int32),
             areas=np.zeros(CONCEPTS, np.int64),
             shown=np.zeros(CONCEPTS, np.int64),
+            constant=np.zeros((CONCEPTS, len(SPREAD)), np.int64),
             top_images=TopImages({LAYER: Best.empty(UNITS, SIDE, SIDE)}),
         )
 
