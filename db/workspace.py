@@ -23,7 +23,8 @@ from db.layout import Layout
 from db.schema import workspace
 from db.times import utc_now
 
-_BUSY_S = 30.0
+PATIENCE_S = 2.0  # that a person, or a commit, waits while another program writes
+UPGRADE_S = 30.0  # that a program waits while another one brings the workspace up to date
 _NAMED = ("saved_query", "saved_view", "model")
 
 
@@ -82,7 +83,7 @@ class Workspace:
 def open(layout: Layout) -> Workspace:
     """The store's workspace, made or brought up to date where needed."""
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(layout.workspace)), connect_args={"timeout": _BUSY_S}
+        sa.URL.create("sqlite", database=str(layout.workspace)), connect_args={"timeout": PATIENCE_S}
     )
     with _speaking(layout.workspace):
         found = _revision(engine)
@@ -105,7 +106,7 @@ def _upgrade(layout: Layout, engine: sa.Engine, target: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    with FileLock(layout.root / "workspace.lock", timeout=_BUSY_S), engine.begin() as connection:
+    with FileLock(layout.root / "workspace.lock", timeout=UPGRADE_S), engine.begin() as connection:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, target)
@@ -129,6 +130,11 @@ def _speaking(path: Path) -> Iterator[None]:
         yield
     except (sa.exc.DatabaseError, sqlite3.DatabaseError, OSError) as error:
         why = getattr(error, "orig", error)
+        if "is locked" in str(why):
+            raise StoreError(
+                f"Another program has been writing to the workspace {path} for more than {PATIENCE_S:g} s; "
+                "nothing was changed. Try again, and end that program if this stays so."
+            ) from error
         raise StoreError(
             f"The workspace {path} cannot be used ({why}); check its permissions and the disk's free space, "
             "or bring it back with `ganatomy store restore`."

@@ -91,15 +91,20 @@ def outcome(job: Job) -> None:
 def buttons(job: Job) -> None:
     """Draw the buttons that cancel, retry, clone and close the job."""
     with st.container(width="content"):
-        if not job.ended and st.button("Cancel", icon=":material/stop:"):
+        if page.read_only():
+            pass
+        elif not job.ended and st.button("Cancel", icon=":material/stop:"):
             with jobs.writing() as client:
                 client.cancel(job.id)
             st.rerun()
-        if job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
+        elif job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
             with jobs.writing() as client:
                 st.toast(client.retry(job.id).message)
             st.rerun()
-    url.turn("Clone with changes", "clone", ":material/content_copy:", **form.texts(job.kind, job.request))
+    if not page.read_only():
+        url.turn(
+            "Clone with changes", "clone", ":material/content_copy:", **form.texts(job.kind, job.request)
+        )
     url.turn("Close", "close", ":material/close:")
 
 
@@ -143,9 +148,10 @@ def below_the_form(job_id: str) -> None:
 
 
 with page.frame("Jobs", "Queue a job, follow its progress, read its log, and open its results."):
-    with (
-        st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job")),
-        page.sentences(),
-    ):
-        job_form.ask()
+    if page.read_only():
+        st.info(f"{page.READ_ONLY} Queue jobs on the command line or on another dashboard.")
+    else:
+        expander = st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job"))
+        with expander, page.sentences():
+            job_form.ask()
     jobs.refreshed(partial(below_the_form, url.get("job")), "jobs")

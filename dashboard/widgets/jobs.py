@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import streamlit as st
 
 from analysis.shared.errors import GanatomyError
 from dashboard.widgets import page, times, words
+from db.layout import Layout
 from jobs.kinds.requests import KINDS
 from jobs.queue.client import Client
 from jobs.queue.records import Job, Overview
@@ -62,7 +64,8 @@ class Board:
 
 @st.cache_resource
 def _board(root: str) -> Board:
-    return Board(Client.at(root))
+    read_only = page.read_only()
+    return Board(Client(Layout(Path(root)), read_only=True) if read_only else Client.at(root))
 
 
 def board() -> Board:
@@ -82,7 +85,13 @@ def overview() -> Overview:
 
 @contextmanager
 def writing() -> Iterator[Client]:
-    """The client for changes of the queue, which the next look at it shows."""
+    """The client for changes of the queue, which the next look at it shows.
+
+    Raises:
+        GanatomyError: This dashboard is read-only.
+    """
+    if page.read_only():
+        raise GanatomyError(page.READ_ONLY)
     try:
         yield client()
     finally:

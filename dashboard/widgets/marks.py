@@ -63,14 +63,26 @@ def buttons(run_id: str, layer: str, unit: int, place: int, count: int, name: st
         with page.sentences():
             undo(run_id, layer, name)
 
+    if page.read_only():
+        st.caption(f"{page.READ_ONLY} Mark units on another dashboard.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", key="previous", shortcut="Left", disabled=place == 0, on_click=at(place - 1))
         label = f"Unmark unit {unit}" if marked else f"Mark unit {unit}"
         icon = ":material/flag:"
-        st.button(label, key="mark", icon=icon, shortcut="M", type="primary", on_click=mark)
+        st.button(
+            label,
+            key="mark",
+            icon=icon,
+            shortcut="M",
+            type="primary",
+            on_click=mark,
+            disabled=page.read_only(),
+        )
         last = place == count - 1
         st.button("Next", key="next", shortcut="Right", disabled=last, on_click=at(place + 1))
-        st.button("Undo", key="undo", icon=":material/undo:", shortcut="U", on_click=back)
+        st.button(
+            "Undo", key="undo", icon=":material/undo:", shortcut="U", on_click=back, disabled=page.read_only()
+        )
     st.caption(
         f"Unit {place + 1} of {words.count(count, 'unit')} in this list. The keys are M, U and the arrows."
     )

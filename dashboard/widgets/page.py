@@ -15,6 +15,7 @@ from db import store
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import Snapshot, identity
+from jobs.system.settings import Settings
 
 # Streamlit writes white on the dark theme's bright colour, which is hard to read on the tags of a choice.
 DARK = "<style>[data-tag], [data-tag] * { color: #14191b !important; }</style>"
@@ -23,6 +24,14 @@ DARK = "<style>[data-tag], [data-tag] * { color: #14191b !important; }</style>"
 def layout() -> Layout:
     """The store that this dashboard shows: GANATOMY_STORE, else ./store."""
     return Layout(Path(os.environ.get("GANATOMY_STORE") or "store"))
+
+
+READ_ONLY = "This dashboard is read-only: it shows jobs and results, and changes nothing."
+
+
+def read_only() -> bool:
+    """Whether this dashboard writes nothing."""
+    return Settings().read_only
 
 
 @contextmanager
@@ -38,7 +47,7 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
     st.title(title, anchor=False)
     st.caption(about)
     try:
-        snapshot = store.open(layout())
+        snapshot = store.open(layout(), make=not read_only())
     except StoreError as error:
         say(error)
         st.stop()

@@ -7,7 +7,7 @@ import streamlit as st
 from PIL import Image
 
 from analysis.editing.edits import Edit
-from dashboard.widgets import jobs, pictures, url, words
+from dashboard.widgets import jobs, page, pictures, url, words
 from jobs.render.client import RenderResult
 
 SIDE = 192  # approximate width of an image in pixels
@@ -56,7 +56,7 @@ def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
         with st.popover("Link", icon=":material/link:"):
             st.caption("This link opens the same view.")
             st.code(f"{st.context.url}?{url.query()}", language=None)
-        if pinned_to is not None:
+        if pinned_to is not None and not page.read_only():
             pin(shown.edit, pinned_to)
         speed = "from the cache" if shown.edit.cached else f"rendered in {shown.edit.milliseconds:,.0f} ms"
         st.caption(f"{words.count(len(rows), 'image')}, {speed}")

@@ -31,7 +31,8 @@ def one(view: Schedule) -> None:
             st.markdown(f"`{view.cron}`", width="content", help="Minute, hour, day, month, weekday, in UTC.")
         st.markdown(f"{words.plain(view.title)}, for {words.plain(view.owner)}")
         st.caption(when(view))
-        buttons(view)
+        if not page.read_only():
+            buttons(view)
 
 
 def when(view: Schedule) -> str:

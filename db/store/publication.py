@@ -52,17 +52,18 @@ class Plan:
         return self.source is not None and not self.insert and not self.delete
 
 
-def open(layout: Layout) -> Snapshot:
+def open(layout: Layout, make: bool = True) -> Snapshot:
     """What is published now. Resolve once per page run or question, then read all from the one snapshot.
 
     A file that another version of the program published is first made again from the bundles.
 
     Raises:
-        StoreError: the published file is missing or damaged, or could not be made again.
+        StoreError: the published file is missing or damaged, or could not be made again. Without `make`, also
+            where it would have to be made.
     """
     for _ in range(5):
         try:
-            version = versions.current(layout) or publish(layout)
+            version = versions.current(layout) or _made(layout, make)
             opened = Snapshot(layout, version, snapshot.engine(layout, version))
         except FileNotFoundError:  # retired between resolving the link and opening: resolve again
             continue
@@ -71,8 +72,18 @@ def open(layout: Layout) -> Snapshot:
         log.warning(
             "Another version of Ganatomy published %s; it is made again from the bundles", layout.root
         )
-        publish(layout)
+        _made(layout, make)
     raise versions.damaged(layout, "its version is missing, or another version of Ganatomy publishes to it")
+
+
+def _made(layout: Layout, make: bool) -> Path:
+    _must_exist(layout)
+    if not make:
+        raise StoreError(
+            f"The store {layout.root} has no published file of this version of Ganatomy; where it can be "
+            "written, `ganatomy store publish` makes one."
+        )
+    return publish(layout)
 
 
 def _fingerprint(opened: Snapshot) -> str:

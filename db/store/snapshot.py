@@ -1,5 +1,7 @@
 """Reading one published version: nothing that is published later shows, and nobody can change it."""
 
+import os
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +102,9 @@ def _opened(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _copied(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
-    aside = layout.versions / f"{files.unique(versions.COPY.rstrip('-'))}.duckdb"
+    writable = os.access(layout.versions, os.W_OK)  # a copy beside the version shares its blocks
+    folder = layout.versions if writable else Path(tempfile.gettempdir())
+    aside = folder / f"{files.unique('building')}.duckdb"
     try:
         files.copy(version, aside)
         return duckdb.connect(str(aside), read_only=True)

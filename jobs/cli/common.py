@@ -48,9 +48,9 @@ class App(typer.Typer):
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
                 raise
-            fail(
-                f"{error.strerror}: {error.filename}; free some space, or choose another folder with --store."
-            )
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            remedy = "free some space" if full else "make it writable for you"
+            fail(f"{error.strerror}: {error.filename}; {remedy}, or choose another folder with --store.")
         except KeyboardInterrupt:
             sys.exit(130)
 

@@ -10,6 +10,7 @@ import typer
 
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
 from jobs.cli.demo import Demo
+from jobs.services import dashboard as process
 from jobs.services import supervisor
 from jobs.system import logs
 from jobs.system.settings import Settings
@@ -31,8 +32,21 @@ def worker(
     WorkerProcess(layout, Settings(), until_idle).run()
 
 
-def dashboard(port: Port = 8501, address: Address = "localhost", store: Store = None) -> None:
+def dashboard(
+    port: Port = 8501,
+    address: Address = "localhost",
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Show everything and change nothing. A store may have several."),
+    ] = False,
+    store: Store = None,
+) -> None:
     """Serve the dashboard and its render process, without a worker."""
+    if read_only:  # nothing to supervise, and no log in the store
+        root = store or Settings().store
+        process.require_free_port(port, address)
+        process.serve(root, port, address, read_only=True)
+        return
     _serve(store, port, address, worker=False)
 
 

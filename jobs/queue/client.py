@@ -47,11 +47,12 @@ UNTIL_RELEASED = 10 * 365 * 86400.0
 class Client:
     """Jobs, schedules, models and pictures of the store at `layout`. Threads may share it.
 
-    A call raises `GanatomyError` when the queue stays locked for some seconds. A `patient` client waits.
+    A call raises `GanatomyError` when the queue stays locked for some seconds. A `patient` client waits. A
+    `read_only` client opens nothing for writing, and its calls that change something raise `GanatomyError`.
     """
 
-    def __init__(self, layout: Layout, patient: bool = False) -> None:
-        self.layout, self.patient = layout, patient
+    def __init__(self, layout: Layout, patient: bool = False, read_only: bool = False) -> None:
+        self.layout, self.patient, self.read_only = layout, patient, read_only
 
     @classmethod
     def at(cls, root: str | Path | None = None) -> Client:
@@ -61,6 +62,10 @@ class Client:
     @cached_property
     def queue(self) -> DBOSClient:
         """The connection to the queue, opened at first use."""
+        if self.read_only:
+            if not database.ready(self.layout.queue):
+                raise GanatomyError("This store has no queue that can be read, so no job can be shown.")
+            return database.connect_for_reading(self.layout)
         database.ensure(self.layout)
         return database.connect(self.layout, self.patient)
 
@@ -291,6 +296,10 @@ class Client:
 
     def render(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> RenderResult:
         """Before, after and difference of an edit such as "ablate layer3 4,17,31", per latent."""
+        if self.read_only and not self.render_ready():
+            raise GanatomyError(
+                "No render process runs on this store, and this dashboard starts none: it is read-only."
+            )
         return render_client.render(self.layout, generator, edit, seed, latents)
 
     def pin(self, made: RenderResult, author: str, shared: bool = True, run_id: str | None = None) -> str:

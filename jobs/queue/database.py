@@ -88,13 +88,27 @@ def ready(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        with closing(
-            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)
-        ) as connection:
+        with closing(open_for_reading(file)) as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM queues")}
     except sqlite3.Error:
         return False
     return {JOBS, CLOCK} <= names
+
+
+def open_for_reading(file: Path) -> sqlite3.Connection:
+    """The queue's file, also where its folder cannot be written."""
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=PATIENCE_S, check_same_thread=False)
+    try:
+        connection.execute("SELECT name FROM queues LIMIT 1")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if "unable to open" not in str(error) and "readonly" not in str(error):
+            raise
+        # SQLite cannot make the files of its write-ahead log in a folder that is read-only. There are none
+        # while nobody writes, and then nothing changes the file.
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, check_same_thread=False)
+    return connection
 
 
 def connect(layout: Layout, patient: bool = True) -> DBOSClient:
@@ -113,6 +127,20 @@ def connect(layout: Layout, patient: bool = True) -> DBOSClient:
     if not patient:
         _limit_patience(client._sys_db.engine)
     return client
+
+
+def connect_for_reading(layout: Layout) -> DBOSClient:
+    """A client of the queue that cannot write to it, also where its folder cannot be written."""
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: open_for_reading(layout.queue), poolclass=sa.NullPool
+    )
+    return DBOSClient(
+        system_database_engine=engine,
+        serializer=DBOSPortableJSONSerializer(),
+        application_name=APPLICATION,
+        retry_connection_errors=False,
+    )
 
 
 def _limit_patience(engine: Engine) -> None:

@@ -46,18 +46,25 @@ def arguments(port: int, address: str) -> list[str]:
     return ["streamlit", "run", str(app_file()), *(f"--{name}={value}" for name, value in options.items())]
 
 
+def serve(store: Path, port: int, address: str, read_only: bool = False) -> None:
+    """Serve the dashboard of a store in this process until told to stop."""
+    os.environ["GANATOMY_STORE"] = str(store.absolute())
+    os.environ["GANATOMY_READ_ONLY"] = str(read_only)
+    sys.argv = arguments(port, address)
+    from streamlit.web.cli import main as streamlit
+
+    streamlit()
+
+
 def main() -> None:
-    """Serve the dashboard until told to stop."""
+    """Read the command line and serve the dashboard."""
     parser = argparse.ArgumentParser(prog="jobs.services.dashboard", description="Serve the dashboard.")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--address", default="localhost")
+    parser.add_argument("--read-only", action="store_true", help="show everything and change nothing")
     options = parser.parse_args()
-    os.environ["GANATOMY_STORE"] = str(options.store.absolute())
-    sys.argv = arguments(options.port, options.address)
-    from streamlit.web.cli import main as streamlit
-
-    streamlit()
+    serve(options.store, options.port, options.address, options.read_only)
 
 
 if __name__ == "__main__":

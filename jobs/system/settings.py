@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     render_generators: int = Field(
         default=3, ge=1, description="Generators that the render process keeps loaded."
     )
+    read_only: bool = Field(
+        default=False, description="Whether a dashboard shows everything and changes nothing."
+    )
     host: str | None = Field(default=None, description="This machine's name in slots and runs.")
 
     def slots(self) -> int:

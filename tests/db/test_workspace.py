@@ -1,13 +1,16 @@
 """What people write: kept with author and time, changed, removed, upgraded with its data."""
 
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from db import workspace
+from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import workspace as workspace_schema
@@ -98,3 +101,30 @@ def test_a_damaged_workspace_is_one_sentence(layout: Layout) -> None:
 def test_a_column_that_is_not_there(layout: Layout) -> None:
     with pytest.raises(StoreError, match="A note has no 'nix'"):
         workspace.open(layout).add("note", "ada", nix=1)
+
+
+def test_a_locked_workspace_is_a_sentence_within_three_seconds(layout: Layout) -> None:
+    space = workspace.open(layout)
+    hold = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE'); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", hold, str(layout.workspace)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        for write in (
+            lambda: space.add("note", author="ada", text="hair"),
+            lambda: workspace.open(layout).rows("note"),
+        ):
+            began = time.monotonic()
+            with pytest.raises(StoreError, match="Another program has been writing to the workspace"):
+                write()
+            assert time.monotonic() - began < 3
+        began = time.monotonic()
+        store.publish(layout)  # a commit goes on without what people wrote
+        assert time.monotonic() - began < 5
+    finally:
+        holder.kill()
+        holder.wait()
