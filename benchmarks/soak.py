@@ -580,7 +580,8 @@ class Soak:
                 process.kill()
         time.sleep(2)
         for left in self.family():
-            self.finding(f"left behind: {' '.join(left.cmdline())}")
+            if "--idle" not in left.cmdline():  # a command starts a render process, which ends when unused
+                self.finding(f"left behind: {' '.join(left.cmdline())}")
             left.kill()
 
     def wait(self) -> None:

@@ -124,11 +124,13 @@ def connect(layout: Layout, patient: bool = True) -> DBOSClient:
         application_name=APPLICATION,
         retry_connection_errors=False,
     )
+    event.listen(client._sys_db.engine, "handle_error", _explain_full_disk)
     if not patient:
         _limit_patience(client._sys_db.engine)
     return client
 
 
+<<<<<<< HEAD
 def connect_for_reading(layout: Layout) -> DBOSClient:
     """A client of the queue that cannot write to it, also where its folder cannot be written."""
     logging.getLogger("dbos").setLevel(logging.ERROR)
@@ -141,6 +143,11 @@ def connect_for_reading(layout: Layout) -> DBOSClient:
         application_name=APPLICATION,
         retry_connection_errors=False,
     )
+=======
+def _explain_full_disk(context: Any) -> None:
+    if "disk is full" in str(context.original_exception):
+        raise GanatomyError("The disk is full, so the queue is as it was; free some space and try again.")
+>>>>>>> c005e73 (A full disk is a sentence of the queue too)
 
 
 def _limit_patience(engine: Engine) -> None:

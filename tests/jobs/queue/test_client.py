@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from analysis.shared.errors import GanatomyError
 from db import workspace
@@ -263,3 +264,18 @@ def test_a_job_that_runs_is_listed_and_counted_behind_newer_ones(client: Client)
     assert [sample.labels["job"] for family in (speed, memory) for sample in family.samples] == [first] * 2
     workers.lease(client.layout, executor).unlink()
     assert (client.counts()["running"], client.counts()["queued"]) == (0, 251)
+
+
+def test_a_full_disk_of_the_queue_is_a_sentence(client: Client) -> None:
+    job = client.submit(planted(seed=1)).job_id
+    with closing(sqlite3.connect(client.layout.queue)) as queue:
+        pages = queue.execute("PRAGMA page_count").fetchone()[0]
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")  # SQLite then says what it says of a full disk
+
+    sa.event.listen(client.queue._sys_db.engine, "checkout", limit)
+    with pytest.raises(GanatomyError, match="The disk is full, so the queue"):  # noqa: PT012
+        for seed in range(2, 200):
+            client.submit(planted(seed=seed))
+    assert client.job(str(job)).state == "queued"
