@@ -130,7 +130,6 @@ def connect(layout: Layout, patient: bool = True) -> DBOSClient:
     return client
 
 
-<<<<<<< HEAD
 def connect_for_reading(layout: Layout) -> DBOSClient:
     """A client of the queue that cannot write to it, also where its folder cannot be written."""
     logging.getLogger("dbos").setLevel(logging.ERROR)
@@ -143,11 +142,11 @@ def connect_for_reading(layout: Layout) -> DBOSClient:
         application_name=APPLICATION,
         retry_connection_errors=False,
     )
-=======
+
+
 def _explain_full_disk(context: Any) -> None:
     if "disk is full" in str(context.original_exception):
         raise GanatomyError("The disk is full, so the queue is as it was; free some space and try again.")
->>>>>>> c005e73 (A full disk is a sentence of the queue too)
 
 
 def _limit_patience(engine: Engine) -> None:
