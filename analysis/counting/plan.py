@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.counting.agreement import MIN_IMAGES
 from analysis.shared.errors import GanatomyError
 
 BLOCK = 64  # consecutive latents, aligned: counted together, partners of each other, the smallest shard
@@ -62,6 +63,11 @@ class Plan:
             raise GanatomyError(
                 f"{images} evaluation and {calibration} calibration images are too few; "
                 "ask for 1 or more of each."
+            )
+        if threshold == "iqr" and calibration < MIN_IMAGES:
+            raise GanatomyError(
+                f"{calibration} calibration images choose no thresholds, since a concept must be in "
+                f"{MIN_IMAGES} of them; ask for more, or for a fixed share of pixels such as 0.005."
             )
         first = -(-calibration // BLOCK) * BLOCK
         return cls(

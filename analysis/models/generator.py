@@ -134,6 +134,12 @@ class Generator:
             raise GanatomyError(
                 f"No layers were found in generator '{self.name}'; name them, as layers=['module.path', ...]."
             )
+        pair = self.images(latents(0, 0, 2, self.latent_shape))
+        if torch.equal(pair[0], pair[1]):
+            raise GanatomyError(
+                f"Generator '{self.name}' gives the same image for two latents, so its units follow nothing; "
+                "give a generator whose image depends on its latent."
+            )
         return images, found
 
 

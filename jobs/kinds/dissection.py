@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
+from analysis.counting.plan import Plan
 from analysis.dissection.settings import DissectionSettings
 from analysis.shared.options import Option
 from db.layout import Layout
@@ -23,6 +24,7 @@ class LayersRequest(ModelRequest):
 
     def with_defaults(self, layout: Layout) -> Self:
         filled = super().with_defaults(layout)
+        Plan.make(self.settings.images, self.settings.calibration, threshold=self.settings.threshold)
         generator, _segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
         return filled.model_copy(update={"layers": catalogue.layers_of(generator, self.layers)})
 

@@ -286,20 +286,34 @@ class OutOfRange(Halves):
 @pytest.mark.parametrize("segmenter", [WrongShape(), WrongType(), OutOfRange()])
 def test_a_segmenter_that_breaks_its_word_is_named(segmenter: Halves) -> None:
     with pytest.raises(GanatomyError, match="Segmenter"):
-        dissect(odd(), segmenter, images=10, calibration=10)
+        dissect(odd(), segmenter, images=20, calibration=20)
 
 
 @pytest.mark.parametrize(
-    "bad", [{"images": 0}, {"calibration": 0}, {"threshold": 2.0}, {"bins": 3}, {"layers": []}]
+    "bad",
+    [{"images": 0}, {"calibration": 0}, {"calibration": 19}, {"threshold": 2.0}, {"bins": 3}, {"layers": []}],
 )
 def test_bad_requests_are_one_sentence(bad: dict[str, object]) -> None:
     with pytest.raises(GanatomyError):
-        dissect(odd(), Halves(), **{"images": 10, "calibration": 10, **bad})  # type: ignore[arg-type]
+        dissect(odd(), Halves(), **{"images": 20, "calibration": 20, **bad})  # type: ignore[arg-type]
+
+
+def test_a_generator_that_ignores_its_latent_is_refused() -> None:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.ReLU()
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.layer(torch.linspace(-1, 1, 192).reshape(1, 3, 8, 8).expand(len(z), -1, -1, -1))
+
+    with pytest.raises(GanatomyError, match="the same image for two latents"):
+        Generator(Fixed(), ["layer"], latent_shape=(8, 1, 1))
 
 
 def test_a_layer_that_does_not_exist_is_answered_with_those_that_do() -> None:
     with pytest.raises(GanatomyError, match="layer1, layer2"):
-        dissect(odd(), Halves(), images=10, calibration=10, layers=["layer9"])
+        dissect(odd(), Halves(), images=20, calibration=20, layers=["layer9"])
 
 
 def test_partners_stay_in_the_block_and_are_balanced() -> None:
