@@ -94,6 +94,11 @@ class Layout:
         return self.root / "live"
 
     @property
+    def last_commit(self) -> Path:
+        """How long the last commit took and how much it wrote, for metrics."""
+        return self.live / "commit.json"
+
+    @property
     def references(self) -> Path:
         """Folders of pictures that a generator's are compared with; people put them there."""
         return self.root / "references"

@@ -4,9 +4,11 @@ publish(layout)              every waiting bundle, in one commit
 open(layout).read(select)    a data frame of what is published now
 """
 
+import json
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from db.layout import Layout
 from db.schema import ddl, metadata
 from db.schema import workspace as workspace_schema
 from db.schema.base import store_info
-from db.store import bundles, identity, snapshot, versions
+from db.store import bundles, files, identity, snapshot, versions
 from db.store.bundles import Bundle, Rank
 from db.store.frames import conform
 from db.store.snapshot import Snapshot as Snapshot
@@ -147,7 +149,11 @@ def _must_exist(layout: Layout) -> None:
 
 
 def _commit(layout: Layout, plan: Plan) -> Path:
+    began = time.monotonic()
     version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
+    facts = {"seconds": time.monotonic() - began, "bytes": version.stat().st_size}
+    with suppress(OSError), files.replacing(layout.last_commit, durable=False) as aside:
+        aside.write_text(json.dumps(facts))
     versions.retire(layout)
     prune(layout, plan.problems)
     for record in removals(layout):  # their rows are gone now, and a run of the same name may come back

@@ -185,6 +185,13 @@ class Client:
             counts[rows.job_state(status, executor, alive)] += number
         return counts
 
+    def oldest_queued(self) -> datetime | None:
+        """When the job was queued that waits longest for a worker, naive UTC."""
+        found = self.queue.list_workflows(
+            name=database.RUN_JOB, status="ENQUEUED", limit=1, load_input=False, load_output=False
+        )
+        return rows.time(found[0].created_at) if found else None
+
     def job(self, job_id: str) -> Job:
         """The job of this id; `GanatomyError` when there is none."""
         found = self.queue.list_workflows(workflow_ids=[_valid(job_id)], name=database.RUN_JOB)

@@ -34,7 +34,8 @@ class Settings(BaseSettings):
         description="Addresses that get a notice when a job ends: a JSON list, as apprise reads it.",
     )
     metrics_port: int | None = Field(
-        default=None, description="Port of 127.0.0.1 at which a worker serves Prometheus metrics."
+        default=None,
+        description="Port of 127.0.0.1 at which a worker serves Prometheus metrics and its health.",
     )
     labels_gb: float | None = Field(
         default=50.0, ge=0, description="Disk for label maps, GB. The longest unused go first."

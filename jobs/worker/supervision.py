@@ -70,9 +70,7 @@ class JobRunner:
             done = live.read(live.path(self.layout, spec.job_id, "progress")).get("done", 0)
             wasted = 0 if done > reached else wasted + 1
             reached = max(reached, done)
-            structlog.get_logger().warning(
-                "attempt failed", job=spec.job_id, reason=outcome.reason, done=done
-            )
+            structlog.get_logger().warning("attempt failed", reason=outcome.reason, done=done)
             if wasted > self.settings.restarts:
                 return Outcome("failed", outcome.reason)
 

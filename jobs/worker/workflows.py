@@ -62,8 +62,13 @@ def run_job(kind: str, request: JsonObject, run_id: str) -> str:
 @DBOS.step(name="ganatomy.work")
 def run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> str:
     """The work itself, in a job process (or several, when one is killed)."""
+    with structlog.contextvars.bound_contextvars(job=job_id, run=run_id):
+        return _run_process(job_id, kind, request, run_id)
+
+
+def _run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> str:
     log = structlog.get_logger()
-    log.info("job starts", job=job_id, run=run_id)
+    log.info("job starts")
     layout = runner().client.layout
     try:
         parse(kind, request)
@@ -73,7 +78,7 @@ def run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> str
         ) from None
     spec = Spec(str(layout.root), job_id, run_id, kind, request, "", "", 1, utc_now().isoformat())
     outcome = runner().run(spec, KINDS[kind].task)
-    log.info("job ends", job=job_id, run=run_id, end=outcome.end, reason=outcome.reason)
+    log.info("job ends", end=outcome.end, reason=outcome.reason)
     if outcome.end == "stopping":
         # The worker is about to end. Neither a result nor an error may be recorded for this step, or the job
         # would count as ended; so the thread waits here until the process is gone.
@@ -94,7 +99,8 @@ def notify(job_id: str, kind: str, request: JsonObject, run_id: str, result: str
     except GanatomyError:  # another version of Ganatomy wrote the request; the notice is sent all the same
         title = kind
     addresses = runner().settings.notify
-    return notices.send(addresses, f"{title}: {result}", f"job {job_id}, run {run_id}")
+    with structlog.contextvars.bound_contextvars(job=job_id, run=run_id):
+        return notices.send(addresses, f"{title}: {result}", f"job {job_id}, run {run_id}")
 
 
 @DBOS.workflow(name=database.FIRE)

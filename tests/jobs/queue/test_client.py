@@ -259,7 +259,9 @@ def test_a_job_that_runs_is_listed_and_counted_behind_newer_ones(client: Client)
     assert (listed[-1].id, listed[-1].state) == (first, "running")
     assert [job.id for job in client.running()] == [first]
     assert (client.counts()["running"], client.counts()["queued"]) == (1, 250)
-    states, speed, memory = metrics.JobCollector(client).collect()
+    found = {metric.name: metric for metric in metrics.JobCollector(client).collect()}
+    states, speed = found["ganatomy_jobs"], found["ganatomy_images_per_second"]
+    memory = found["ganatomy_memory_bytes"]
     assert {sample.labels["state"]: sample.value for sample in states.samples}["queued"] == 250
     assert [sample.labels["job"] for family in (speed, memory) for sample in family.samples] == [first] * 2
     workers.lease(client.layout, executor).unlink()
