@@ -32,6 +32,11 @@ class RandomSet:
     units: dict[str, list[int]]
     ratio: dict[str, float]
 
+    def key(self, edit: str) -> tuple[tuple[int, ...], ...]:
+        """Which units an edit has, equal for sets that are the same; of both edits, those of each."""
+        edits = self.units if edit == "both" else (edit,)
+        return tuple(tuple(sorted(self.units[each])) for each in edits)
+
 
 @dataclass
 class Measurements:

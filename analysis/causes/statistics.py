@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,17 +56,41 @@ def band(values: Array, level: float = 0.05) -> Estimate:
     return Estimate(values.mean(0), low, high)
 
 
-def as_good(effects: Array, random: Array, rows: Array) -> float:
+class Comparison(NamedTuple):
+    """The p-value of a set among random ones, and how many different random sets it was compared with."""
+
+    p: float
+    sets: int
+
+
+def as_good(
+    effects: Array, random: Array, rows: Array, sets: Sequence[object], counted: Array | None = None
+) -> Comparison:
     """Return the share of random sets that do as much on the same images, the set itself counted as one.
 
-    It is the p-value of a randomization test. `effects` (N,) are the set's, `random` (S, n) those of the
-    random sets, and `rows` (S, n) the images that each random set was scored on. NaN without random sets.
+    It is the p-value of a randomization test. A set that was drawn again is one set: its images are put
+    together. A tie counts half. Without a random set to compare with, p is NaN.
+
+    Args:
+        effects: (N,) the set's effect on each image.
+        random: (S, n) the random sets' effects on their images.
+        rows: (S, n) the images that each random set was scored on.
+        sets: The S sets, equal where they have the same units.
+        counted: (N,) bool, the images that can tell: an ablation removes nothing where the concept is not.
+            All when None.
     """
+    effects, random = np.asarray(effects, float), np.asarray(random, float)
+    pairs: dict[object, list[tuple[float, float]]] = {}
+    for number, drawn in enumerate(sets):
+        for place, image in enumerate(rows[number]):
+            if counted is None or counted[image]:
+                pairs.setdefault(drawn, []).append((random[number, place], effects[image]))
+    if not pairs:
+        return Comparison(float("nan"), 0)
+    theirs, own = np.array([np.mean(each, axis=0) for each in pairs.values()]).T
     # p = (1 + sets that do as much) / (1 + sets), which is never 0.
-    if not len(random):
-        return float("nan")
-    same = np.asarray(effects, float)[rows].mean(1)
-    return float((1 + np.sum(np.asarray(random, float).mean(1) >= same)) / (1 + len(random)))
+    as_much = np.sum(theirs > own) + 0.5 * np.sum(theirs == own)
+    return Comparison(float((1 + as_much) / (1 + len(pairs))), len(pairs))
 
 
 def top_overlap(alphas: Array, then: Array, count: int) -> float:

@@ -59,16 +59,23 @@ def _ranked(found: Measurements, ranking: str, edit: str, n: int) -> Row:
     concept, number, sets = found.study.segmenter.index, found.index(ranking, n), found.random_of(n)
     moved = found.curves.gain(edit, concept)[number]
     drawn = found.random.gain(edit, concept)[sets] if len(sets) else np.empty((0, 0))
+    before = found.curves.before_of(number)[:, concept]
+    compared = statistics.as_good(
+        moved,
+        drawn,
+        found.random_rows[sets],
+        [found.random_sets[i].key(edit) for i in sets],
+        before > 0 if edit == "ablate" else None,
+    )
     wanted = found.energy(edit, found.first("ace", n))
     energy = found.energy(edit, found.first(ranking, n))
     return {
         **_keys(found, ranking, edit, n),
-        **_effect(
-            statistics.mean(moved), statistics.ratio(moved, found.curves.before_of(number)[:, concept])
-        ),
+        **_effect(statistics.mean(moved), statistics.ratio(moved, before)),
         **_pictures(found.curves, edit, number),
         **_cell(found.cells[edit][number]),
-        "as_good": statistics.as_good(moved, drawn, found.random_rows[sets]),
+        "as_good": compared.p,
+        "compared_sets": compared.sets,
         "energy": energy / wanted if wanted > 0 else float("nan"),
     }
 

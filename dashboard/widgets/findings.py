@@ -85,21 +85,20 @@ def random_sets(part: pd.DataFrame, n: int) -> str:
     if random is None:
         return "No random sets were measured."
     sets = int(random["sets"])
-    counts = [
-        f"{NAMES[row['ranking']]}: {round(row['as_good'] * (sets + 1)) - 1} (p = {row['as_good']:.2f})"
-        for row in rows(here)
-        if row["as_good"] is not None
-    ]
-    smallest = 1 / (sets + 1)
-    few = (
-        f" With {words.count(sets, 'random set')}, p cannot be smaller than {smallest:.2g}."
-        if sets < FEW
-        else ""
-    )
+    counts, different = [], sets
+    for row in rows(here):
+        if row["as_good"] is not None:
+            different = int(row["compared_sets"] or sets)  # not stored by 0.1.0
+            as_much = row["as_good"] * (different + 1) - 1
+            counts.append(f"{NAMES[row['ranking']]}: {as_much:.3g} of {different} (p = {row['as_good']:.2f})")
+    if not counts:
+        return "No image of the random sets shows the concept, so they say nothing."
+    smallest = 1 / (different + 1)
+    few = f" With so few different sets, p cannot be smaller than {smallest:.2g}." if different < FEW else ""
     return (
-        f"Of {words.count(sets, 'random set')} of {words.count(n, 'unit')}, this many do as much on the same "
-        f"images as the first units by {'; '.join(counts)}.{few} The energy of their edits is "
-        f"{random['energy']:.2f} times that of the learned units."
+        f"Random sets of {words.count(n, 'unit')} that do as much on the same images as the first units by "
+        f"{'; '.join(counts)}.{few} The energy of their edits is {random['energy']:.2f} times that of the "
+        "learned units."
     )
 
 

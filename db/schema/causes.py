@@ -79,9 +79,10 @@ ace_curve = table(
     ),
     share(
         "as_good",
-        "Share of random sets, this one counted among them, of as much effect on the same images; random: "
-        "NULL.",
+        "Share of random sets, this one counted among them, of as much effect on the same images, a tie "
+        "counting half; random: NULL.",
     ),
+    whole("compared_sets", "Different random sets that as_good compares with; random and n = 0: NULL."),
     real(
         "energy",
         "Energy of the edit, the sum over its units of E (value - activation)^2, over that of the first n by "

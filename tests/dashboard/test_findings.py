@@ -46,13 +46,17 @@ def test_doubt_is_about_the_units_that_act(
 
 
 def test_random_sets_that_do_as_much_are_counted() -> None:
-    facts = {"units": 8, "sets": [1, 1, 50], "energy": [1, 1.2, 0.63], "as_good": [1 / 51, 11 / 51, np.nan]}
+    facts = {"units": 8, "sets": [1, 1, 50], "energy": [1, 1.2, 0.63], "as_good": [1 / 51, 11.5 / 51, np.nan]}
+    facts["compared_sets"] = [50, np.nan, np.nan]
     part = pd.DataFrame({"ranking": ["ace", "iou", "random"], **facts})
     said = findings.random_sets(part, 8)
-    assert said.startswith("Of 50 random sets of 8 units")
-    assert "learned (ACE): 0 (p = 0.02); IoU: 10 (p = 0.22)" in said
+    assert said.startswith("Random sets of 8 units that do as much")
+    assert "learned (ACE): 0 of 50 (p = 0.02); IoU: 10.5 of 50 (p = 0.23)" in said
     assert "0.63 times that of the learned" in said
     assert "p cannot be smaller than 0.02" in said
+    few = part.assign(compared_sets=[4, 4, np.nan], as_good=[1 / 5, 1 / 5, np.nan])
+    assert "p cannot be smaller than 0.2." in findings.random_sets(few, 8)
+    assert "show" in findings.random_sets(part.assign(as_good=np.nan), 8)
     assert findings.random_sets(part[:2], 8) == "No random sets were measured."
 
 

@@ -58,16 +58,43 @@ def test_seeds_that_learned_nothing_do_not_agree() -> None:
     assert np.isnan(statistics.top_overlap(alphas[:1], np.arange(4.0), 2))
 
 
-def test_as_good_ranks_a_set_among_random_ones_on_the_same_images() -> None:
-    random = np.random.default_rng(3)
-    effects, rows = random.random(12), random.integers(0, 12, (19, 4))
-    other = random.random((19, 4)) * 1.5
-    better = sum(np.mean(other[s]) >= np.mean([effects[i] for i in rows[s]]) for s in range(19))
-    assert 0 < better < 19
-    assert statistics.as_good(effects, other, rows) == pytest.approx((1 + better) / 20)
-    assert statistics.as_good(effects + 9, other, rows) == pytest.approx(1 / 20)
-    assert statistics.as_good(np.zeros(12), np.zeros((19, 4)), rows) == 1  # a tie is as good
-    assert np.isnan(statistics.as_good(effects, np.empty((0, 4)), rows[:0]))
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=60)
+def test_as_good_is_the_share_of_different_sets_that_do_as_much(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    effects, rows = random.integers(0, 4, 12), random.integers(0, 12, (19, 4))
+    other, sets = random.integers(0, 4, (19, 4)), random.integers(0, 9, 19).tolist()
+    counted = random.random(12) < 0.6
+    more, compared = 1.0, 1
+    for each in set(sets):
+        there = [(s, k) for s in range(19) for k in range(4) if sets[s] == each and counted[rows[s, k]]]
+        if there:
+            theirs, own = (sum(v[s, k] for s, k in there) for v in (other, effects[rows]))
+            compared += 1
+            more += 1.0 if theirs > own else 0.5 if theirs == own else 0.0
+    found = statistics.as_good(effects, other, rows, sets, counted)
+    assert found.sets == compared - 1
+    assert found.p == pytest.approx(more / compared) if compared > 1 else np.isnan(found.p)
+
+
+def test_as_good_without_anything_to_compare() -> None:
+    none = statistics.as_good(np.ones(12), np.empty((0, 4)), np.empty((0, 4), int), [])
+    assert none.sets == 0
+    assert np.isnan(none.p)
+    unseen = statistics.as_good(np.ones(4), np.ones((2, 2)), np.array([[0, 1], [2, 3]]), [0, 1], np.zeros(4))
+    assert np.isnan(unseen.p)
+    same = statistics.as_good(np.zeros(4), np.zeros((4, 2)), np.zeros((4, 2), int), [0, 1, 2, 2])
+    assert same == (pytest.approx((1 + 1.5) / 4), 3)  # ties, and one set drawn twice
+
+
+def test_a_perfect_cause_of_a_rare_concept_is_seen() -> None:
+    """The concept is in one image of twenty, and only the set removes it."""
+    shown = np.zeros(64, bool)
+    shown[[3, 25, 50]] = True
+    rows = (np.arange(50)[:, None] * 8 + np.arange(8)) % 64
+    found = statistics.as_good(shown * 0.1, np.zeros((50, 8)), rows, range(50), shown)
+    assert found.p == pytest.approx(1 / (1 + found.sets))
+    assert found.p < 0.06
 
 
 def test_as_good_is_uniform_for_units_drawn_as_the_random_ones_are() -> None:
@@ -77,7 +104,7 @@ def test_as_good_is_uniform_for_units_drawn_as_the_random_ones_are() -> None:
     for _ in range(2000):
         image = random.normal(0, 10, 24)
         own, others = random.normal(0, 1), random.normal(0, 1, 19)
-        found.append(statistics.as_good(own + image, others[:, None] + image[rows], rows))
+        found.append(statistics.as_good(own + image, others[:, None] + image[rows], rows, range(19)).p)
     assert np.mean(np.array(found) <= 0.05 + 1e-9) == pytest.approx(0.05, abs=0.015)
 
 
