@@ -99,6 +99,11 @@ class Layout:
         return self.live / "commit.json"
 
     @property
+    def rebuilding(self) -> Path:
+        """How many runs are in the file while it is made again from all bundles."""
+        return self.live / "rebuilding.json"
+
+    @property
     def references(self) -> Path:
         """Folders of pictures that a generator's are compared with; people put them there."""
         return self.root / "references"

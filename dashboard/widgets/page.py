@@ -1,8 +1,11 @@
 """The frame of every page: title, snapshot of the store, errors as sentences, notice of new results."""
 
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +18,7 @@ from db import store
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import Snapshot, identity
+from jobs.system import live
 from jobs.system.settings import Settings
 
 # Streamlit writes white on the dark theme's bright colour, which is hard to read on the tags of a choice.
@@ -26,12 +30,52 @@ def layout() -> Layout:
     return Layout(Path(os.environ.get("GANATOMY_STORE") or "store"))
 
 
+OPENING_S = 2.0  # that a page waits for the store without a word
 READ_ONLY = "This dashboard is read-only: it shows jobs and results, and changes nothing."
 
 
 def read_only() -> bool:
     """Whether this dashboard writes nothing."""
     return Settings().read_only
+
+
+@dataclass
+class Opener:
+    """Opens the store in a thread: it may first have to be made again, which takes minutes for many runs."""
+
+    layout: Layout
+    make: bool
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _coming: Future[Snapshot] | None = None
+
+    def open(self) -> Snapshot:
+        """What is published now; `TimeoutError` when that takes longer than `OPENING_S`."""
+        with self._lock:
+            if self._coming is None or self._coming.done():
+                self._coming = self._pool.submit(store.open, self.layout, self.make)
+            coming = self._coming
+        return coming.result(OPENING_S)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody still waits for the store."""
+        return self._coming is not None and not self._coming.done()
+
+
+@st.cache_resource
+def _opener(root: str, read_only: bool) -> Opener:
+    return Opener(Layout(Path(root)), make=not read_only)
+
+
+@st.fragment(run_every=1, key="rebuilding")
+def rebuilding() -> None:
+    """Draw how far the store is made again, and the page as soon as it is there."""
+    if not _opener(str(layout().root), read_only()).busy:
+        st.rerun()
+    far = live.read(layout().rebuilding)
+    runs = f": {far['done']} of {far['total']} runs" if far else ""
+    st.info(f"The store is being made again from its bundles{runs}.", icon=":material/hourglass:")
 
 
 @contextmanager
@@ -47,7 +91,10 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
     st.title(title, anchor=False)
     st.caption(about)
     try:
-        snapshot = store.open(layout(), make=not read_only())
+        snapshot = _opener(str(layout().root), read_only()).open()
+    except TimeoutError:
+        rebuilding()
+        st.stop()
     except StoreError as error:
         say(error)
         st.stop()

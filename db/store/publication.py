@@ -151,14 +151,19 @@ def _must_exist(layout: Layout) -> None:
 def _commit(layout: Layout, plan: Plan) -> Path:
     began = time.monotonic()
     version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
-    facts = {"seconds": time.monotonic() - began, "bytes": version.stat().st_size}
-    with suppress(OSError), files.replacing(layout.last_commit, durable=False) as aside:
-        aside.write_text(json.dumps(facts))
+    _tell(layout.last_commit, {"seconds": time.monotonic() - began, "bytes": version.stat().st_size})
+    layout.rebuilding.unlink(missing_ok=True)
     versions.retire(layout)
     prune(layout, plan.problems)
     for record in removals(layout):  # their rows are gone now, and a run of the same name may come back
         (layout.removals / record).unlink(missing_ok=True)
     return version
+
+
+def _tell(file: Path, values: dict[str, float]) -> None:
+    """Write what others may want to know; a commit does not fail for it."""
+    with suppress(OSError), files.replacing(file, durable=False) as aside:
+        aside.write_text(json.dumps(values))
 
 
 def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -167,7 +172,9 @@ def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) ->
     for run_id in plan.delete:
         for name in _run_tables():
             connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
-    for bundle in plan.insert:
+    for number, bundle in enumerate(plan.insert):
+        if plan.source is None:  # the whole file is made, and people wait for it
+            _tell(layout.rebuilding, {"done": number, "total": len(plan.insert)})
         _insert(connection, bundle)
     if plan.carry and plan.previous is not None:
         _carry(connection, plan.previous, plan.carry)

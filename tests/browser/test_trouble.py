@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, expect
 from visiting import Dashboard, Visitor, serve
 
@@ -53,3 +54,21 @@ def test_pictures_that_are_gone_leave_the_rest_readable(
         expect(page.get_by_text("4 units of 4")).to_be_visible()
         visitor.must_be_well()
         page.close()
+
+
+def test_a_store_that_is_made_again_says_how_far_it_is(
+    browser: Browser, tmp_path: Path, write_run: Callable[..., Path]
+) -> None:
+    layout = Layout.create(tmp_path / "store")
+    write_run("run-1", into=layout, grid_height=16, grid_width=16)
+    layout.rebuilding.write_text('{"done": 3, "total": 7}')
+    with FileLock(layout.commit_lock, thread_local=False) as lock:  # another program makes it
+        for served in serve(layout.root):
+            visitor = Visitor(browser.new_page(), served.url).watch()
+            page = visitor.open("/")
+            expect(page.get_by_text("is being made again from its bundles: 3 of 7 runs")).to_be_visible()
+            lock.release()
+            expect(page.get_by_text("seen by")).to_be_visible()
+            assert not layout.rebuilding.exists()
+            visitor.must_be_well()
+            page.close()
