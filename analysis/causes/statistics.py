@@ -10,6 +10,10 @@ from scipy import stats
 
 from analysis.shared.arrays import Array, Ints
 
+MIN_SHOWN = 10  # images with the concept, under which no interval is given
+MIN_EFFECTIVE = 1.5  # effective images at least, where one image has nearly all of an effect
+EXACT = 1e-9  # errors under this are those of rounding
+
 
 class Estimate(NamedTuple):
     """A value and its 95 % interval; arrays of equal shape. NaN where there is none."""
@@ -19,14 +23,26 @@ class Estimate(NamedTuple):
     high: Array
 
 
-def mean(values: Array, level: float = 0.05) -> Estimate:
-    """Return the mean over images (N, ...) and Student's interval; one image has no interval."""
+def mean(values: Array, shown: Array | int | None = None, level: float = 0.05) -> Estimate:
+    """Return the mean over images (N, ...) and Student's interval; one image has no interval.
+
+    The degrees of freedom are k - 1 for k = (sum |v|)^2 / sum v^2 effective images: where few images hold
+    most of the effect, only those count. (For a concept in 10 % of 64 images with log-normal areas .95 of the
+    intervals cover; with N - 1 degrees it was .80.)
+
+    Args:
+        values: (N, ...) the effects.
+        shown: How many images show what may be lost, if that limits the effect. Under 10 have no interval.
+        level: 1 minus the coverage.
+    """
     values = np.asarray(values, float)
-    n = len(values)
-    middle = values.mean(0)
-    if n < 2:
-        return Estimate(middle, np.full_like(middle, np.nan), np.full_like(middle, np.nan))
-    wide = stats.t.ppf(1 - level / 2, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
+    n, middle = len(values), values.mean(0)
+    known = np.full(middle.shape, n > 1) & (True if shown is None else np.asarray(shown) >= MIN_SHOWN)
+    with np.errstate(all="ignore"):
+        effective = np.abs(values).sum(0) ** 2 / (values**2).sum(0)
+        effective = np.maximum(np.where(np.isfinite(effective), effective, n), MIN_EFFECTIVE)
+        error = np.sqrt(effective / (effective - 1)) * values.std(0) / np.sqrt(n)
+        wide = np.where(known, stats.t.ppf(1 - level / 2, effective - 1) * error, np.nan)
     return Estimate(middle, middle - wide, middle + wide)
 
 
@@ -36,7 +52,9 @@ def ratio(parts: Array, wholes: Array, level: float = 0.05) -> Estimate:
     `parts` are a, `wholes` are b. Var R = n / (n - 1) sum (a - R b)^2 / (sum b)^2. The interval is Student's,
     with k - 1 degrees of freedom for k = (sum b)^2 / sum b^2 effective images: where few images hold most of
     the concept, only those count (as in `analysis.dissection.significance.interval`). There is no logit scale
-    because shares removed may be under 0, and shares added over 1. NaN where no image has the concept.
+    because shares removed may be under 0, and shares added over 1. If all images agree exactly, the interval
+    is that of the rule of three: another image would differ with a probability of at most 1 - .05^(1/k). NaN
+    where fewer than 10 images have the concept.
     """
     a, b = np.asarray(parts, float), np.asarray(wholes, float)
     n, total = len(a), b.sum(0)
@@ -44,8 +62,10 @@ def ratio(parts: Array, wholes: Array, level: float = 0.05) -> Estimate:
         value = np.where(total > 0, a.sum(0) / total, np.nan)
         effective = total**2 / (b**2).sum(0)
         error = np.sqrt(n / max(n - 1, 1) * ((a - value * b) ** 2).sum(0)) / total
-        known = (effective >= 2) & (n > 1)
-        wide = np.where(known, stats.t.ppf(1 - level / 2, np.maximum(effective - 1, 1)) * error, np.nan)
+        known = (effective >= 2) & (n > 1) & ((b > 0).sum(0) >= MIN_SHOWN)
+        wide = stats.t.ppf(1 - level / 2, np.maximum(effective - 1, 1)) * error
+        wide = np.where(error > EXACT, wide, 1 - level ** (1 / effective))
+        wide = np.where(known, wide, np.nan)
     return Estimate(value, value - wide, value + wide)
 
 

@@ -71,7 +71,10 @@ def _ranked(found: Measurements, ranking: str, edit: str, n: int) -> Row:
     energy = found.energy(edit, found.first(ranking, n))
     return {
         **_keys(found, ranking, edit, n),
-        **_effect(statistics.mean(moved), statistics.ratio(moved, before)),
+        **_effect(
+            statistics.mean(moved, (before > 0).sum() if edit == "ablate" else None),
+            statistics.ratio(moved, before),
+        ),
         **_pictures(found.curves, edit, number),
         **_cell(found.cells[edit][number]),
         "as_good": compared.p,

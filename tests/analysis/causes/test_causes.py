@@ -19,7 +19,7 @@ from db.schema import metadata
 
 SEGMENTER = shape_colours.build(shape_colours.weights(0), "planted", "", "cpu")
 HAND = [7, 2, 11]
-FEW = {"training": 48, "choosing": 12, "random_images": 4, "cell_images": 6}
+FEW = {"training": 48, "choosing": 12, "random_images": 4, "cell_images": 12}
 
 
 class Blind:
@@ -34,7 +34,7 @@ BLIND = Blind()
 def asked(**wanted: Any) -> Causes:
     parts = planted_causes.build(planted_causes.weights(5))
     generator = Generator(parts.module, parts.layers, parts.latent_shape, name="planted-causes")
-    settings = {"seeds": 2, "steps": 30, "images": 12, "random_sets": 4, "amounts": FEW, **wanted}
+    settings = {"seeds": 2, "steps": 30, "images": 24, "random_sets": 4, "amounts": FEW, **wanted}
     return ace(generator, SEGMENTER, **{"layer": "layer1", "concept": "disc", **settings})
 
 
@@ -64,7 +64,7 @@ def shares(edit: Edit) -> tuple[float, float]:
     """The disc's share of the test images' pixels before and after an edit of the whole generator."""
     parts = planted_causes.build(planted_causes.weights(5))
     generator = Generator(parts.module, parts.layers, parts.latent_shape)
-    both = edited_images(generator, edit, latents(1, 300_032, 300_044, generator.latent_shape))
+    both = edited_images(generator, edit, latents(1, 300_032, 300_056, generator.latent_shape))
     was, now = (float((SEGMENTER.labels(images) == 1).float().mean()) for images in both)
     return was, now
 
@@ -124,7 +124,7 @@ def test_single_units_are_ranked_by_what_they_do(causes: Causes) -> None:
     strongest = int(truth.argmax())
     was, now = shares(Edit.insert("layer1", {strongest: float(causes.values["insert"][strongest])}))
     assert disc.effect["insert", strongest] == pytest.approx(now - was, abs=1e-3)
-    assert (disc.images == 12).all()
+    assert (disc.images == 24).all()
 
 
 def test_the_stratified_effect_is_that_of_the_test_images(causes: Causes) -> None:

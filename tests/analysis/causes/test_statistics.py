@@ -15,8 +15,11 @@ def test_means_and_ratios_have_their_intervals() -> None:
     random = np.random.default_rng(1)
     b = random.gamma(2, size=400)
     a = 0.3 * b + random.normal(0, 0.2, 400)
-    low, high = stats.ttest_1samp(a, 0).confidence_interval()
-    assert (statistics.mean(a).low, statistics.mean(a).high) == pytest.approx((low, high))
+    k = sum(abs(x) for x in a) ** 2 / sum(x * x for x in a)
+    wide = stats.t.ppf(0.975, k - 1) * np.sqrt(k / (k - 1)) * a.std() / 20
+    assert (statistics.mean(a).low, statistics.mean(a).high) == pytest.approx(
+        (a.mean() - wide, a.mean() + wide)
+    )
     found = statistics.ratio(a, b)
     left = np.array([np.delete(a, i).sum() / np.delete(b, i).sum() for i in range(400)])
     error = np.sqrt(399 / 400 * ((left - left.mean()) ** 2).sum())  # the jackknife
@@ -25,6 +28,40 @@ def test_means_and_ratios_have_their_intervals() -> None:
     assert np.isnan(statistics.ratio(np.zeros(5), np.zeros(5)).value)
     one = np.array([0, 0, 1.0])
     assert np.isnan(statistics.ratio(one, one).low)  # one image holds all: no interval
+    assert np.isnan(statistics.mean(a, shown=9).low)
+    assert np.isfinite(statistics.mean(a, shown=10).low)
+    assert np.isnan(statistics.mean(np.ones(1)).low)
+
+
+def test_a_share_that_is_the_same_in_all_images_is_not_sure_to_the_last_digit() -> None:
+    """Ten images that lose all of a concept do not say that every image does: the rule of three."""
+    shown = np.repeat([1.0, 0.0], [10, 54])
+    found = statistics.ratio(shown, shown)
+    assert found.low == pytest.approx(1 - (1 - 0.05**0.1))
+    assert 0.9**10 > 0.05  # so many images that lose it are likely when one in ten does not
+    assert found.low < 0.9
+    assert np.isnan(statistics.ratio(shown[1:], shown[1:]).low)
+
+
+@pytest.mark.parametrize("images", [32, 64, 200])
+@pytest.mark.parametrize("presence", [0.05, 0.1, 0.3, 1.0])
+def test_effects_on_a_rare_concept_cover(presence: float, images: int) -> None:
+    """Areas are log-normal. Student's interval with N - 1 degrees covers .62 to .94 here."""
+
+    def drawn(random: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        shown = random.random(size) < presence
+        return shown * np.exp(random.normal(size=size)) * random.beta(4, 1, size), shown
+
+    truth = drawn(np.random.default_rng(5), (1000, 1000))[0].mean()
+    values, shown = drawn(np.random.default_rng(6), (1500, images))
+    found = statistics.mean(values.T, shown.sum(1))
+    given = np.isfinite(found.low)
+    covered = ((found.low <= truth) & (truth <= found.high))[given]
+    if given.any():
+        print(f"\npresence {presence}, {images} images: {given.mean():.2f} given, {covered.mean():.3f} cover")
+    assert given.mean() == pytest.approx((shown.sum(1) >= 10).mean())
+    if given.sum() >= 100:
+        assert covered.mean() >= 0.89
 
 
 def test_ratios_cover() -> None:
