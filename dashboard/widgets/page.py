@@ -126,7 +126,8 @@ def say(error: Exception) -> None:
     st.error(str(error), icon=":material/error:")
 
 
-@st.fragment(run_every=5, key="notice")
+# Not a multiple of other refreshes: of two requests at the same moment, Streamlit 1.67 may lose the first.
+@st.fragment(run_every=5.3, key="notice")
 def notice(version: str) -> None:
     """Draw a notice when the store has newer results, with a button that draws the page again."""
     current = layout().current
