@@ -24,6 +24,8 @@ from analysis.causes.settings import CausesSettings
 from analysis.shared.arrays import Arrays, Floats
 from analysis.shared.errors import GanatomyError
 
+LEAST_START = 0.25
+
 
 class Targets(NamedTuple):
     """The values (U,) that an ablation and an insertion move units to."""
@@ -46,9 +48,13 @@ class Batch:
 
 
 def start(iou: Floats) -> Floats:
-    """Return the authors' start: IoU over the largest IoU, or a half for all units if every IoU is 0."""
+    """Return where the learning starts: IoU over the largest IoU, as the authors do, but at least a quarter.
+
+    A unit that starts at 0 may have no gradient there and then stays at 0, whatever it causes: an inhibitor
+    has no positive agreement with its concept. A half for all units if every IoU is 0.
+    """
     known = np.nan_to_num(np.asarray(iou, float))
-    return known / known.max() if known.max() > 0 else np.full_like(known, 0.5)
+    return np.maximum(known / known.max(), LEAST_START) if known.max() > 0 else np.full_like(known, 0.5)
 
 
 def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor) -> Tensor:

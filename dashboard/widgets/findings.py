@@ -42,12 +42,20 @@ def sentence(run: Row, own: Row) -> str:
     off = "Setting" if own["ablate_kind"] == "mean" else "Switching off"
     to = " to their means" if own["ablate_kind"] == "mean" else ""
     what = words.plain(str(run["concept"]))
+    removed = own["removed"]
+    wrong = (
+        " So to switch these units off adds to the concept: 0 is perhaps not their off state. Queue the job "
+        "again with ablation to the mean."
+        if own["ablate_kind"] == "zero" and removed is not None and removed < 0
+        else ""
+    )
     return (
         f"{off} the first **{words.count(int(own['top_units']), 'unit')}**{to} removes "
         f"**{percent(own, 'removed')}** of all {what} pixels. Their average causal effect is "
         f"{percent(own, 'effect', 1)} of the pixels: the share with {what} when they are inserted, minus the "
         f"share when they are ablated. It was measured on {run['images']:,} test images that played no "
         f"part in choosing units. At one random cell it is {percent(own, 'uniform_effect')} of the cell."
+        f"{wrong}"
     )
 
 

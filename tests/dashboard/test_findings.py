@@ -22,6 +22,9 @@ def test_the_finding_says_what_is_missing_with_a_dash() -> None:
     assert "Switching off the first **8 units** removes **90% (80% to 100%)**" in said
     assert "20.0% (10.0% to 30.0%)" in said
     assert said.endswith("it is - of the cell.")
+    added = findings.sentence(RUN, OWN | {"removed": -1.5})
+    assert added.endswith("Queue the job again with ablation to the mean.")
+    assert "off state" not in findings.sentence(RUN, OWN | {"removed": -1.5, "ablate_kind": "mean"})
     nothing = OWN | {"removed": None, "removed_low": None, "removed_high": None, "ablate_kind": "mean"}
     assert "Setting the first **8 units** to their means removes **-** of" in findings.sentence(RUN, nothing)
 

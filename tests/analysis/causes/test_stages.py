@@ -171,7 +171,7 @@ def test_the_penalties_and_the_start() -> None:
     assert float(penalty(alpha, CausesSettings(), 0.5)) == pytest.approx(0.5)
     squared = CausesSettings(penalty="squared")
     assert float(penalty(2 * alpha, squared, 0.5)) == pytest.approx(2.0)
-    assert learning.start(np.array([0.1, np.nan, 0.4])).tolist() == pytest.approx([0.25, 0, 1])
+    assert learning.start(np.array([0.2, np.nan, 0.4])).tolist() == pytest.approx([0.5, 0.25, 1])
     assert learning.start(np.full(2, np.nan)).tolist() == [0.5, 0.5]
     with pytest.raises(GanatomyError, match="no penalty 'cube'"):
         CausesSettings(penalty="cube")  # type: ignore[arg-type]
