@@ -24,7 +24,7 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     """Draw the finding in a sentence, and how reliable it is."""
     found = rows(queries.summary(snapshot, run["run_id"]))
     own = found[0]
-    st.markdown(findings.sentence(run, own))
+    st.markdown(findings.sentence(run, own, queries.curves(snapshot, run["run_id"])))
     for other in found[1:]:
         st.caption(
             f"With the segmenter {other['segmenter']}, the average causal effect is "

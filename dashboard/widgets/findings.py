@@ -9,6 +9,7 @@ from dashboard.widgets import words
 from dashboard.widgets.rows import Row, only, rows
 
 FEW = 99  # random sets; with fewer, no p-value is below 0.01
+SURE = 0.05  # p up to which an effect is told as one
 RELIABLE = 0.7  # overlap of the seeds' first units below which a ranking is unreliable
 
 
@@ -37,8 +38,11 @@ def _ends(name: str) -> tuple[str, str]:
     return f"{stem}_low", f"{stem}_high"
 
 
-def sentence(run: Row, own: Row) -> str:
-    """What ablating and inserting the first units does to the concept."""
+def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
+    """What ablating and what inserting the first units does to the concept, each beside random sets."""
+    n = int(own["top_units"])
+    first = curve[(curve["ranking"] == "ace") & (curve["units"] == n)]
+    ablated, inserted = (only(first, edit=edit) or {} for edit in ("ablate", "insert"))
     off = "Setting" if own["ablate_kind"] == "mean" else "Switching off"
     to = " to their means" if own["ablate_kind"] == "mean" else ""
     what = words.plain(str(run["concept"]))
@@ -49,14 +53,29 @@ def sentence(run: Row, own: Row) -> str:
         if own["ablate_kind"] == "zero" and removed is not None and removed < 0
         else ""
     )
+    added = ""
+    if inserted:
+        added = f"Inserting them at every cell adds {percent(inserted, 'effect', 1)} of all pixels"
+        added += f"{chance(inserted)}. "
     return (
-        f"{off} the first **{words.count(int(own['top_units']), 'unit')}**{to} removes "
-        f"**{percent(own, 'removed')}** of all {what} pixels. Their average causal effect is "
-        f"{percent(own, 'effect', 1)} of the pixels: the share with {what} when they are inserted, minus the "
-        f"share when they are ablated. It was measured on {run['images']:,} test images that played no "
-        f"part in choosing units. At one random cell it is {percent(own, 'uniform_effect')} of the cell."
-        f"{wrong}"
+        f"{off} the first **{words.count(n, 'unit')}**{to} removes "
+        f"**{percent(own, 'removed')}** of all {what} pixels{chance(ablated)}. "
+        f"{added}It was measured on {run['images']:,} test images that played no part in choosing units. At one "
+        f"random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell.{wrong}"
     )
+
+
+def chance(row: Row) -> str:
+    """How an effect compares with that of random sets, as the end of a clause; nothing without them."""
+    p = row.get("as_good")
+    if p is None:
+        return ""
+    sets = row["compared_sets"]
+    if sets is not None and p * (sets + 1) < 1.5:
+        return f", more than any of {words.count(int(sets), 'random set')} (p = {p:.2g})"
+    if p <= SURE:
+        return f", more than most random sets (p = {p:.2g})"
+    return f", but random sets do as much (p = {p:.2g}), so it may be chance"
 
 
 def reliability(own: Row, stopped: int, overlap: pd.DataFrame) -> tuple[bool, str]:

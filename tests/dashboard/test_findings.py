@@ -17,16 +17,41 @@ OWN = {
 }
 
 
-def test_the_finding_says_what_is_missing_with_a_dash() -> None:
-    said = findings.sentence(RUN, OWN)
-    assert "Switching off the first **8 units** removes **90% (80% to 100%)**" in said
-    assert "20.0% (10.0% to 30.0%)" in said
-    assert said.endswith("it is - of the cell.")
-    added = findings.sentence(RUN, OWN | {"removed": -1.5})
+def curve(**p_values: float | None) -> pd.DataFrame:
+    """The rows of the first eight units, and of one; p-values by edit."""
+    rows = [
+        {
+            **{"ranking": ranking, "units": units, "edit": edit, "as_good": p_values.get(edit)},
+            **{"compared_sets": 50, "effect": 0.2, "effect_low": 0.1, "effect_high": 0.3},
+        }
+        for ranking in ("ace", "iou")
+        for units in (1, 8)
+        for edit in ("ablate", "insert", "both")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_finding_tells_removed_and_added_each_beside_random_sets() -> None:
+    said = findings.sentence(RUN, OWN, curve(ablate=1 / 51, insert=0.4))
+    assert (
+        "Switching off the first **8 units** removes **90% (80% to 100%)** of all tree pixels, more than any "
+        "of 50 random sets (p = 0.02)." in said
+    )
+    assert "adds 20.0% (10.0% to 30.0%) of all pixels, but random sets do as much (p = 0.4)" in said
+    assert said.endswith("is - of the cell.")
+    some = findings.sentence(RUN, OWN, curve(ablate=2.5 / 51, insert=None))
+    assert "more than most random sets (p = 0.049)" in some
+    assert "of all pixels. It was" in some
+
+
+def test_the_finding_says_what_is_missing_with_a_dash_and_when_0_is_not_off() -> None:
+    none = curve()
+    added = findings.sentence(RUN, OWN | {"removed": -1.5}, none)
     assert added.endswith("Queue the job again with ablation to the mean.")
-    assert "off state" not in findings.sentence(RUN, OWN | {"removed": -1.5, "ablate_kind": "mean"})
+    assert "off state" not in findings.sentence(RUN, OWN | {"removed": -1.5, "ablate_kind": "mean"}, none)
     nothing = OWN | {"removed": None, "removed_low": None, "removed_high": None, "ablate_kind": "mean"}
-    assert "Setting the first **8 units** to their means removes **-** of" in findings.sentence(RUN, nothing)
+    said = findings.sentence(RUN, nothing, none[:0])
+    assert "Setting the first **8 units** to their means removes **-** of all tree pixels. It was" in said
 
 
 @pytest.mark.parametrize(
