@@ -60,8 +60,9 @@ def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
     return (
         f"{off} the first **{words.count(n, 'unit')}**{to} removes "
         f"**{percent(own, 'removed')}** of all {what} pixels{chance(ablated)}. "
-        f"{added}It was measured on {run['images']:,} test images that played no part in choosing units. At one "
-        f"random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell.{wrong}"
+        f"{added}It was measured on {run['images']:,} test images that played no part in choosing units. "
+        f"At one random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell."
+        f"{wrong}"
     )
 
 
