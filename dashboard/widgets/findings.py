@@ -43,6 +43,8 @@ def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
     n = int(own["top_units"])
     first = curve[(curve["ranking"] == "ace") & (curve["units"] == n)]
     ablated, inserted = (only(first, edit=edit) or {} for edit in ("ablate", "insert"))
+    random = only(curve[(curve["ranking"] == "random") & (curve["units"] == n)], edit="ablate")
+    drawn = int(random["sets"]) if random else 0
     off = "Setting" if own["ablate_kind"] == "mean" else "Switching off"
     to = " to their means" if own["ablate_kind"] == "mean" else ""
     what = words.plain(str(run["concept"]))
@@ -54,26 +56,32 @@ def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
         else ""
     )
     added = ""
-    if inserted:
+    if inserted and inserted["effect"] > 0:
         added = f"Inserting them at every cell adds {percent(inserted, 'effect', 1)} of all pixels"
-        added += f"{chance(inserted)}. "
+        added += f"{chance(inserted, drawn)}. "
+    elif inserted:
+        added = f"Inserting them at every cell adds nothing: {percent(inserted, 'effect', 1)} of all pixels. "
     return (
         f"{off} the first **{words.count(n, 'unit')}**{to} removes "
-        f"**{percent(own, 'removed')}** of all {what} pixels{chance(ablated)}. "
+        f"**{percent(own, 'removed')}** of all {what} pixels{chance(ablated, drawn)}. "
         f"{added}It was measured on {run['images']:,} test images that played no part in choosing units. "
         f"At one random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell."
         f"{wrong}"
     )
 
 
-def chance(row: Row) -> str:
-    """How an effect compares with that of random sets, as the end of a clause; nothing without them."""
+def chance(row: Row, drawn: int) -> str:
+    """How an effect compares with that of random sets, as the end of a clause; nothing without them.
+
+    `drawn` is how many there are where a run of 0.1.0 does not say how many of them are different.
+    """
     p = row.get("as_good")
     if p is None:
         return ""
-    sets = row["compared_sets"]
-    if sets is not None and p * (sets + 1) < 1.5:
-        return f", more than any of {words.count(int(sets), 'random set')} (p = {p:.2g})"
+    sets = int(row["compared_sets"] or drawn)
+    if p * (sets + 1) < 1.5:  # not one, and no tie
+        few = "" if p <= SURE else ", too few to be sure"
+        return f", more than any of {words.count(sets, 'random set')}{few} (p = {p:.2g})"
     if p <= SURE:
         return f", more than most random sets (p = {p:.2g})"
     return f", but random sets do as much (p = {p:.2g}), so it may be chance"
