@@ -21,7 +21,7 @@ from analysis.shared.errors import GanatomyError
 
 F32 = np.float32
 STEPS = 2048
-OUTLIERS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)  # the shares of values that may be left out at either end
+OUTLIERS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)  # the shares of values that may be left out at the lower end
 LARGE = (0.99, 0.97, 0.95, 0.92, 0.85, 0.76, 0.68)  # more edges where a concept may take most of the pixels
 ROUNDING = 4e-6  # relative; interpolating a constant in float32 moves it by less
 TAILS = (0.005, 0.01)  # NetDissect's and PNAS 2020's: kept exactly, and their spread is counted too
@@ -115,7 +115,9 @@ def steps(
     return raw.astype(np.int64) + (values > low)
 
 
-def from_sample(sample: NDArray[np.float32], wanted: tuple[float, ...]) -> LayerEdges:
+def from_sample(
+    sample: NDArray[np.float32], wanted: tuple[float, ...], kept: tuple[float, ...] = TAILS
+) -> LayerEdges:
     """Edges from values (units, n) of a pilot sample. Values that are not finite are ignored.
 
     A unit whose values differ by rounding only has one edge, above them all.
@@ -129,19 +131,22 @@ def from_sample(sample: NDArray[np.float32], wanted: tuple[float, ...]) -> Layer
     least, most = np.nan_to_num(ordered[:, 0]), np.nan_to_num(last)
     rounding = ROUNDING * np.maximum(np.abs(least), np.abs(most))
     quantiles = np.where((most - least <= rounding)[:, None], (most + rounding)[:, None], quantiles)
-    return snapped(quantiles.astype(F32), wanted)
+    return snapped(quantiles.astype(F32), wanted, kept)
 
 
-def _range(quantiles: NDArray[np.float32], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+def _range(
+    quantiles: NDArray[np.float32], wanted: NDArray[np.float64], kept: tuple[float, ...]
+) -> NDArray[np.int64]:
     """Positions (units, 2) of the quantiles between which the table's steps lie.
 
     They are the first and the last, unless a narrower range has more edges that differ: with a few spikes
-    among a unit's values, equal steps up to the largest would put all other values into one.
+    among a unit's values, equal steps up to the largest would put all other values into one. The tails that
+    are `kept` stay within.
     """
     best = np.tile([0, quantiles.shape[1] - 1], (len(quantiles), 1))
     most = _distinct(quantiles, best)
     for below in OUTLIERS:
-        for above in OUTLIERS:
+        for above in (0.0, min(kept)):
             first = int(np.searchsorted(-wanted, below - 1))  # the first tail of at most 1 - below
             last = int(np.searchsorted(-wanted, -above, side="right")) - 1  # the last one of at least `above`
             if first >= last:
@@ -170,14 +175,19 @@ def _scale(
     return low.copy(), scale
 
 
-def snapped(quantiles: NDArray[np.float32], wanted: tuple[float, ...] | None = None) -> LayerEdges:
+def snapped(
+    quantiles: NDArray[np.float32],
+    wanted: tuple[float, ...] | None = None,
+    kept: tuple[float, ...] = TAILS,
+) -> LayerEdges:
     """Ascending quantiles (units, E), each moved up to the last float32 within its step of the table.
 
-    `wanted` are the quantiles' tails; with them, outliers may be left out of the table's range.
+    `wanted` are the quantiles' tails; with them, outliers may be left out of the table's range, but for the
+    tails that are `kept`.
     """
     ends = np.tile([0, quantiles.shape[1] - 1], (len(quantiles), 1))
     if wanted is not None:
-        ends = _range(quantiles, np.array(wanted))
+        ends = _range(quantiles, np.array(wanted), kept)
     low, scale = _scale(quantiles, ends)
     # Beyond the range there is one more edge, its end: values there are in the first or the last bin.
     quantiles = np.clip(quantiles, low[:, None], np.take_along_axis(quantiles, ends[:, 1:], axis=1))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.counting.counts import CountedLayer, Counts, LayerCounts, joined
-from analysis.counting.edges import Edges, from_sample, tails
+from analysis.counting.edges import TAILS, Edges, from_sample, tails
 from analysis.counting.moment_names import SPREAD
 from analysis.counting.pixel_values import look_at
 from analysis.counting.plan import BLOCK, Plan, blocks
@@ -142,15 +142,17 @@ def pilot_from(source: Source) -> Edges:
     plan = source.plan
     start, stop = plan.calibration
     made = source.block(start, min(stop, start + BLOCK))
-    wanted = tails(plan.bins, *_near(plan))
+    kept = (*TAILS, *_near(plan))
+    wanted = tails(plan.bins, *kept)
     grid = (made.labels.shape[2], made.labels.shape[3])
     numbers = pilot_latents(start, stop)
-    each = -(-SAMPLE // len(numbers))
+    values_each = -(-SAMPLE // len(numbers))
     values: dict[str, list[NDArray[np.float32]]] = {}
     for first in range(0, len(numbers), BLOCK):
         for name, r in source.features(numbers[first : first + BLOCK]).items():
-            values.setdefault(name, []).append(sample(r, grid, each, first))
-    return Edges({name: from_sample(np.concatenate(v, 1), wanted) for name, v in values.items()}, wanted)
+            values.setdefault(name, []).append(sample(r, grid, values_each, first))
+    sampled = {name: np.concatenate(parts, 1) for name, parts in values.items()}
+    return Edges({name: from_sample(each, wanted, kept) for name, each in sampled.items()}, wanted)
 
 
 def pilot_latents(start: int, stop: int) -> list[int]:

@@ -49,7 +49,7 @@ def mask_iou(masks: Array, places: Array, images: int) -> Floats:
     NaN where the concept does not occur, or where it did not in the images that chose the mask.
     """
     area = places.sum(axis=(1, 2), dtype=np.int64)
-    both = (places.astype(np.int64) * masks).sum(axis=(1, 2))
+    both = np.array([place[mask].sum(dtype=np.int64) for place, mask in zip(places, masks, strict=True)])
     size = masks.sum(axis=(1, 2))
     return np.where((area > 0) & (size > 0), iou(both, size * images, area), np.nan)
 

@@ -77,15 +77,17 @@ def random_twin(generator: Generator, seed: int = 0) -> Generator:
 
 def _measure_statistics(generator: Generator, module: nn.Module, seed: int) -> None:
     """Measure the running statistics of normalisations on 640 latents, as training would have."""
-    normalisations = [part for part in module.modules() if getattr(part, "track_running_stats", False)]
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
+    normalisations = [p for p in module.modules() if isinstance(p, kinds) and p.track_running_stats]
     if not normalisations:
         return
     momenta = [part.momentum for part in normalisations]
     for part in normalisations:
         part.train()
-        part.momentum = None  # type: ignore[assignment]  # the mean over all batches
     with torch.no_grad():
         for batch in range(STATISTICS_BATCHES):
+            for part in normalisations:
+                part.momentum = 1 / (batch + 1)  # the mean over all batches
             z = latents(seed, batch * BATCH, (batch + 1) * BATCH, generator.latent_shape)
             module(z.to(generator.device))
     for part, momentum in zip(normalisations, momenta, strict=True):

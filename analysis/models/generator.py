@@ -6,7 +6,7 @@ cut = generator.cut(z, "layer2")
 edited = cut.tail(0 * cut.r)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
 
 __all__ = ["Generator", "ImageCut", "Layer"]
+
+TRIED = 64  # latents that may give one image by chance: a concept may be in few of the images
 
 NONLINEARITIES = (
     nn.ReLU,
@@ -111,6 +113,10 @@ class Generator:
         """The images of latents z when the layer returns r. For many edits of the same z, use `cut`."""
         return self.cut(z, layer).tail(r)
 
+    def _others(self) -> Iterator[Tensor]:
+        """Latents one by one: most generators show with the first that they depend on it."""
+        return (latents(0, number, number + 1, self.latent_shape) for number in range(1, TRIED))
+
     def _survey(self, layers: Sequence[str] | None) -> tuple[Tensor, tuple[Layer, ...]]:
         """One pass of one latent: finds the layers' shapes, and refuses what cannot be dissected."""
         paths = list(layers) if layers is not None else _nonlinearities(self.module)
@@ -134,11 +140,10 @@ class Generator:
             raise GanatomyError(
                 f"No layers were found in generator '{self.name}'; name them, as layers=['module.path', ...]."
             )
-        pair = self.images(latents(0, 0, 2, self.latent_shape))
-        if torch.equal(pair[0], pair[1]):
+        if all(torch.equal(images, self.images(other)) for other in self._others()):
             raise GanatomyError(
-                f"Generator '{self.name}' gives the same image for two latents, so its units follow nothing; "
-                "give a generator whose image depends on its latent."
+                f"Generator '{self.name}' gives the same image for {TRIED} latents, so its units follow "
+                "nothing; give a generator whose image depends on its latent."
             )
         return images, found
 

@@ -36,7 +36,9 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
     number = url.text(
         st.text_input, "Unit number", "find", width=130, reset=("page",), placeholder="e.g. 4, 17-20"
     )
-    shown = ["all", "named", "beats the mask"]
+    shown = ["all", "named"]
+    if threshold_slider.tail() is None:  # elsewhere nobody knows whether the mask is beaten for sure
+        shown.append("beats the mask")
     only = url.choice(st.segmented_control, "Show", "show", shown, required=True, reset=("page",))
     units = units.assign(
         over_always_on=units["iou"] - units["always_on"], over_mask=units["iou"] - units["mask_iou"]

@@ -63,7 +63,7 @@ def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
         added = f"Inserting them at every cell adds nothing: {percent(inserted, 'effect', 1)} of all pixels. "
     return (
         f"{off} the first **{words.count(n, 'unit')}**{to} removes "
-        f"**{percent(own, 'removed')}** of all {what} pixels{chance(ablated, drawn)}. "
+        f"**{percent(own, 'removed')}** of all {what} pixels{'' if wrong else chance(ablated, drawn)}. "
         f"{added}It was measured on {run['images']:,} test images that played no part in choosing units. "
         f"At one random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell."
         f"{wrong}"

@@ -52,10 +52,18 @@ class Opener:
     def open(self) -> Snapshot:
         """What is published now; `TimeoutError` when that takes longer than `OPENING_S`."""
         with self._lock:
-            if self._coming is None or self._coming.done():
-                self._coming = self._pool.submit(store.open, self.layout, self.make)
-            coming = self._coming
-        return coming.result(OPENING_S)
+            coming, self._coming = self._coming, None
+            if coming is None or (coming.done() and coming.exception() is None):
+                coming = self._pool.submit(store.open, self.layout, self.make)
+            if not coming.done():  # one that failed is told to whoever asks first, and not kept
+                self._coming = coming
+        try:
+            return coming.result(OPENING_S)
+        except StoreError:
+            with self._lock:
+                if self._coming is coming:
+                    self._coming = None
+            raise
 
     @property
     def busy(self) -> bool:

@@ -15,10 +15,9 @@ import pandas as pd
 import pyarrow as pa
 
 from db import store
-from db.errors import ConsoleError
+from db.errors import ConsoleError, StoreError
 from db.layout import Layout
 from db.sql import sandbox
-from db.store import versions
 
 _START_S = 60.0  # what the child may take to start, on a busy machine; not counted as the statement's time
 
@@ -65,8 +64,11 @@ def run(
         except ConsoleError:
             if version.exists():
                 raise
-            version = store.open(layout).version  # a newer one took its place before the child opened it
-    raise versions.damaged(layout, f"the version {version.name} is missing")
+            try:  # a newer one took its place before the child opened it
+                version = store.open(layout, make=False).version
+            except StoreError as error:
+                raise ConsoleError(str(error)) from error
+    raise ConsoleError(f"The version {version.name} is missing; load the page again.")
 
 
 def _ask(version: Path, sql: str, rows: int, seconds: float, memory_mb: int) -> ConsoleResult:

@@ -10,6 +10,7 @@ whenever its writer or the machine may have died.
 
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -31,6 +32,8 @@ from db.layout import Layout
 from db.schema import metadata
 from db.store import formats, frames, identity
 from db.store.files import flush, sha256, unique, writing
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 REMOVED = ".removed-"  # start of the name of a folder that is being removed
@@ -240,7 +243,11 @@ def _revisions(home: Path) -> list[int]:
     if not home.is_dir():
         return []
     found = [int(p.name) for p in home.iterdir() if p.name.isdecimal() and (p / MANIFEST).exists()]
-    return sorted(found, key=lambda n: rank_of(home / str(n))) if len(found) > 1 else found
+    if len(found) < 2:
+        return found
+    ranks = {n: rank_of(home / str(n)) for n in found}
+    # One that was removed while we read it would rank as damaged.
+    return sorted((n for n in found if (home / str(n) / MANIFEST).exists()), key=ranks.__getitem__)
 
 
 def take(layout: Layout, source: Path) -> bool:
@@ -286,19 +293,19 @@ def lease(home: Path) -> Iterator[tuple[int, Path]]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a bundle's folder, unless somebody has a lease on it: then it stays."""
+    """Remove a bundle's folder. It stays while somebody has a lease on it, or if it cannot be removed."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / MANIFEST).unlink(missing_ok=True)  # first: without it, nobody takes the rest for one
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
+    except (FileNotFoundError, BlockingIOError):
         return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (folder / MANIFEST).unlink(missing_ok=True)  # first: without it, nobody takes the rest for a bundle
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(handle)
+    except OSError as error:  # somebody else's folder, or a file system without locks: no reason to fail
+        log.warning("%s is not removed: %s", folder, error)
 
 
 def sweep(layout: Layout) -> None:

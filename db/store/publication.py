@@ -150,13 +150,15 @@ def _must_exist(layout: Layout) -> None:
 
 def _commit(layout: Layout, plan: Plan) -> Path:
     began = time.monotonic()
-    version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
+    try:
+        version = versions.build(layout, plan.source, lambda connection: _apply(layout, connection, plan))
+    finally:
+        layout.rebuilding.unlink(missing_ok=True)
     _tell(layout.last_commit, {"seconds": time.monotonic() - began, "bytes": version.stat().st_size})
-    layout.rebuilding.unlink(missing_ok=True)
-    versions.retire(layout)
-    prune(layout, plan.problems)
     for record in removals(layout):  # their rows are gone now, and a run of the same name may come back
         (layout.removals / record).unlink(missing_ok=True)
+    versions.retire(layout)
+    prune(layout, plan.problems)
     return version
 
 

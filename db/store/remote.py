@@ -87,6 +87,8 @@ def pull(layout: Layout, address: str, **options: Any) -> Copied:
                     copied.keys.append(key)
                 except StoreError as error:
                     copied.problems.append(str(error))
+                except FileNotFoundError:
+                    copied.problems.append(f"{key} was replaced at {address} meanwhile; pull again.")
     finally:  # what has come is published, whatever else went wrong
         store.publish(layout, [key.split("/")[0] for key in copied.keys])
     return copied

@@ -31,7 +31,8 @@ def delete(layout: Layout, run_id: str) -> list[str]:
     hidden = _take(layout, run_id, lambda name: layout.bundles / files.unique(f"{bundles.REMOVED}{name}"))
     for folder in hidden.values():
         for revision in folder.iterdir():
-            bundles.discard(revision) if revision.is_dir() else revision.unlink()
+            with files.writing(f"The folder {folder}"):
+                bundles.discard(revision) if revision.is_dir() else revision.unlink()
         with suppress(OSError):  # a backup still reads a revision; a later sweep removes the rest
             folder.rmdir()
     return list(hidden)

@@ -104,7 +104,7 @@ def _opened(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
 def _copied(layout: Layout, version: Path) -> duckdb.DuckDBPyConnection:
     writable = os.access(layout.versions, os.W_OK)  # a copy beside the version shares its blocks
     folder = layout.versions if writable else Path(tempfile.gettempdir())
-    aside = folder / f"{files.unique('building')}.duckdb"
+    aside = folder / f"{files.unique(versions.COPY)}.duckdb"
     try:
         files.copy(version, aside)
         return duckdb.connect(str(aside), read_only=True)

@@ -25,7 +25,7 @@ from db.store import files
 log = logging.getLogger(__name__)
 
 LEFTOVER_S = 600.0  # a reader's private copy this old belongs to a killed program
-COPY = "reading-"  # a reader's private copy of a version
+COPY = "reading"  # a reader's private copy of a version
 _NUMBER = re.compile(r"v(\d+)-")
 
 _DAMAGE = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
@@ -125,7 +125,7 @@ def retire(layout: Layout) -> None:
             continue
         try:
             young = time.time() - path.stat().st_mtime < LEFTOVER_S
-            if path.name.startswith(COPY) and young:
+            if path.name.startswith(f"{COPY}-") and young:
                 continue
             if path.name.startswith("building-") or not is_read(path):
                 _discard(path)

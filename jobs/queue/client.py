@@ -170,7 +170,7 @@ class Client:
         last = [each.last_job for each in schedules if each.last_job]
         found = self.queue.list_workflows(workflow_ids=last, name=database.RUN_JOB) if last else []
         return Overview(
-            jobs=(*running, *waiting, *ended),
+            jobs=_once(*running, *waiting, *ended),
             counts=self.counts(),
             workers=tuple(self.workers()),
             schedules=tuple(schedules),
@@ -325,3 +325,11 @@ def _valid(job_id: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,80}", job_id):
         raise GanatomyError(f"{job_id!r} is not a job's id; `ganatomy jobs list` shows all.")
     return job_id
+
+
+def _once(*jobs: Job) -> tuple[Job, ...]:
+    """The jobs in this order; one that changed its state between two questions is in two answers."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        found.setdefault(job.id, job)
+    return tuple(found.values())

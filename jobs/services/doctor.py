@@ -104,15 +104,15 @@ def check_disk(layout: Layout) -> Iterator[Check]:
 def check_store(layout: Layout) -> Iterator[Check]:
     """The published file and the bundles behind it."""
     try:
+        identity.check(layout)
+    except StoreError as error:
+        yield Check("bundles", "wrong", str(error), "mount the disk")
+        return
+    try:
         opened = store.open(layout)
         yield Check("store", "ok", f"{len(bundles.run_ids(layout))} runs, published as {opened.version.name}")
     except StoreError as error:
         yield Check("store", "wrong", str(error), "`ganatomy store rebuild` makes it again from the bundles")
-        return
-    try:
-        identity.check(layout)
-    except StoreError as error:
-        yield Check("bundles", "wrong", str(error), "mount the disk")
         return
     if missing := publication.missing(layout, opened):
         remedy = "check that the disk with bundles/ is mounted; `ganatomy store check` says what else to do"

@@ -1,6 +1,6 @@
 """The task of a dissection: `python -P -m jobs.tasks.dissection`, started by a worker.
 
-Generator and segmenter are loaded once. The counts are saved every two minutes at the latest, so a process
+Generator and segmenter are loaded once. The counts are saved about every two minutes, so a process
 that was killed is followed by one that counts only what is missing. Results are published early and again:
 first from 64 + 64 images, then as evaluation goes on, each time whole, and at last as final. Only the final
 results surely have all pictures of top images; those that were not in memory are made again then.
@@ -126,6 +126,9 @@ class DissectionTask(ModelTask[DissectionRequest]):
         """
         saved = self.saved(thresholds)
         counts = saved.read()
+        if counts is not None and counts.about != self.source.about(counts.grid, self.edges, thresholds):
+            structlog.get_logger().warning("saved counts are of other models; all images are counted again")
+            counts = None
         for first, last in counts.ranges if counts else ():
             for block in blocks(first, last):
                 self._report(*block, found=True)
@@ -174,6 +177,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
         self.calibrated = True
         self.progress.begin(stage("evaluation"))
         evaluation = self.count(self.plan.evaluation, thresholds)
+        self.progress.begin("pictures")
         make_pictures(self.source, evaluation)
         self.publish(evaluation, "final")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -19,7 +19,7 @@ import structlog
 from analysis.shared.errors import GanatomyError
 from db.store import files
 
-INTERVAL_S = 120.0  # between two saves, at most
+INTERVAL_S = 120.0  # between two saves that take up to 6 s
 CHEAP, DEAR = 100, 20  # a save waits until so many times its duration has passed: 1 % of the time, or 5 %
 NAME = re.compile(r"[a-z]+-[0-9a-f]{12}-(?P<start>\d{9})-(?P<stop>\d{9})\.npz")
 
@@ -68,11 +68,10 @@ class SavedCounts(Generic[T]):
                 continue
             try:
                 counts = self.load(file)
+                found = counts if found is None else found.merge(counts)
             except GanatomyError as error:
                 structlog.get_logger().warning("damaged counts are counted again", reason=str(error))
                 file.unlink(missing_ok=True)
-            else:
-                found = counts if found is None else found.merge(counts)
         return found
 
     def due(self) -> bool:

@@ -49,12 +49,10 @@ def serve(client: Client, port: int) -> None:
 
 def health(client: Client) -> dict[str, str]:
     """For worker, queue and store: "ok", or a sentence that says what is wrong."""
-    from db import store  # pandas and DuckDB, which a worker needs for nothing else
-
     checks: dict[str, Callable[[], object]] = {
         "worker": lambda: client.workers() or "No worker is alive; start `ganatomy worker`.",
         "queue": client.counts,
-        "store": lambda: store.open(client.layout, make=False),
+        "store": lambda: _read_store(client.layout),
     }
     found = {}
     for name, check in checks.items():
@@ -66,6 +64,22 @@ def health(client: Client) -> dict[str, str]:
         except Exception as error:  # whatever it is, the answer says so
             found[name] = f"{type(error).__name__}: {error}"
     return found
+
+
+def _read_store(layout: Layout) -> None:
+    """Read a row of the published file, whichever version of the program wrote it; a new store has none.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    import sqlalchemy as sa
+
+    from db.store import snapshot, versions  # pandas and DuckDB, which a worker needs for nothing else
+
+    version = versions.current(layout)
+    if version is not None:
+        opened = snapshot.Snapshot(layout, version, snapshot.engine(layout, version))
+        opened.read(sa.text("SELECT run_id FROM run LIMIT 1"))
 
 
 class JobCollector:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from analysis.counting.edges import Edges, from_sample, snapped, steps, tails
+from analysis.counting.edges import TAILS, Edges, from_sample, snapped, steps, tails
 from analysis.shared.errors import GanatomyError
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=True)
@@ -38,6 +38,18 @@ def test_edges_cut_the_tails_that_were_asked_for() -> None:
     assert max(wanted) == 1.0
     assert min(wanted) == pytest.approx(0.001)
     assert {0.005, 0.01} <= set(wanted)
+
+
+@pytest.mark.parametrize("spikes", [0.0024, 0.008, 0.015])
+def test_the_fixed_tails_stay_beside_outliers(spikes: float) -> None:
+    random = np.random.default_rng(0)
+    sample = np.abs(random.normal(size=(1, 16384))).astype(np.float32)
+    sample[0, random.random(16384) < spikes] *= 2000
+    layer = from_sample(sample, tails(64))
+    shares = (sample[0, :, None] > layer.edges[0]).mean(axis=0)
+    for tail in TAILS:
+        assert np.abs(np.log(shares[shares > 0] / tail)).min() < np.log(1.2)
+    assert len(set(layer.edges[0].tolist())) >= (45 if spikes < min(TAILS) else 20)
 
 
 def test_dead_constant_and_not_finite_units() -> None:
