@@ -19,7 +19,7 @@ SORTS = {
 }
 
 
-def filters(units: pd.DataFrame) -> pd.DataFrame:
+def filters(units: pd.DataFrame, scored: bool) -> pd.DataFrame:
     """Draw the filters, and return the units that pass them, in order."""
     named = units.loc[units["passes"], "concept"].value_counts()
     offered = sorted(units["concept"].dropna().unique(), key=lambda name: (-named.get(name, 0), name))
@@ -37,7 +37,7 @@ def filters(units: pd.DataFrame) -> pd.DataFrame:
         st.text_input, "Unit number", "find", width=130, reset=("page",), placeholder="e.g. 4, 17-20"
     )
     shown = ["all", "named"]
-    if threshold_slider.tail() is None:  # elsewhere nobody knows whether the mask is beaten for sure
+    if scored:  # elsewhere nobody knows whether the mask is beaten for sure
         shown.append("beats the mask")
     only = url.choice(st.segmented_control, "Show", "show", shown, required=True, reset=("page",))
     units = units.assign(
@@ -73,8 +73,9 @@ def gallery(run: pickers.Run, layer: str, rule: NamingRule) -> None:
     """Draw the layer's units: filters, counts, cards."""
     units = runs.units(run.snapshot, run.id, layer, rule)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        units = threshold_slider.follow(run, layer, units, rule, threshold_slider.tail())
-        chosen = filters(units)
+        fraction = threshold_slider.tail()
+        units = threshold_slider.follow(run, layer, units, rule, fraction)
+        chosen = filters(units, fraction is None)
     named = chosen[chosen["passes"]]
     st.caption(
         f"{words.count(len(chosen), 'unit')} of {len(units):,}, {len(named):,} named, "
