@@ -97,6 +97,7 @@ SENTENCES = {
     "as asked": r"There is no such layer; choose another\.",
     "killed": r"Its process was killed|Its process ended with status",
     "bundle away": r"is missing\. Its rows are still in the file",
+    "backup in part": r"runs, .* MB, read back",  # beside a bundle that is away; exit status 1
     "not published yet": r"Some bundles are not published yet",
     "not queued": r"there is nothing to cancel|only failed and cancelled jobs can be retried",
     "render process": r"The render process",

@@ -16,7 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,26 @@ def write(
     if (final / MANIFEST).exists() and _whole(final):
         return final
     aside = home / unique(".writing")
-    with writing(f"The bundle {final}"):
-        aside.mkdir(parents=True)
-        try:
-            _fill(aside, run, tables, arrays or {}, files or {})
-            _place(aside, final)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with writing(f"The bundle {final}"), filling(aside):
+        _fill(aside, run, tables, arrays or {}, files or {})
+        _place(aside, final)
     return final
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[None]:
+    """Make a folder that `sweep` leaves alone while the block runs, whatever the clock says.
+
+    What is still there when the block ends is removed.
+    """
+    folder.mkdir(parents=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(
@@ -258,14 +270,12 @@ def take(layout: Layout, source: Path) -> bool:
     if here is not None and rank_of(source) <= here:
         return False
     aside = layout.bundles / run_id / unique(".writing")
-    with writing(f"The bundle {run_id}"):
-        try:
-            shutil.copytree(source, aside, copy_function=shutil.copy)  # its age here counts, see prune
-            for path in (p for p in aside.rglob("*") if p.is_file()):
-                flush(path)
-            _place(aside, layout.bundles / run_id / source.name)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with writing(f"The bundle {run_id}"), filling(aside):
+        # Its age here counts, see `publication.prune`.
+        shutil.copytree(source, aside, copy_function=shutil.copy, dirs_exist_ok=True)
+        for path in (p for p in aside.rglob("*") if p.is_file()):
+            flush(path)
+        _place(aside, layout.bundles / run_id / source.name)
     return True
 
 
@@ -312,8 +322,9 @@ def sweep(layout: Layout) -> None:
     """Remove what killed programs left; what is young may still be in use."""
     for pattern in (f"{REMOVED}*", "*/.writing-*", "*/.damaged-*"):
         for folder in layout.bundles.glob(pattern):
-            if time.time() - folder.lstat().st_mtime > _LEFTOVER_S:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                if time.time() - folder.lstat().st_mtime > _LEFTOVER_S:
+                    discard(folder)
 
 
 def run_ids(layout: Layout) -> list[str]:

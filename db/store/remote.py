@@ -5,7 +5,6 @@ DuckDB file stays local: it is a cache that anyone can make again from the bundl
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -99,17 +98,16 @@ def _fetch(layout: Layout, system: Any, address: str, source: str) -> None:
     folder = layout.bundles / files.unique(f"{bundles.REMOVED}pull")
     aside = folder / bundles.safe(key.parent.name) / key.name
     try:
-        for path in system.find(source):
-            target = aside / PurePosixPath(path).relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            system.get_file(path, str(target))
-        bundles.read(aside).verify()
-        bundles.take(layout, aside)
+        with bundles.filling(folder):
+            for path in system.find(source):
+                target = aside / PurePosixPath(path).relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                system.get_file(path, str(target))
+            bundles.read(aside).verify()
+            bundles.take(layout, aside)
     except StoreError as error:
         there = f"{address.rstrip('/')}/{key.parent.name}/{key.name}"
         raise StoreError(str(error).replace(str(aside), there)) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 import datetime
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,3 +137,25 @@ def test_a_real_bundle_of_each_format_so_far(layout: Layout, number: int) -> Non
     units = store.open(layout).read(bundles.metadata.tables["unit"].select())
     assert units.activation_peak.tolist() == [0.0, 1.5, 3.0, 4.5]
     assert store.open(layout).bundle("kept").array("counts-layer1")["N"].sum() == 276
+
+
+def test_a_bundle_that_is_being_written_stays_when_the_clock_jumps(
+    layout: Layout, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit of another process, whose clock is days ahead, sweeps while the files are written."""
+    fill = bundles._fill
+
+    def swept(folder: Path, *arguments: Any) -> None:
+        with monkeypatch.context() as clock:
+            clock.setattr(bundles.time, "time", lambda: folder.stat().st_mtime + 10 * 86400)
+            bundles.sweep(layout)
+        fill(folder, *arguments)
+
+    monkeypatch.setattr(bundles, "_fill", swept)
+    write_run("a")
+    assert bundles.revisions(layout, "a") == [1]
+    left = layout.bundles / "a" / ".writing-killed"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    bundles.sweep(layout)
+    assert not left.exists()
