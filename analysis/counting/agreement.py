@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.shared.arrays import Array, Floats
 
 MIN_PIXELS = 0.001  # of all calibration pixels, for a concept to get thresholds
+LARGER = 1.1  # than its concept, a mask over half of the pixels may be
 MIN_IMAGES = 20  # calibration images with the concept
 
 
@@ -79,12 +80,15 @@ def _entropy(shares: Floats) -> Floats:
 
 
 def admissible(both: Array, mask: Array, area: Array, total: int) -> NDArray[np.bool_]:
-    """Masks that may be chosen: P(M) > 0 and P(M and S) > P(M) P(S).
+    """Masks that may be chosen: P(M and S) > P(M) P(S), and 0 < P(M) <= 1/2, or 1.1 P(S) if that is more.
 
-    The ratio alone does not see the sign of the association (docs/method.md section 1).
+    The ratio alone does not see the sign of the association (docs/method.md section 1). Without the bound a
+    mask of nearly everything scores a large concept's frequency, and names by largest IoU become that
+    concept: 2 concepts in a layer of churches instead of 7.
     """
     both, mask, area = (np.asarray(value, float) for value in (both, mask, area))
-    found: NDArray[np.bool_] = (mask > 0) & (both * total > mask * area)
+    small = mask <= np.maximum(total / 2, LARGER * area)
+    found: NDArray[np.bool_] = (mask > 0) & small & (both * total > mask * area)
     return found
 
 
