@@ -67,7 +67,7 @@ def read(path: Path | str) -> Arrays:
                 return {name: archive[name] for name in archive.files}
         except Exception as error:
             # Damage gives nearly every kind of error, because any number of a header may be wrong:
-            # BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, MemoryError and more.
+            # BadZipFile, zlib.error, EOFError, ValueError, MemoryError and more.
             if checked and isinstance(error, MemoryError):
                 raise
             raise DamagedFileError(f"{path} is damaged.") from error
