@@ -60,7 +60,8 @@ def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
         added = f"Inserting them at every cell adds {percent(inserted, 'effect', 1)} of all pixels"
         added += f"{chance(inserted, drawn)}. "
     elif inserted:
-        added = f"Inserting them at every cell adds nothing: {percent(inserted, 'effect', 1)} of all pixels. "
+        change = percent(inserted, "effect", 1)
+        added = f"Inserting them at every cell adds nothing: the change is {change} of all pixels. "
     return (
         f"{off} the first **{words.count(n, 'unit')}**{to} removes "
         f"**{percent(own, 'removed')}** of all {what} pixels{'' if wrong else chance(ablated, drawn)}. "

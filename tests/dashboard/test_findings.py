@@ -46,7 +46,7 @@ def test_the_finding_tells_removed_and_added_each_beside_random_sets() -> None:
     few.loc[few.edit == "insert", "effect"] = -0.3
     said = findings.sentence(RUN, OWN, few)
     assert "more than any of 4 random sets, too few to be sure (p = 0.2)" in said
-    assert "adds nothing: -30.0%" in said
+    assert "adds nothing: the change is -30.0%" in said
 
 
 def test_the_finding_says_what_is_missing_with_a_dash_and_when_0_is_not_off() -> None:
