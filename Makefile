@@ -18,10 +18,10 @@ help: ## this list
 demo: $(VENV)/.installed ## install, fetch the demo weights, dissect, open the dashboard
 	@$(BIN)/ganatomy demo
 
-test: $(VENV)/.installed-dev browser ## the quick tests, browser included (under 8 minutes)
+test: $(VENV)/.installed-dev browser ## the quick tests, browser included (about 25 minutes on two cores)
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-slow: $(VENV)/.installed-dev browser ## the long tests: crashes, statistics (under 50 minutes)
+test-slow: $(VENV)/.installed-dev browser ## the long tests: crashes, statistics (about 30 minutes)
 	$(PYTEST) -m slow --timeout 2400 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts, links of the docs

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from analysis.dissection.dissection import Dissection as Dissection
     from analysis.dissection.dissection import dissect as dissect
     from analysis.models.generator import Generator as Generator
+    from analysis.models.segmentation.report import SegmenterReport as SegmenterReport
+    from analysis.models.segmentation.report import check_segmenter as check_segmenter
     from analysis.models.segmenter import Segmenter as Segmenter
     from analysis.shared.concepts import Concept as Concept
     from analysis.shared.latents import latents as latents
@@ -35,6 +37,8 @@ _EXPORTS = {
     "Dissection": "analysis.dissection.dissection",
     "Generator": "analysis.models.generator",
     "Segmenter": "analysis.models.segmenter",
+    "SegmenterReport": "analysis.models.segmentation.report",
+    "check_segmenter": "analysis.models.segmentation.report",
     "dissect": "analysis.dissection.dissection",
     "insertion_context": "analysis.context.context",
     "latents": "analysis.shared.latents",
@@ -50,7 +54,9 @@ __all__ = [
     "Dissection",
     "Generator",
     "Segmenter",
+    "SegmenterReport",
     "ace",
+    "check_segmenter",
     "dissect",
     "insertion_context",
     "latents",

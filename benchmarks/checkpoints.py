@@ -13,7 +13,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from dashboard.widgets import comparison_tables
+from dashboard.comparison import tables
 from dashboard.widgets.rows import Row, rows
 from db import store
 from db.layout import Layout
@@ -22,15 +22,13 @@ from db.queries.compare import Arm, Question
 from db.schema.naming_rule import NamingRule
 from db.store import Snapshot
 
-RULES = {"paper": NamingRule("paper"), "calibrated": NamingRule("calibrated")}
+RULES = {"paper": NamingRule("paper"), "lift": NamingRule("lift")}
 
 
 def lines(runs: Sequence[Row]) -> dict[str, list[Row]]:
     """The runs of each training and sample, in the training's order."""
     known = {run["run_id"]: run for run in runs}
-    found = comparison_tables.along(pd.DataFrame({"run_id": list(known)}), known).sort_values(
-        "training_steps"
-    )
+    found = tables.along(pd.DataFrame({"run_id": list(known)}), known).sort_values("training_steps")
     return {str(line): [known[r] for r in own["run_id"]] for line, own in found.groupby("line")}
 
 
@@ -52,15 +50,15 @@ def counted(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def scored(concepts: pd.DataFrame) -> dict[str, str]:
-    """One arm's best units: what its grid allows, how far they come, and which surely beat the mask."""
-    sure = concepts[concepts["iou_low"].notna()]
-    over = sorted(sure.loc[sure["beats_mask"] == "yes", "concept"])
+    """One arm's best units: what its grid allows, how far they come, and which concepts they detect."""
+    detected = sorted(concepts.loc[concepts["detects"] == "yes", "concept"])
     return {
-        "ceiling": f"{concepts['ceiling_iou'].median():.2f}",
+        "averaged map": f"{concepts['ceiling_iou'].median():.2f}",
+        "lift": f"{concepts['lift'].median():.2f}",
         "IoU": f"{concepts['iou'].median():.2f}",
-        "IoU / ceiling": f"{concepts['over_ceiling'].median():.2f}",
-        "over the mask": f"{len(over)} of {len(sure)}",
-        "which": ", ".join(over),
+        "IoU / averaged map": f"{concepts['over_ceiling'].median():.2f}",
+        "detected": f"{len(detected)} of {concepts['concept'].nunique()}",
+        "which": ", ".join(detected),
     }
 
 
@@ -70,15 +68,13 @@ def measured(snapshot: Snapshot, runs: Sequence[Row]) -> dict[str, pd.DataFrame]
     known = {Arm(row["run_id"], row["layer"]): row for row in rows(compare.layers(snapshot, ids))}
     arms = sorted(known, key=lambda arm: ids.index(arm.run_id))  # stable: layers stay in order
     names = {arm: _name(runs[ids.index(arm.run_id)], known[arm]) for arm in arms}
-    common = comparison_tables.shared(compare.vocabularies(snapshot, ids))
+    common = tables.shared(compare.vocabularies(snapshot, ids))
     found = {}
     for label, rule in RULES.items():
         named = compare.named(snapshot, Question(tuple(names), rule))
-        tally = comparison_tables.tally(named, known, names, common, has_cut=label == "paper")
+        tally = tables.tally(named, known, names, common, has_cut=label == "paper")
         found[f"Named units, {label} rule"] = _by_arm(tally, names, counted)
-    best = comparison_tables.by_concept(
-        compare.best(snapshot, Question(tuple(names), NamingRule())), names, False
-    )
+    best = tables.by_concept(compare.best(snapshot, Question(tuple(names), NamingRule())), names, "lift")
     return found | {"Best unit of each concept (medians over concepts)": _by_arm(best, names, scored)}
 
 

@@ -16,7 +16,6 @@ from torch.nn.functional import interpolate, one_hot
 
 from analysis.counting.counts import Counts, LayerCounts
 from analysis.counting.edges import Edges, from_sample, tails
-from analysis.counting.moment_names import SPREAD
 from analysis.counting.passes import sample
 from analysis.counting.tally import Tally
 from analysis.counting.thresholds import choose
@@ -41,20 +40,18 @@ class Case:
 
     def empty(self, evaluation: bool) -> Counts:
         bins = self.edges.layers[LAYER].bins
-        return Counts(
-            about={"edges": self.edges.hash},
-            ranges=[(0, len(self.r))],
-            layers={LAYER: LayerCounts.zeros(UNITS, CONCEPTS, bins, evaluation)},
-            places=np.zeros((CONCEPTS, SIDE, SIDE), np.int32),
-            areas=np.zeros(CONCEPTS, np.int64),
-            shown=np.zeros(CONCEPTS, np.int64),
-            constant=np.zeros((CONCEPTS, len(SPREAD)), np.int64),
-            top_images=TopImages({LAYER: Best.empty(UNITS, CELLS, CELLS)}),
-        )
+        layers = {LAYER: LayerCounts.zeros(UNITS, CONCEPTS, bins, evaluation)}
+        about = {"edges": self.edges.hash, "replica_rate": 1.0}
+        counts = Counts.zeros(about, (SIDE, SIDE), CONCEPTS, layers, evaluation)
+        counts.ranges = [(0, len(self.r))]
+        counts.top_images = TopImages({LAYER: Best.empty(UNITS, CELLS, CELLS)})
+        return counts
 
     def ours(self, evaluation: bool = False) -> Counts:
         counts = self.empty(evaluation)
-        thresholds = choose(self._calibration or self.ours(), 0.01) if evaluation else None
+        thresholds = (
+            choose(self._calibration or self.ours(), 0.01, compositions=False) if evaluation else None
+        )
         tally = Tally(counts, self.edges, thresholds, torch.get_num_threads())
         tally.add(0, {LAYER: self.r}, self.labels, lambda _: np.zeros((1, 1, 3), np.uint8))
         self._calibration = counts if not evaluation else self._calibration
@@ -95,7 +92,7 @@ def main() -> None:
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options.add_argument("--write", action="store_true")
-    chosen = options.parse_args()
+    chosen, _others = options.parse_known_args()
     torch.set_num_threads(chosen.threads)
     one, case = Case(1), Case(chosen.images)
     joint = torch.from_numpy(one.ours().layers[LAYER].joint)

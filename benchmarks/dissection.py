@@ -73,7 +73,7 @@ def main() -> None:
     options.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options.add_argument("--write", action="store_true")
     options.add_argument("--faces", type=Path, help="the models folder of a store: the faces pair instead")
-    chosen = options.parse_args()
+    chosen, _others = options.parse_known_args()
     torch.set_num_threads(chosen.threads)
     generator, segmenter = pair(chosen.faces)
     total = chosen.images + chosen.calibration

@@ -15,9 +15,8 @@ import numpy as np
 import typer
 
 from analysis.counting.counts import Counts, LayerCounts
-from analysis.counting.moment_names import SPREAD
 from analysis.counting.tally import empty_ceiling
-from analysis.counting.top_images import Best, TopImages
+from analysis.counting.top_images import Best
 from benchmarks.timing import report
 from jobs.tasks.saved_counts import SavedCounts, pause
 
@@ -28,17 +27,10 @@ def counts(units: int, concepts: int, layers: int, occurring: int) -> Counts:
     """Evaluation counts of a million images, of which only the first `occurring` concepts are seen."""
     random = np.random.default_rng(0)
     cells = [min(64, 4 * 2**k) for k in range(layers)]
-    found = Counts(
-        about={"edges": "random"},
-        ranges=[(0, MILLION)],
-        layers={},
-        places=np.zeros((concepts, SIDE, SIDE), np.int32),
-        areas=np.zeros(concepts, np.int64),
-        shown=np.zeros(concepts, np.int64),
-        constant=np.zeros((concepts, len(SPREAD)), np.int64),
-        ceiling=empty_ceiling([(n, n) for n in cells], (SIDE, SIDE), concepts),
-        top_images=TopImages({}),
-    )
+    about = {"edges": "random", "thresholds": "random"}
+    found = Counts.zeros(about, (SIDE, SIDE), concepts, {}, evaluation=True)
+    found.ranges = [(0, MILLION)]
+    found.ceiling = empty_ceiling([(n, n) for n in cells], (SIDE, SIDE), concepts)
     found.areas[:occurring] = random.integers(1, MILLION * SIDE, occurring)
     found.places[:occurring] = random.integers(0, MILLION, (occurring, SIDE, SIDE))
     for number, side in enumerate(cells):

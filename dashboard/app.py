@@ -1,33 +1,30 @@
-"""Navigation, and nothing else. `jobs.kinds` declares the pages that show runs; all are drawn in `views/`."""
+"""Navigation, and nothing else. `widgets/page_list.py` has the pages; all are drawn in `views/`."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from jobs.kinds.base import Page
-from jobs.kinds.requests import KINDS
+from dashboard.widgets import page_list
 
-ICON = (Path(__file__).parent / "favicon.svg").read_text()
+HERE = Path(__file__).parent
+ICON, LOGO = ((HERE / name).read_text() for name in ("favicon.svg", "logo.svg"))
+INK = {"light": "#0f1719", "dark": "#e4eaea"}  # the text colours of .streamlit/config.toml
 
 st.set_page_config(page_title="Ganatomy", page_icon=ICON, layout="wide", initial_sidebar_state="collapsed")
 
-HOME = Page("home", "Home", "home", 0)
-OTHERS = (
-    Page("compare", "Compare", "compare", 30),
-    Page("jobs", "Jobs", "schedule", 80),
-    Page("sql", "SQL", "table", 90),
-)
-DECLARED = [page for kind in KINDS.values() for page in kind.pages]
+st.html(HERE / "widgets" / "back.html", width="content", unsafe_allow_javascript=True)
+
+st.logo(LOGO.replace("currentColor", INK[st.context.theme.type or "light"]))
 
 PAGES = [
     st.Page(
         f"views/{page.view}.py",
         title=page.title,
         icon=f":material/{page.icon}:",
-        default=page is HOME,
+        default=page is page_list.HOME,
         visibility="hidden" if page.hidden else "visible",
     )
-    for page in sorted((HOME, *OTHERS, *DECLARED), key=lambda page: page.place)
+    for page in page_list.PAGES
 ]
 
 st.navigation(PAGES, position="top").run()

@@ -6,4 +6,11 @@ class StoreError(Exception):
 
 
 class ConsoleError(StoreError):
-    """A statement that the SQL console refused, stopped, or could not run."""
+    """A statement that the SQL console refused, stopped, or could not run.
+
+    `position` is the character of the statement that the sentence is about, where DuckDB names one.
+    """
+
+    def __init__(self, sentence: str, position: int | None = None) -> None:
+        super().__init__(sentence)
+        self.position = position

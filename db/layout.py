@@ -31,7 +31,7 @@ class Layout:
     @property
     def folders(self) -> tuple[Path, ...]:
         kept = (self.versions, self.bundles, self.labels, self.renders, self.models, self.logs)
-        return (*kept, self.work, self.live)
+        return (*kept, self.work, self.live, self.incoming)
 
     @property
     def current(self) -> Path:
@@ -66,6 +66,11 @@ class Layout:
         return self.root / "archive"
 
     @property
+    def trash(self) -> Path:
+        """Bundles of runs that were deleted: they can be restored until the trash is emptied."""
+        return self.root / "trash"
+
+    @property
     def labels(self) -> Path:
         """Label maps, keyed by generator, segmenter, seed and grid; may be evicted, made again on demand."""
         return self.root / "labels"
@@ -78,6 +83,21 @@ class Layout:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def removed_models(self) -> Path:
+        """Models that somebody removed, for some days, so that they can be restored."""
+        return self.models / "removed"
+
+    @property
+    def incoming(self) -> Path:
+        """Checkpoints to be added on the Models page; a page names nothing outside this folder."""
+        return self.root / "incoming"
+
+    @property
+    def trials(self) -> Path:
+        """What the Models page found out about files, one folder per trial; may be evicted."""
+        return self.live / "trials"
 
     @property
     def logs(self) -> Path:

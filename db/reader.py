@@ -7,6 +7,7 @@
 4
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from db import store
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema import dictionary
-from db.sql import console
+from db.sql import console, parameters
 from db.store.bundles import Bundle
 
 
@@ -42,9 +43,17 @@ class Reader:
         wanted = [found.c[name] == value for name, value in where.items()]
         return store.open(self.layout).read(sa.select(found).where(*wanted))
 
-    def sql(self, statement: str, rows: int = 1_000_000) -> pd.DataFrame:
-        """The answer to one reading statement, from the sandboxed child process."""
-        return console.run(self.layout, statement, rows=rows, seconds=120.0).frame
+    def sql(
+        self,
+        statement: str,
+        rows: int = 1_000_000,
+        values: Mapping[str, parameters.Value] | None = None,
+    ) -> pd.DataFrame:
+        """The answer to one reading statement, from the sandboxed child process.
+
+        `values` has those of its parameters, such as `:run`.
+        """
+        return console.run(self.layout, statement, rows=rows, seconds=120.0, values=values).frame
 
     def runs(self) -> pd.DataFrame:
         """Every published run with its provenance."""

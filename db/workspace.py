@@ -1,4 +1,4 @@
-"""What people write, and who wrote it when: notes, tags, marks, saved queries and views, models.
+"""What people write, and who wrote it when: notes, tags, ratings, saved queries, boards, models and more.
 
     space = workspace.open(layout)
     space.add("note", author="ada", run_id=run, layer="layer3", unit=17, text="hair, left side only")
@@ -8,7 +8,7 @@ Kept in SQLite, which many programs may write at once; copied into DuckDB at eac
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,13 @@ from db.times import utc_now
 
 PATIENCE_S = 2.0  # that a person, or a commit, waits while another program writes
 UPGRADE_S = 30.0  # that a program waits while another one brings the workspace up to date
-_NAMED = ("saved_query", "saved_view", "model")
+# What a row replaces: the row that has the same of these.
+_NAMED = {
+    "saved_view": ("name",),
+    "model": ("role", "name"),
+    "run_title": ("run_id",),
+    "rating": ("run_id", "layer", "unit", "author"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,13 +42,22 @@ class Workspace:
     engine: sa.Engine
 
     def add(self, table: str, author: str, **values: Any) -> int:
-        """Write a row and return its number. A saved query, view or model of the same name is replaced."""
+        """Write a row and return its number.
+
+        A saved view of the same name is replaced, as is a model of the same role and name, the title of the
+        same run, and the author's rating of the same unit. A saved query gets the next version of its name.
+        """
         kind = _kind(table, values)
         now = utc_now()
         with _speaking(self.path), self.engine.begin() as connection:
             if table in _NAMED:
-                connection.execute(sa.delete(kind).where(kind.c.name == values["name"]))
+                known = {**values, "author": author}
+                same = [kind.c[name] == known.get(name) for name in _NAMED[table]]
+                connection.execute(sa.delete(kind).where(*same))
             row = {**values, "author": author, "created_at": now, "updated_at": now}
+            if table == "saved_query":  # in one statement, so that two people never get the same number
+                last = sa.select(sa.func.coalesce(sa.func.max(kind.c.version), 0))
+                row["version"] = last.where(kind.c.name == values.get("name")).scalar_subquery() + 1
             added = connection.execute(sa.insert(kind).values(row))
             return int(added.lastrowid)
 
@@ -66,6 +81,26 @@ class Workspace:
         found = sa.select(kind).order_by(kind.c.id)
         for name, value in where.items():
             found = found.where(kind.c[name] == value)
+        with _speaking(self.path), self.engine.connect() as connection:
+            result = connection.execute(found)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+    def rename_run(self, author: str, run_id: str, title: str) -> None:
+        """Give a run a title; an empty one takes its title away."""
+        for number in self.rows("run_title", run_id=run_id)["id"]:
+            self.remove("run_title", int(number))
+        if title:
+            self.add("run_title", author, run_id=run_id, title=title)
+        self.add("event", author, run_id=run_id, what="renamed", detail=title)
+
+    def containing(self, table: str, text: str, columns: Sequence[str]) -> pd.DataFrame:
+        """The rows in which one of the columns contains the text, whatever the case of letters; newest first.
+
+        No character of the text is a wildcard.
+        """
+        kind = _kind(table, dict.fromkeys(columns))
+        here = (sa.func.instr(sa.func.lower(kind.c[name]), text.lower()) > 0 for name in columns)
+        found = sa.select(kind).where(sa.or_(*here)).order_by(kind.c.id.desc())
         with _speaking(self.path), self.engine.connect() as connection:
             result = connection.execute(found)
             return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from db import store
 from db.layout import Layout
 from db.schema import metadata
 from db.store import bundles
+
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("no deadline")
 
 WriteRun = Callable[..., Path]
 Damages = Callable[[bytes, float, int | None], bytes]
@@ -61,7 +65,10 @@ def write_run(layout: Layout) -> WriteRun:
 
 
 def small_tables(units: int) -> dict[str, pd.DataFrame]:
-    """Unit u agrees with `tree` by u / 10 and with `door` by 0.01; unit 0 has no name."""
+    """Unit u agrees with `tree` by u / 10 and with `door` by 0.01; unit 0 has no name.
+
+    The control is .15 for both concepts, so from unit 2 on a unit detects its name; unit 1 does not.
+    """
     number = np.arange(units)
     unit_concept = pd.DataFrame(
         {
@@ -74,8 +81,12 @@ def small_tables(units: int) -> dict[str, pd.DataFrame]:
             "label": np.stack([number > 0, number < 0], 1).ravel(),
         }
     )
-    unit_concept["detector"] = unit_concept.label & (unit_concept.iou > unit_concept.mask_iou)
+    unit_concept["largest_iou"] = unit_concept.label
+    unit_concept["lift"] = (unit_concept.iou - unit_concept.mask_iou) / (1 - unit_concept.mask_iou)
+    unit_concept["detector"] = unit_concept.lift > 0
+    unit_concept["lift_q_value"] = np.where(unit_concept.detector, 0.01, 0.5)
     unit = pd.DataFrame({"layer": "layer1", "unit": number, "activation_peak": number * 1.5})
+    unit["detected"] = unit_concept.groupby("unit").detector.sum()
     unit["concept"] = unit.unit.map(lambda u: "tree" if u else None)
     layer = pd.DataFrame(
         {"layer": ["layer1"], "position": [1], "units": [units], "height": [4], "width": [4]}

@@ -11,7 +11,7 @@ str(found.edit("ablation", 5))               # 'ablate layer3 4,17,31,40,41'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,8 @@ class Artifacts:
     about: dict[str, str | int | float]
     sheets: Arrays = field(repr=False)
     top: Arrays = field(repr=False)
+    seed: int = 1
+    settings: ArtifactsSettings = field(default_factory=ArtifactsSettings)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per ranking and unit: score, error, rank."""
@@ -119,7 +121,7 @@ def rank_artifacts(
     """
     from analysis.artifacts import top_images
     from analysis.artifacts.features import as_extractor, content_of, features_of, name_of
-    from analysis.artifacts.study import Study
+    from analysis.artifacts.study import Study, distinct
     from analysis.shared.latent_ranges import RANKING, SCORING, span
     from analysis.shared.stage_cache import StageCache
 
@@ -127,7 +129,7 @@ def rank_artifacts(
     place, network, images = generator.layer(layer), as_extractor(extractor), chosen.images
     hand = place.checked(by_hand) if by_hand else []
     about = {
-        "generator": generator.weights_sha256,
+        "generator": generator.identity,
         "extractor": content_of(extractor),
         "reference": _identity(reference, reference_name),
         # The key and the order are those of 0.1.0, so that a newer worker goes on from its stages.
@@ -136,10 +138,9 @@ def rank_artifacts(
         "seed": seed,
     }
     cache = StageCache(keep, about)
-    progress("reference", 0, 1)
-    known = cache.stage("reference", lambda: {"features": features_of(network, reference).numpy()})[
-        "features"
-    ]
+    progress("reference", 0, 2 * images)
+    told = _told(reference, lambda done: progress("reference", done, max(done, 2 * images)))
+    known = cache.stage("reference", lambda: {"features": features_of(network, told).numpy()})["features"]
     for many in (images, len(known) // 2):
         check_enough(many, known.shape[1])
     block = min(100, images // 5, len(known) // 10)
@@ -154,7 +155,8 @@ def rank_artifacts(
     lists = _lists(rankings, sizes)
     drawn_sizes = {*chosen.random_counts, *sizes[-1:], len(hand)} & {len(listed.units) for listed in lists}
     random = _random_lists(place.units, sorted(drawn_sizes), chosen.sets, seed)
-    before, *scored = study.scored([UnitList("none", ()), *lists, *random])
+    every = [UnitList("none", ()), *lists, *random]
+    before, *scored = study.scored(every)
     longest = {listed.ranking: listed for listed in [*lists, random[-1]]}  # of each ranking
     compared, axes = top_images.amounts(images, known.shape[1])
     return Artifacts(
@@ -173,12 +175,31 @@ def rank_artifacts(
             "activation": chosen.activation,
             "top_images": compared,
             "top_features": axes,
-            "tail_passes": images * (1 + place.units + 1 + len(lists) + len(random)),
+            "tail_passes": images * (1 + place.units + len(distinct(every))),
             "seconds": cache.meter.seconds,
         },
         sheets=study.sheets(list(longest.values())),
         top=study.top(plain.order()),
+        seed=seed,
+        settings=chosen,
     )
+
+
+def _told(pictures: Tensor | Iterable[Tensor], told: Callable[[int], None]) -> Iterator[Tensor]:
+    """Yield the pictures in batches, and tell how many were used after each."""
+    from analysis.artifacts.features import BATCH
+
+    done = 0
+    for batch in pictures if isinstance(pictures, Iterator) else _batches(pictures, BATCH):
+        yield batch
+        done += len(batch)
+        told(done)
+
+
+def _batches(pictures: Tensor | Iterable[Tensor], size: int) -> Iterable[Tensor]:
+    """A tensor of pictures in parts; what is no tensor has its parts already."""
+    found: Iterable[Tensor] = pictures.split(size) if hasattr(pictures, "split") else pictures
+    return found
 
 
 def _identity(reference: Tensor | Iterable[Tensor], name: str) -> str:

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from analysis.models import efficientnet_lite
 from analysis.models.checkpoints import weights_sha256
+from analysis.models.segmenter import checked_segmenter
+from analysis.shared.distances import PER_FEATURE
+from analysis.shared.errors import GanatomyError
 
 Extractor = Callable[[Tensor], Tensor]  # images (N, 3, H, W) in [-1, 1] to features (N, d)
 BATCH, COARSE = 32, 4
+MOST = 128  # projected features: more need more pictures, and a Fréchet distance time for each set
+
+
+def chosen_network(features: str, segmenter: Any, images: int, models: Path, device: str = "cpu") -> Any:
+    """Return the network of `ArtifactsSettings.features`: the segmenter, or ImageNet's, fetched if need be.
+
+    ImageNet's 1,280 features are projected to as many as `images` pictures allow, at most 128.
+
+    Raises:
+        GanatomyError: its weights are not here and cannot be fetched.
+    """
+    if features == "segmenter" or (features == "auto" and hasattr(segmenter, "features")):
+        return segmenter
+    try:
+        efficientnet_lite.fetch(models)
+    except GanatomyError as error:
+        raise GanatomyError(f"{error} Or compare pictures by the segmenter's features.") from error
+    return efficientnet_lite.load(models, device, max(1, min(MOST, images // PER_FEATURE)))
 
 
 def as_extractor(network: Any) -> Extractor:
@@ -24,7 +47,10 @@ def as_extractor(network: Any) -> Extractor:
     colours on a 4x4 grid.
     """
     if hasattr(network, "labels"):
-        return _of_segmenter(network) if hasattr(network, "features") else _shares_and_colours(network)
+        if hasattr(network, "features"):
+            return _of_segmenter(network)
+        checked_segmenter(network, pictures=True)
+        return _shares_and_colours(network)
     if isinstance(network, nn.Module):
         return _of_module(network.eval())
     chosen: Extractor = network
@@ -76,8 +102,12 @@ def _of_segmenter(segmenter: Any) -> Extractor:
 
 def _shares_and_colours(segmenter: Any) -> Extractor:
     def features(images: Tensor) -> Tensor:
-        shares = [segmenter.probability(images, concept).mean((1, 2)) for concept in segmenter.concepts]
-        colours = functional.adaptive_avg_pool2d(images.to(shares[0].device), COARSE).flatten(1)
-        return torch.cat([torch.stack(shares, 1), colours], 1)
+        if hasattr(segmenter, "probabilities"):  # of all concepts in one pass; row 0 is nothing
+            shares = segmenter.probabilities(images)[:, 1:].mean((2, 3))
+        else:
+            each = [segmenter.probability(images, concept).mean((1, 2)) for concept in segmenter.concepts]
+            shares = torch.stack(each, 1)
+        colours = functional.adaptive_avg_pool2d(images.to(shares.device), COARSE).flatten(1)
+        return torch.cat([shares, colours], 1)
 
     return features

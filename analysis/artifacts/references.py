@@ -16,11 +16,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from analysis.shared.errors import GanatomyError
+from analysis.artifacts.reference_names import WORLDS, must_have, pictures_in
 from analysis.shared.latent_ranges import OTHER
 
-DRAWN = {"churches": "analysis.worlds.churches"}
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 FRESH = 3  # the seed of drawn pictures that no training saw
 BATCH = 50
 
@@ -35,8 +33,7 @@ def reference(
     """
     kind, _, what = name.partition(":")
     makers = {"drawn": _drawn, "folder": _folder, "generator": _generator}
-    if kind not in makers or not what:
-        raise GanatomyError(f"'{name}' names no reference; write drawn:WORLD, folder:PATH or generator:NAME.")
+    must_have(name, count)
     for images in makers[kind](what, count, models, size):
         yield images if size is None or images.shape[-2:] == size else _resized(images, size)
 
@@ -57,17 +54,13 @@ def _ranges(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _drawn(world: str, count: int, _models: Path | None, _size: object) -> Iterator[Tensor]:
-    if world not in DRAWN:
-        raise GanatomyError(f"There is no drawn world '{world}'; choose {', '.join(DRAWN)}.")
-    draw = import_module(DRAWN[world]).draw
+    draw = import_module(WORLDS[world]).draw
     for start, stop in _ranges(count):
         yield _as_images(draw(FRESH, start, stop)[0])
 
 
 def _folder(path: str, count: int, _models: Path | None, size: tuple[int, int] | None) -> Iterator[Tensor]:
-    files = sorted(file for file in Path(path).glob("**/*") if file.suffix.lower() in PICTURES)[:count]
-    if len(files) < count:
-        raise GanatomyError(f"The folder holds {len(files)} pictures; {count} are needed.")
+    files = pictures_in(Path(path))[:count]
     for start, stop in _ranges(count):
         read = []
         for file in files[start:stop]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from analysis.artifacts import ablations, top_images
 from analysis.artifacts.features import Extractor
 from analysis.artifacts.settings import ArtifactsSettings
-from analysis.artifacts.tables import METRICS, Metric, Ranking, Scored, UnitList
+from analysis.artifacts.tables import Metric, Ranking, Scored, UnitList
+from analysis.editing.kept_maps import KeptMaps
 from analysis.models.generator import Generator
 from analysis.models.layer import Layer
 from analysis.shared.arrays import Arrays, Ints
@@ -61,15 +63,21 @@ class Study:
         """The number of images that rank, and of those that score."""
         return self.settings.images
 
+    @cached_property
+    def _ranking(self) -> KeptMaps:
+        return ablations.kept_maps(self.generator, self.layer.name, self.seed, span(RANKING, self.images))
+
+    @cached_property
+    def _scoring(self) -> KeptMaps:
+        return ablations.kept_maps(self.generator, self.layer.name, self.seed, span(SCORING, self.images))
+
     def ranking_images(self) -> RankingImages:
         """Make the ranking images, and keep what the rankings need of them."""
-        latents, activation = span(RANKING, self.images), self.settings.activation
 
         def make() -> Arrays:
-            activity = ablations.activity(self.generator, self.layer.name, self.seed, latents, activation)
             return {
-                "activity": activity,
-                "features": self._features([()], latents, "images", self.images)[0],
+                "activity": ablations.activity(self._ranking, self.settings.activation),
+                "features": self._features([()], self._ranking, "images", self.images)[0],
             }
 
         return RankingImages(**self.cache.stage("images", make))
@@ -101,47 +109,47 @@ class Study:
     def by_ablation(self, features: NDArray[np.float32]) -> Ranking:
         """Rank units by how far the whole distance falls when a unit alone is ablated, on the same latents.
 
+        The distance is FID_inf: FID itself also falls when a unit's ablation makes pictures more alike.
         `features` (N, d) are those of the ranking images.
         """
-        parts, start = [], self.ranker.fid(features)
+        parts, start = [], self.ranker.fid(features).extrapolated()
         for first in range(0, self.layer.units, CHUNK):
             units = range(first, min(first + CHUNK, self.layer.units))
 
             def make(units: range = units) -> Arrays:
                 lists = [(unit,) for unit in units]
                 total = self.layer.units * self.images
-                latents, done = span(RANKING, self.images), units.start * self.images
-                rows = self._features(lists, latents, "units", total, done)
-                falls = [start.minus(self.ranker.fid(row)) for row in rows]
+                rows = self._features(lists, self._ranking, "units", total, units.start * self.images)
+                falls = [start.minus(self.ranker.fid(row).extrapolated()) for row in rows]
                 return {
                     "fall": np.array([fall.value for fall in falls]),
                     "error": np.array([fall.error for fall in falls]),
                 }
 
-            parts.append(self.cache.stage(f"units-{first}", make))
+            parts.append(self.cache.stage(f"unit-falls-{first}", make))
         falls, errors = (np.concatenate([part[name] for part in parts]) for name in ("fall", "error"))
         return Ranking.by(falls, errors)
 
     def scored(self, lists: Sequence[UnitList]) -> list[Scored]:
-        """Return both distances after the ablation of each list, on latents that ranked nothing."""
-        latents, total = span(SCORING, self.images), len(lists) * self.images
-        found: list[Scored] = []
-        for first in range(0, len(lists), CHUNK):
-            chunk = lists[first : first + CHUNK]
-            units = [listed.units for listed in chunk]
+        """Return the distances after the ablation of each list, on latents that ranked nothing.
+
+        Lists of the same units are measured once.
+        """
+        measured = distinct(lists)
+        known: dict[tuple[int, ...], dict[Metric, Distance]] = {}
+        total = len(measured) * self.images
+        for first in range(0, len(measured), CHUNK):
+            units = measured[first : first + CHUNK]
 
             def make(units: Sequence[tuple[int, ...]] = units, first: int = first) -> Arrays:
-                rows = self._features(units, latents, "lists", total, first * self.images)
+                rows = self._features(units, self._scoring, "lists", total, first * self.images)
                 fids = [self.scorer.fid(row) for row in rows]
                 return _as_arrays({"FID": fids, "KID": [self.scorer.kid(row) for row in rows]})
 
             name = hashlib.sha256(repr(units).encode()).hexdigest()[:12]
             arrays = self.cache.stage(f"lists-{name}", make)
-            found += [
-                Scored(listed.ranking, listed.units, _distances(arrays, row))
-                for row, listed in enumerate(chunk)
-            ]
-        return found
+            known |= {some: _distances(arrays, row) for row, some in enumerate(units)}
+        return [Scored(listed.ranking, listed.units, known[tuple(sorted(listed.units))]) for listed in lists]
 
     def sheets(self, lists: Sequence[UnitList]) -> Arrays:
         """Return pictures of the first scoring latents: before, and after the ablation of each list.
@@ -156,7 +164,7 @@ class Study:
         return {"latents": np.array(numbers), "counts": counts} | shown
 
     def _features(
-        self, lists: Sequence[Sequence[int]], latents: tuple[int, int], stage: str, total: int, done: int = 0
+        self, lists: Sequence[Sequence[int]], kept: KeptMaps, stage: str, total: int, done: int = 0
     ) -> NDArray[np.float32]:
         """Return features (lists, N, d), and report progress from `done` of `total` passes on."""
 
@@ -165,9 +173,15 @@ class Study:
             done += passes
             self.progress(stage, done, total)
 
-        return ablations.ablated_features(
-            self.generator, self.extractor, self.layer.name, lists, self.seed, latents, tick
-        )
+        return ablations.ablated_features(kept, self.extractor, lists, tick)
+
+
+def distinct(lists: Sequence[UnitList]) -> list[tuple[int, ...]]:
+    """Return the units of each list, in order and once: small random sets often repeat.
+
+    Units are set to 0, so their order in a list does not matter.
+    """
+    return list({tuple(sorted(listed.units)): None for listed in lists})
 
 
 def _as_arrays(distances: Mapping[str, Sequence[Distance]]) -> Arrays:
@@ -181,10 +195,10 @@ def _as_arrays(distances: Mapping[str, Sequence[Distance]]) -> Arrays:
 
 
 def _distances(arrays: Arrays, row: int) -> dict[Metric, Distance]:
-    """Return the distances of one list, as `_as_arrays` stored them."""
-    return {
-        metric: Distance.of(
-            float(arrays[metric][row]), arrays[f"{metric}-parts"][row], float(arrays[f"{metric}-factor"])
-        )
-        for metric in METRICS
-    }
+    """Return the distances of one list, from those that `_as_arrays` stored."""
+
+    def stored(metric: str) -> Distance:
+        factor = float(arrays[f"{metric}-factor"])
+        return Distance.of(float(arrays[metric][row]), arrays[f"{metric}-parts"][row], factor)
+
+    return {"FID_inf": stored("FID").extrapolated(), "KID": stored("KID"), "FID": stored("FID")}

@@ -14,8 +14,9 @@ from analysis.shared.arrays import Floats
 from analysis.shared.distances import Distance
 
 RANDOM = "random"
-Metric = Literal["FID", "KID"]
-METRICS: tuple[Metric, ...] = ("FID", "KID")
+# FID_inf, FID without the bias of few images, ranks and decides. FID is there for others' figures.
+Metric = Literal["FID_inf", "KID", "FID"]
+METRICS: tuple[Metric, ...] = ("FID_inf", "KID", "FID")
 Row = dict[str, str | int | float]
 
 
@@ -50,7 +51,7 @@ class UnitList:
 
 @dataclass(frozen=True)
 class Scored(UnitList):
-    """A list of units, and both distances after its ablation, on the scoring latents."""
+    """A list of units, and the distances after its ablation, on the scoring latents."""
 
     after: Mapping[Metric, Distance] = field(repr=False)
 

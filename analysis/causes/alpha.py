@@ -4,12 +4,15 @@ The method is that of Bau et al. 2019, section 3.2; see docs/method.md section 3
 x_a = f((1 - alpha) r) where the concept is, and x_i = f(alpha k + (1 - alpha) r) where it is not. The effect
 delta is the concept's probability in the edited cells of x_i, minus that of x_a. Adam finds the alpha that
 minimises -delta + weight * penalty. After each step alpha is clipped to [0, 1].
+
+Learnings of several seeds and starts take each step in one pass; they share nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +20,7 @@ import torch
 from torch import Tensor
 
 from analysis.causes import cells
-from analysis.causes.convergence import LADDER, StopLosses, penalty
+from analysis.causes.convergence import StopLosses, penalty
 from analysis.causes.sample import Sample, pooled
 from analysis.causes.segmentation import ConceptSegmenter
 from analysis.causes.settings import CausesSettings
@@ -25,6 +28,8 @@ from analysis.shared.arrays import Arrays, Floats
 from analysis.shared.errors import GanatomyError
 
 LEAST_START = 0.25
+FLAT = 0.5
+Progress = Callable[[int, int], None]
 
 
 class Targets(NamedTuple):
@@ -46,15 +51,34 @@ class Batch:
     ablate: Tensor  # (n,) bool: whether the row's cells are ablated; else they are inserted
     where: Tensor
 
+    def part(self, index: Tensor) -> Batch:
+        """Some of the rows."""
+        return Batch(self.rows[index], self.ablate[index], self.where[index])
 
-def start(iou: Floats) -> Floats:
-    """Return where the learning starts: IoU over the largest IoU, as the authors do, but at least a quarter.
 
-    A unit that starts at 0 may have no gradient there and then stays at 0, whatever it causes: an inhibitor
-    has no positive agreement with its concept. A half for all units if every IoU is 0.
+class Act(NamedTuple):
+    """An alpha (U,), and the images and cells in which it acts."""
+
+    sample: Sample
+    alpha: Tensor
+    batch: Batch
+
+
+def starts(alone: Floats, seed: int) -> dict[str, Floats]:
+    """Return where learnings start, by name: the loss has several minima, and no start finds all the best.
+
+    `alone` (U,) is what each unit does alone, an effect on choosing images. The other start is drawn around
+    a half, so that seeds do not all prefer the same one of units that can stand in for each other. A unit
+    that starts at 0 may have no gradient there and then stays at 0, whatever it causes. So all starts are at
+    least a quarter.
     """
-    known = np.nan_to_num(np.asarray(iou, float))
-    return np.maximum(known / known.max(), LEAST_START) if known.max() > 0 else np.full_like(known, 0.5)
+    random = np.random.default_rng([seed, 31])
+    return {"drawn": random.uniform(0.4, 0.6, len(alone)), "single": _over_largest(alone)}
+
+
+def _over_largest(scores: Floats) -> Floats:
+    known = np.nan_to_num(np.asarray(scores, float))
+    return np.maximum(known / known.max(), LEAST_START) if known.max() > 0 else np.full_like(known, FLAT)
 
 
 def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor) -> Tensor:
@@ -70,16 +94,33 @@ def relaxed(r: Tensor, alpha: Tensor, to: Targets, where: Tensor, ablate: Tensor
     return r + strength * (target - r)
 
 
-def effect(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> Tensor:
-    """Return delta: the mean probability in inserted cells minus the mean in ablated cells."""
-    r = sample.maps(batch.rows)
-    images = sample.tail(batch.rows, relaxed(r, alpha, to, batch.where, batch.ablate))
-    grid = (r.shape[2], r.shape[3])
-    where = batch.where.to(images.device, images.dtype)
-    seen = pooled(segmenter.probability(images).to(images.device), grid)
+def effects(acts: Sequence[Act], segmenter: ConceptSegmenter, to: Targets) -> Tensor:
+    """Return delta of each act (K,): the mean probability in inserted cells minus the mean in ablated cells.
+
+    All acts go through the segmenter together, and those of one sample through the tail.
+    """
+    images = []
+    for _, group in groupby(acts, lambda act: id(act.sample)):
+        same = list(group)
+        rows = torch.cat([act.batch.rows for act in same])
+        maps = same[0].sample.maps(rows).split([len(act.batch.rows) for act in same])
+        edited = [
+            relaxed(r, act.alpha, to, act.batch.where, act.batch.ablate)
+            for r, act in zip(maps, same, strict=True)
+        ]
+        images.append(same[0].sample.tail(rows, torch.cat(edited)))
+    pictures = torch.cat(images)
+    where = torch.cat([act.batch.where for act in acts]).to(pictures)
+    seen = pooled(segmenter.probability(pictures).to(pictures.device), (where.shape[1], where.shape[2]))
     inside = (seen * where).sum((1, 2)) / where.sum((1, 2)).clamp(min=1)
-    ablated = batch.ablate.to(inside)
-    return (inside * (1 - ablated)).sum() / (1 - ablated).sum() - (inside * ablated).sum() / ablated.sum()
+    ablated = torch.cat([act.batch.ablate for act in acts]).to(inside)
+    counts = [len(act.batch.rows) for act in acts]
+    return torch.stack(
+        [
+            (part * (1 - gone)).sum() / (1 - gone).sum() - (part * gone).sum() / gone.sum()
+            for part, gone in zip(inside.split(counts), ablated.split(counts), strict=True)
+        ]
+    )
 
 
 class Batches:
@@ -116,58 +157,146 @@ class Batches:
             yield from rows[torch.randperm(len(rows), generator=self._random)].tolist()
 
 
-def learn(
-    sample: Sample,
-    stopping: Sample,
+class StopEffect:
+    """The effect of an alpha on a seed's stopping images, at cells that are drawn by the seed alone.
+
+    So all starts and weights of a seed are judged by the same cells, and an alpha is measured once.
+    """
+
+    def __init__(
+        self,
+        stopping: Sample,
+        segmenter: ConceptSegmenter,
+        values: Mapping[str, Floats],
+        settings: CausesSettings,
+        seed: int,
+    ) -> None:
+        self._sample, self._segmenter = stopping, segmenter
+        self._to = Targets.of(values, stopping.generator.device)
+        self._held = Batches(stopping, settings, seed + 1).draw(settings.stop_images)
+        self._known: dict[bytes, float] = {}
+
+    def __call__(self, alpha: Tensor) -> float:
+        key = alpha.cpu().numpy().tobytes()
+        if key not in self._known:
+            act = Act(self._sample, alpha, self._held)
+            self._known[key] = effect_of(act, self._segmenter, self._to)
+        return self._known[key]
+
+
+class Learning:
+    """One learning of alpha (U,) from one start."""
+
+    def __init__(
+        self,
+        sample: Sample,
+        stop: StopEffect,
+        begin: Floats,
+        settings: CausesSettings,
+        weight: float,
+        seed: int,
+    ) -> None:
+        self.sample, self.stop, self._settings = sample, stop, settings
+        self.alpha = torch.tensor(
+            begin, dtype=torch.float32, device=sample.generator.device, requires_grad=True
+        )
+        self._optimiser = torch.optim.Adam([self.alpha], lr=settings.rate)
+        self._batches = Batches(sample, settings, seed)
+        self.weigh(weight)
+
+    def weigh(self, weight: float) -> None:
+        """Give the penalty another weight, and go on from here: steps and losses count anew."""
+        self.weight, self.steps = weight, 0
+        self.mean = self.alpha.detach().clone()  # the running mean, which is the result
+        self._since: list[Tensor] = []
+        self.losses = StopLosses(self._settings, weight, self.stop)
+
+    def act(self) -> Act:
+        """The next training batch."""
+        return Act(self.sample, self.alpha, self._batches.draw(self._settings.step_images))
+
+    def penalty(self) -> Tensor:
+        """The weighted penalty of alpha."""
+        return penalty(self.alpha, self._settings, self.weight)
+
+    def step(self, loss: Tensor, slope: Tensor) -> None:
+        """Take one step, given the loss and its gradient (U,)."""
+        self.steps += 1
+        self.alpha.grad = slope
+        self._optimiser.step()
+        with torch.no_grad():
+            self.alpha.clamp_(0, 1)
+            # Polynomial-decay averaging (Shamir & Zhang 2013): the first step forgets the start, and the
+            # average spans about a quarter of all steps.
+            order = self._settings.averaging
+            self.mean.lerp_(self.alpha, (order + 1) / (order + self.steps))
+        self._since.append(loss.detach())
+
+    def look(self) -> None:
+        """Measure the stopping loss of the running mean."""
+        self.losses.add(self.steps, self.mean, float(torch.stack(self._since).mean()))
+        self._since.clear()
+
+    def result(self) -> Arrays:
+        """Return alpha at the best stop loss, and the curve: step, train_loss, stop_loss, stopped."""
+        return self.losses.result()
+
+
+def run(
+    learnings: Sequence[Learning],
     segmenter: ConceptSegmenter,
     values: Mapping[str, Floats],
-    begin: Floats,
-    settings: CausesSettings,
-    seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Arrays:
-    """Learn alpha (U,).
+    steps: int,
+    every: int,
+    together: int,
+    progress: Progress = lambda done, total: None,
+) -> None:
+    """Step all learnings at once, each until it has taken `steps` steps or its stopping loss is flat.
 
-    Returns alpha at the best stop loss, and the curve of losses: step, train_loss, stop_loss, stopped.
-
-    Raises:
-        GanatomyError: too few images show the concept, or have room without it.
+    Every so many steps, and at the end, the stopping loss is measured. At most `together` images pass at
+    once, but one step's at least.
     """
-    device = sample.generator.device
-    to = Targets.of(values, device)
-    alpha = torch.tensor(begin, dtype=torch.float32, device=device, requires_grad=True)
-    optimiser = torch.optim.Adam([alpha], lr=settings.rate)
-    batches = Batches(sample, settings, seed)
-    weight = LADDER[0] if settings.penalty_weight is None else settings.penalty_weight
-    kept = alpha.detach().clone()
-    held = Batches(stopping, settings, seed + 1).draw(settings.stop_images)
-    losses = StopLosses(settings, weight, lambda acting: effect_of(stopping, segmenter, acting, to, held))
-    losses.add(0, kept, float("nan"))
-    since: list[Tensor] = []
-    for step in range(1, settings.steps + 1):
-        delta = effect(sample, segmenter, alpha, to, batches.draw(settings.step_images))
-        loss = penalty(alpha, settings, weight) - delta
-        (alpha.grad,) = torch.autograd.grad(loss, [alpha])
-        optimiser.step()
-        with torch.no_grad():
-            alpha.clamp_(0, 1)
-            kept.lerp_(alpha, 1 - settings.averaging)
-        since.append(loss.detach())
-        progress(step, settings.steps)
-        if step % settings.every == 0 or step == settings.steps:
-            losses.add(step, kept, float(torch.stack(since).mean()))
-            since.clear()
-            if losses.flat():
-                break
-    return losses.result()
+    total = steps * len(learnings)
+    to = Targets.of(values, learnings[0].alpha.device)
+    while going := [each for each in learnings if each.steps < steps and not each.losses.flat()]:
+        acts = [each.act() for each in going]
+        many = max(1, together // len(acts[0].batch.rows))
+        for first in range(0, len(going), many):
+            part = going[first : first + many]
+            deltas = effects(acts[first : first + many], segmenter, to)
+            losses = torch.stack([each.penalty() for each in part]) - deltas
+            # No loss depends on another's alpha, so the gradient of their sum has all gradients.
+            slopes = torch.autograd.grad(losses.sum(), [each.alpha for each in part])
+            for each, loss, slope in zip(part, losses, slopes, strict=True):
+                each.step(loss, slope)
+        for each in going:
+            if each.steps % every == 0 or each.steps == steps:
+                each.look()
+        progress(sum(steps if each.losses.flat() else each.steps for each in learnings), total)
 
 
-def effect_of(sample: Sample, segmenter: ConceptSegmenter, alpha: Tensor, to: Targets, batch: Batch) -> float:
-    """Return the effect, computed in parts, so that memory does not grow with the batch."""
-    half, total = len(batch.rows) // 2, torch.zeros((), device=batch.rows.device)
+def learn_best(learnings: Mapping[str, Learning]) -> Arrays:
+    """Keep the better of the learnings of one seed, by start: the one with the smaller stopping loss.
+
+    Returns its result (see `Learning.result`) and `start`, the name of its start; `start_names`,
+    `start_alphas` (starts, U) and `start_losses` (starts,), the kept one first.
+    """
+    names = sorted(learnings, key=lambda name: learnings[name].losses.best)
+    results = [learnings[name].result() for name in names]
+    return results[0] | {
+        "start": np.array(names[0]),
+        "start_names": np.array(names),
+        "start_alphas": np.stack([found["alpha"] for found in results]),
+        "start_losses": np.array([learnings[name].losses.best for name in names]),
+    }
+
+
+def effect_of(act: Act, segmenter: ConceptSegmenter, to: Targets) -> float:
+    """Return the effect of an act, computed in parts, so that memory does not grow with the batch."""
+    half, total = len(act.batch.rows) // 2, torch.zeros((), device=act.batch.rows.device)
     with torch.no_grad():
-        for chosen in torch.arange(half).split(max(1, sample.batch // 2)):
-            rows = torch.cat([chosen, chosen + half]).to(batch.rows.device)
-            part = Batch(batch.rows[rows], batch.ablate[rows], batch.where[rows])
-            total += effect(sample, segmenter, alpha, to, part).to(total) * len(chosen)
+        for chosen in torch.arange(half).split(max(1, act.sample.batch // 2)):
+            rows = torch.cat([chosen, chosen + half]).to(act.batch.rows.device)
+            part = act._replace(batch=act.batch.part(rows))
+            total += effects([part], segmenter, to)[0].to(total) * len(chosen)
     return float(total) / half

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from analysis.causes.sample import Sample
 from analysis.causes.segmentation import ConceptSegmenter
-from analysis.counting import agreement
-from analysis.counting.agreement import at_pairs
 from analysis.counting.passes import Made, Source, count_from, pilot_from
 from analysis.counting.plan import Plan
 from analysis.counting.thresholds import choose
@@ -62,7 +60,5 @@ def calibration_iou(
         counted = count_from(source, span, edges)
         counts = counted if counts is None else counts.merge(counted)
     assert counts is not None
-    pair = choose(counts).layers[layer].pair
-    found = counts.layers[layer]
-    both, mask = at_pairs(found.joint, pair), at_pairs(found.pixels, pair)
-    return np.where(pair >= 0, agreement.iou(both, mask, counts.areas), np.nan)
+    # An insertion raises the activation, so only high values count.
+    return choose(counts, sides="high", compositions=False).layers[layer].score

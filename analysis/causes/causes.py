@@ -12,7 +12,7 @@ docs/causes.md says what each number means.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +24,7 @@ from analysis.causes import tables
 from analysis.causes.settings import CausesSettings
 from analysis.editing.edits import Edit
 from analysis.shared.arrays import Array, Arrays, Floats, Ints
+from analysis.shared.errors import GanatomyError
 from analysis.shared.options import with_options
 
 if TYPE_CHECKING:
@@ -44,13 +45,19 @@ class Causes:
     iou: Array  # (units,) calibration IoU with the concept
     values: dict[str, Floats]  # what an ablation and an insertion set each unit to, (units,)
     rankings: dict[str, Ints]
+    needed: dict[
+        str, Floats
+    ]  # how much less each edit moves without an acting unit of the causal set, (units,)
     top: int
+    images: int  # test images that were drawn
     curve: pd.DataFrame
     single: pd.DataFrame
     side: pd.DataFrame
     learning: pd.DataFrame
     summary: pd.DataFrame
     random_energy: Array  # (random sets, 2) energy of ablation and insertion over that of the set matched
+    seed: int = 1
+    settings: CausesSettings = field(default_factory=CausesSettings)
 
     @property
     def alpha(self) -> Floats:
@@ -80,7 +87,7 @@ class Causes:
     @property
     def units(self) -> pd.DataFrame:
         """Table ace_unit: alpha over the seeds, rank, and what the edits set each unit to."""
-        return self._placed(tables.unit_rows(self.alphas, self.ranking, self.values))
+        return self._placed(tables.unit_rows(self.alphas, self.ranking, self.values, self.needed))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The store's tables of this run, without run_id."""
@@ -163,14 +170,18 @@ def ace(
     from analysis.causes.study import Study
 
     # `learning` called the images of a step `batch`, which now is the number that pass together.
+    for name, given in (("learning", learning), ("amounts", amounts)):
+        if both := sorted(set(given or {}) & set(options)):
+            raise GanatomyError(f"{both[0]} was given twice, in {name} and by its own name; give it once.")
     renamed = {"step_images" if name == "batch" else name: value for name, value in (learning or {}).items()}
+    chosen = with_options(settings or CausesSettings(), {**renamed, **(amounts or {}), **options})
     study = Study.of(
         generator,
         segmenter,
         layer,
-        concept if isinstance(concept, str) else concept.name,
+        concept,
         seed,
-        with_options(settings or CausesSettings(), {**renamed, **(amounts or {}), **options}),
+        chosen,
         iou,
         by_hand,
         second_segmenter,
@@ -190,11 +201,15 @@ def ace(
         iou=rankings.iou,
         values=rankings.values,
         rankings=rankings.orders,
+        needed=found.needed,
         top=study.top,
+        images=len(found.shown),
         curve=curve,
         single=single,
         side=side,
         learning=tables.learning(rankings),
         summary=tables.summary(found),
         random_energy=np.array([[*drawn.ratio.values()] for drawn in found.random_sets]),
+        seed=seed,
+        settings=chosen,
     )

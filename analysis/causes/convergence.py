@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from analysis.causes.settings import CausesSettings
-from analysis.shared.arrays import Arrays
+from analysis.shared.arrays import Arrays, Floats
 
-LEAST = 0.01  # alpha under which a unit does not act
-LADDER = (0.2, 0.1, 0.05, 0.025, 0.0125)  # penalty weights that are tried
-WORTH = 1.2  # times the gain, for which the next weight is taken
+LEAST, DIGITS = 0.01, 2  # alpha under which a unit does not act; finer differences are no order of units
+LADDER = (0.0125, 0.025, 0.05, 0.1, 0.2)  # penalty weights that are tried, each after the lighter ones
+EQUAL = 0.025  # of a gain, under which two gains are equal
+WORTH = 1.2  # times the gain, for which the lighter of two weights is taken
 
 
 def penalty(alpha: Tensor, settings: CausesSettings, weight: float) -> Tensor:
@@ -38,58 +39,88 @@ class StopLosses:
     def __init__(self, settings: CausesSettings, weight: float, effect: Callable[[Tensor], float]) -> None:
         self._settings, self._weight, self._effect = settings, weight, effect
         self._rows: list[tuple[int, float, float]] = []
-        self._best: tuple[float, float, Tensor] | None = None  # loss, effect, alpha
+        self._best: tuple[float, Tensor] | None = None  # loss, alpha
+        self._last: tuple[float, Tensor] | None = None  # effect, alpha
         self._gained = (0, np.inf)  # the last look that counts as a gain, and its loss
 
     def add(self, step: int, alpha: Tensor, train_loss: float) -> None:
         """Looks once."""
         acting = floored(alpha)
         effect = self._effect(acting)
+        self._last = effect, acting
         stop = float(penalty(acting, self._settings, self._weight)) - effect
         # From the last gain on, not from the best: many small gains are one, and no rest.
         if stop < self._gained[1] - max(self._settings.tolerance * self._weight, 1e-6):
             self._gained = (len(self._rows), stop)
         if self._best is None or stop < self._best[0]:
-            self._best = (stop, effect, acting)
+            self._best = (stop, acting)
         self._rows.append((step, train_loss, stop))
+
+    @property
+    def best(self) -> float:
+        """The least loss so far."""
+        assert self._best is not None
+        return self._best[0]
+
+    @property
+    def gain(self) -> float:
+        """The effect of the last alpha beyond that of no edit."""
+        assert self._last is not None
+        effect, alpha = self._last
+        return effect - self._effect(torch.zeros_like(alpha)) if alpha.any() else 0.0
 
     def flat(self) -> bool:
         """Whether the stop loss has reached its plateau."""
         return len(self._rows) - 1 - self._gained[0] >= self._settings.patience
 
     def result(self) -> Arrays:
-        """Alpha (U,) of the best look, the losses, and `gain`: its effect beyond that of no edit."""
+        """Alpha (U,) of the best look, and the losses."""
         assert self._best is not None
-        _, effect, alpha = self._best
+        alpha = self._best[1]
         steps, train, stop = (np.array(column) for column in zip(*self._rows, strict=True))
         stopped = np.zeros(len(steps), bool)
         stopped[-1] = self.flat()
-        gain = effect - self._effect(torch.zeros_like(alpha)) if alpha.any() else 0.0
         return {
-            "alpha": alpha.double().cpu().numpy(),
+            "alpha": alpha.double().cpu().numpy().round(DIGITS),
             "step": steps.astype(np.int64),
             "train_loss": train,
             "stop_loss": stop,
             "stopped": stopped,
             "weight": np.array(self._weight),
-            "gain": np.array(gain),
         }
 
 
-def choose_weight(learned: Callable[[float], Arrays]) -> Arrays:
-    """What is learned with the heaviest penalty that still lets the units act, and what was tried.
+def choose_weight(gain: Callable[[float], float]) -> tuple[float, Floats]:
+    """Return the heaviest penalty weight that still lets the units act, and (tried, 2) weights and gains.
 
-    Effects differ a hundredfold between concepts: with one weight all alphas of some go to 0, or to 1. So
-    weights are halved, from the heaviest on, until that makes the gain (the effect on the stopping latents
-    beyond that of no edit; 0 where no unit acts) grow by less than a fifth.
+    `gain` is what a weight gains, as the mean over the learning seeds: the effect on the stopping images
+    beyond that of no edit; 0 where no unit acts. It is asked for ever heavier weights, each of which goes on
+    from the last. Effects differ a hundredfold between concepts: with one weight all alphas of some go to 0,
+    or to 1. So weights are doubled, from the lightest on, until that costs more than a sixth of the gain.
+    Where even the lightest gains nothing, the heaviest is returned.
     """
-    best = learned(LADDER[0])
-    tried = [(LADDER[0], float(best["gain"]))]
+    found = gain(LADDER[0])
+    tried = [(LADDER[0], found)]
+    if found <= 0:
+        return LADDER[-1], np.array(tried)
     for weight in LADDER[1:]:
-        found = learned(weight)
-        tried.append((weight, float(found["gain"])))
-        if found["gain"] > max(WORTH * float(best["gain"]), 0):
-            best = found
-        elif best["gain"] > 0:  # else nothing was gained yet and still is not: a lighter one may
-            break
-    return best | {"tried": np.array(tried)}
+        lighter, found = found, gain(weight)
+        tried.append((weight, found))
+        if too_dear(found, lighter):
+            return tried[-2][0], np.array(tried)
+    return LADDER[-1], np.array(tried)
+
+
+def too_dear(gain: float, lighter: float) -> bool:
+    """Whether a weight costs more than a sixth of what half of it gains."""
+    return WORTH * gain <= lighter
+
+
+def settled(gains: Sequence[float], lighter: float) -> bool:
+    """Whether a weight's gains, look by look, say enough beside that of half the weight.
+
+    They cost too much, or hardly anything; or the last ones are nearly equal.
+    """
+    now = gains[-1]
+    equal = len(gains) > 1 and abs(now - gains[-2]) <= EQUAL * abs(lighter)
+    return too_dear(now, lighter) or now >= (1 - 2 * EQUAL) * lighter or equal

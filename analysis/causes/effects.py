@@ -15,7 +15,7 @@ from torch import Tensor
 from analysis.causes.realism import Realism
 from analysis.causes.sample import Sample
 from analysis.causes.segmentation import ConceptSegmenter
-from analysis.shared.arrays import Array, Floats, Ints
+from analysis.shared.arrays import Array, Floats, Ints, Mask
 from analysis.shared.stage_cache import StageCache
 
 EDITED = ("ablate", "insert")
@@ -100,12 +100,14 @@ def score_sets(
     values: Floats,
     rows: Ints | None = None,
     realism: Realism | None = None,
+    *,
+    wanted: Mask | None = None,
     progress: Progress = lambda done: None,
 ) -> Scores:
     """Set each set's units to `values` (U,), zeros for an ablation, at all cells of its images.
 
-    `rows` are the images of each set (S, n), or of all sets (1, n); by default all. The sample must have kept
-    its images.
+    `rows` are the images of each set (S, n), or of all sets (1, n); by default all. `wanted` (S, n) says
+    which of them are scored; the others are NaN. The sample must have kept its images.
     """
     device, images = sample.generator.device, sample.images
     assert images is not None
@@ -113,11 +115,13 @@ def score_sets(
     members = membership(sets, sample.layer.units, device)
     constants = torch.as_tensor(values, dtype=torch.float32, device=device)
     whole = np.broadcast_to(rows, (len(sets), rows.shape[1]))
-    order, batches = _batches(whole, sample.batch)
+    chosen = np.ones(whole.shape, bool) if wanted is None else wanted
+    pairs = np.nonzero(chosen)
+    order, batches = _batches(pairs[0], whole[chosen], sample.batch)
     found: dict[str, list[Tensor]] = {"after": [], "created": [], "distance": [], "realism": []}
     with torch.no_grad():
-        for numbers, chosen in batches:
-            part = torch.as_tensor(chosen, device=device)
+        for numbers, images_of in batches:
+            part = torch.as_tensor(images_of, device=device)
             r = edited_maps(sample.maps(part), members[torch.as_tensor(numbers, device=device)], constants)
             edited = sample.tail(part, r)
             seen = segmenter.segment(edited)
@@ -127,10 +131,12 @@ def score_sets(
             found["distance"].append((edited - images[part]).square().mean((1, 2, 3)).sqrt())
             known = realism(edited) if realism is not None else torch.full((len(part),), float("nan"))
             found["realism"].append(known)
-            progress(len(chosen))
-    back = np.argsort(order)
-    joined = {name: torch.cat(parts).double().cpu().numpy()[back] for name, parts in found.items()}
-    shaped = {name: value.reshape(*whole.shape, *value.shape[1:]) for name, value in joined.items()}
+            progress(len(images_of))
+    shaped = {}
+    for name, parts in found.items():
+        flat = torch.cat(parts).double().cpu().numpy()
+        shaped[name] = np.full((*whole.shape, *flat.shape[1:]), np.nan)
+        shaped[name][pairs[0][order], pairs[1][order]] = flat
     return Scores(before=sample.shares.double().cpu().numpy()[rows], **shaped)
 
 
@@ -141,11 +147,16 @@ def score_edits(
     values: Mapping[str, Floats],
     rows: Ints | None = None,
     realism: Realism | None = None,
+    *,
+    wanted: Mask | None = None,
     progress: Progress = lambda done: None,
 ) -> EditScores:
     """Score each edit's sets, set to that edit's values; both edits have equally many sets."""
     scores = [
-        score_sets(sample, segmenter, sets[edit], values[edit], rows, realism, progress) for edit in EDITED
+        score_sets(
+            sample, segmenter, sets[edit], values[edit], rows, realism, wanted=wanted, progress=progress
+        )
+        for edit in EDITED
     ]
     return EditScores(
         before=scores[0].before,
@@ -156,12 +167,11 @@ def score_edits(
     )
 
 
-def _batches(rows: Ints, batch: int) -> tuple[Ints, Iterator[tuple[Array, Array]]]:
-    """Return an order of all (set, image) pairs, and the pairs in batches of that order.
+def _batches(sets: Ints, images: Ints, batch: int) -> tuple[Ints, Iterator[tuple[Array, Array]]]:
+    """Return an order of all pairs of a set and an image, and the pairs in batches of that order.
 
     Pairs of the same block of images are neighbours, so that one replayed pass of h serves many sets.
     """
-    sets, flat = np.repeat(np.arange(len(rows)), rows.shape[1]), rows.ravel()
-    order = np.lexsort((flat, sets, flat // batch))
+    order = np.lexsort((images, sets, images // batch))
     parts = (order[first : first + batch] for first in range(0, len(order), batch))
-    return order, ((sets[part], flat[part]) for part in parts)
+    return order, ((sets[part], images[part]) for part in parts)

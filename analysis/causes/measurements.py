@@ -14,9 +14,10 @@ from analysis.causes.effects import EditScores, Sets, score_edits, stored_edits
 from analysis.causes.random_sets import matched_set
 from analysis.causes.rankings import Rankings
 from analysis.causes.single_cells import CellEffect, draw_cells, one_cell, score_cells
+from analysis.causes.spread import spread
 from analysis.causes.study import Study
 from analysis.shared import latent_ranges
-from analysis.shared.arrays import Array, Arrays, Floats, Ints
+from analysis.shared.arrays import Array, Arrays, Floats, Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,37 @@ class Measurements:
         def score() -> EditScores:
             images = rows.size if rows is not None else len(sets["ablate"]) * len(study.testing)
             count = study.counter(stage, 2 * images)
-            return score_edits(study.testing, study.segmenter, sets, values, rows, study.realism, count)
+            return score_edits(
+                study.testing, study.segmenter, sets, values, rows, study.realism, progress=count
+            )
 
         return stored_edits(study.cache, name, score)
+
+    @cached_property
+    def needed(self) -> dict[str, Floats]:
+        """How much less of the concept each edit moves when one acting unit is left out of the set, (units,).
+
+        Over the concept's share before. NaN for units that are not in the set. Where one unit suffices to
+        make the concept, each is needed to remove it; where it takes all of them, none is.
+        """
+        study, chosen, concept = self.study, self.rankings.acting, self.study.segmenter.index
+        found = {edit: np.full(study.layer.units, np.nan) for edit in self.rankings.values}
+        if not chosen:
+            return found
+        images = spread(self.shown, study.settings.needed_images)
+        rows, weights = images.rows, images.weights(len(images))
+        sets: list[Sequence[int]] = [[unit for unit in chosen if unit != out] for out in chosen]
+        whole = tuple(sorted(chosen))
+        if whole not in self.sets:
+            sets.append(chosen)
+        scores = self._scores("needed", "sets without a unit", dict.fromkeys(found, sets), rows[None])
+        share = float(scores.before_of(0)[:, concept] @ weights)
+        for edit, values in found.items():
+            moved = scores.gain(edit, concept)
+            known = whole in self.sets
+            all_move = self.curves.gain(edit, concept)[self.sets.index(whole)][rows] if known else moved[-1]
+            values[chosen] = (all_move - moved[: len(chosen)]) @ weights / share if share > 0 else np.nan
+        return found
 
     def energy(self, edit: str, units: Sequence[int]) -> float:
         """Return the energy of editing these units; of `both` edits, their sum."""
@@ -98,9 +127,14 @@ class Measurements:
 
     @cached_property
     def random_sets(self) -> list[RandomSet]:
-        """The random sets of every n."""
-        numbers = range(self.study.settings.random_sets)
-        return [self._draw(n, number) for number in numbers for n in self.study.sizes[1:]]
+        """The random sets of every n: fewer where n is not the size of the causal set or the list by hand."""
+        settings, study = self.study.settings, self.study
+        return [
+            self._draw(n, number)
+            for number in range(settings.random_sets)
+            for n in study.sizes[1:]
+            if number < settings.other_sets or n in (study.top, len(study.by_hand))
+        ]
 
     def _draw(self, n: int, number: int) -> RandomSet:
         units, ratio = {}, {}
@@ -112,11 +146,38 @@ class Measurements:
 
     @cached_property
     def random_rows(self) -> Ints:
-        """The test images (sets, n) of each random set: each number takes the next few."""
-        settings = self.study.settings
-        count = min(settings.random_images, settings.images)
-        numbers = np.array([drawn.number for drawn in self.random_sets], np.int64)
-        return np.asarray((numbers[:, None] * count + np.arange(count)) % settings.images)
+        """The test images (sets, n) of each random set: each number takes the next few.
+
+        At least half of them show the concept, where enough do: on others an ablation can do nothing.
+        """
+        shown, others = np.flatnonzero(self.shown), np.flatnonzero(~self.shown)
+        count = min(self.study.settings.random_images, len(self.shown))
+        held = max(round(count * len(shown) / len(self.shown)), -(-count // 2))
+        held = min(len(shown), held if len(others) else count)
+        numbers = np.array([drawn.number for drawn in self.random_sets], np.int64)[:, None]
+        parts = [
+            rows[(numbers * many + np.arange(many)) % len(rows)]
+            for rows, many in ((shown, held), (others, min(count - held, len(others))))
+            if many
+        ]
+        return np.concatenate(parts, 1)
+
+    @cached_property
+    def random_weights(self) -> Floats:
+        """Weights (n,) of a random set's images, so that their mean is one over all test images."""
+        rows, share = self.shown[self.random_rows[0]], self.shown.mean()
+        weights = np.where(rows, share / max(rows.sum(), 1), (1 - share) / max((~rows).sum(), 1))
+        return np.asarray(weights / weights.sum())
+
+    @cached_property
+    def shown(self) -> Mask:
+        """Which test images show the concept, bool (images,)."""
+        return np.asarray(self.curves.before_of(0)[:, self.study.segmenter.index] > 0)
+
+    @cached_property
+    def random_sizes(self) -> list[int]:
+        """The numbers n of units that random sets were drawn for."""
+        return sorted({drawn.size for drawn in self.random_sets})
 
     def random_of(self, n: int) -> Ints:
         """Return which random sets have n units."""
@@ -137,13 +198,24 @@ class Measurements:
             return found
         drawn = draw_cells(study.testing, study.settings.cell_images, study.seed)
         tried = sorted({self.index(name, n) for name, n in self.lists if name in ("ace", "hand")})
-        count = study.counter("single cells", 2 * len(tried) * len(drawn.rows))
+        # The effect of both edits needs each edit in every cell, so only the sets of interest have it.
+        whole = {self.index("ace", study.top)}
+        whole |= {self.index("hand", len(study.by_hand))} if study.by_hand else set()
+        strata = {"ablate": drawn.held, "insert": ~drawn.held}
+        at = {
+            (number, edit): np.ones_like(held) if number in whole else held
+            for number in tried
+            for edit, held in strata.items()
+        }
+        count = study.counter("single cells", sum(int(each.sum()) for each in at.values()))
         for number in tried:
             after = {
-                edit: score_cells(study.testing, study.segmenter, self.sets[number], values, drawn, count)
+                edit: score_cells(
+                    study.testing, study.segmenter, self.sets[number], values, drawn, at[number, edit], count
+                )
                 for edit, values in self.rankings.values.items()
             }
-            for edit in edits:
+            for edit in edits if number in whole else self.rankings.values:
                 found[edit][number] = one_cell(drawn, edit, after)
         return found
 
@@ -159,7 +231,10 @@ class Measurements:
             batches = alpha.Batches(study.testing, study.settings, study.seed)
             batch = batches.draw(study.settings.stop_images)
             learned = torch.as_tensor(alphas, dtype=torch.float32, device=study.generator.device)
-            found = [alpha.effect_of(study.testing, study.segmenter, a, targets, batch) for a in learned]
+            found = [
+                alpha.effect_of(alpha.Act(study.testing, each, batch), study.segmenter, targets)
+                for each in learned
+            ]
             return {"effect": np.array(found)}
 
         return study.cache.stage("stratified", score)["effect"]
@@ -190,7 +265,8 @@ class Measurements:
             return None
 
         def score() -> EditScores:
-            sample = study.sample("test images", latent_ranges.TESTING, segmenter=other)
+            many = len(study.testing)  # the same latents, however often this segmenter sees the concept
+            sample = study.sample("test images", latent_ranges.TESTING, segmenter=other, exactly=many)
             return score_edits(sample, other, {edit: [list(units)] for edit in values}, values)
 
         return stored_edits(study.cache, f"second-{other.identity[:12]}-{len(units)}", score)

@@ -10,16 +10,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from analysis.causes.segmentation import ConceptSegmenter
-from analysis.models.generator import Generator, ImageCut
+from analysis.editing.kept_maps import KeptMaps
+from analysis.models.generator import Generator, ImageCut, quick_layout
 from analysis.shared.latents import latents
 from analysis.shared.meter import Meter
 
-ROOM = 2 << 30  # bytes of maps that are kept; beyond, h runs again
 Seen = Callable[[Tensor], Tensor]
 
 
 class Sample:
     """Latents start to stop of a seed, each made and segmented once: maps, masks, shares of pixels.
+
+    Until `need` images show the concept more latents are drawn behind them, up to `most` in all.
 
     `there` (N, h, w) is the concept's share of each featuremap cell, `shares` (N, C) every concept's share of
     the image, `mask` (N, H, W) the concept's pixels, `features` whatever `feature` makes of the images.
@@ -34,6 +36,8 @@ class Sample:
         span: tuple[int, int],
         meter: Meter,
         *,
+        need: int = 0,
+        most: int = 0,
         name: str = "images",
         batch: int = 32,
         keep_images: bool = False,
@@ -42,81 +46,73 @@ class Sample:
     ) -> None:
         self.generator, self.layer, self.meter, self.batch = generator, generator.layer(layer), meter, batch
         self.concept, self.name = segmenter.concept, name  # what a sentence calls them
-        self.z = latents(seed, *span, generator.latent_shape)
         grid = (self.layer.height, self.layer.width)
-        self._kept = len(self.z) * self.layer.units * grid[0] * grid[1] * 4 <= ROOM
-        self._cut: ImageCut | None = None
-        self._rows: list[int] = []
-        kept: dict[str, list[Tensor]] = {"r": [], "images": [], "labels": [], "mask": []}
+        kept: dict[str, list[Tensor]] = {"images": [], "labels": [], "mask": []}
         kept |= {"shares": [], "features": []}
-        for part in self.z.split(batch):
-            cut = generator.cut(part, layer)
-            meter.generator += len(part)
+        (first, stop), shown = span, 0
+        self._kept = KeptMaps(generator, layer, self._count)
+        at, last = first, max(stop, first + most)
+        while at < stop or (shown < need and at < last):
+            end = min(at + batch, stop if at < stop else last)
+            part = latents(seed, at, end, generator.latent_shape)
+            at = end
+            cut = self._kept.add(part, stop - first)
             images = self._plain(cut)
             mask, shares, labels = segmenter.segment(images)
+            shown += int(mask.flatten(1).any(1).sum())
             kept["mask"].append(mask)
             kept["shares"].append(shares)
-            for name, wanted, value in (
-                ("r", self._kept, cut.r),
-                ("images", keep_images, images),
-                ("labels", keep_images, labels),
-            ):
-                if wanted:
-                    kept[name].append(value)
+            if keep_images:
+                kept["images"].append(images)
+                kept["labels"].append(labels)
             if feature is not None:
                 kept["features"].append(feature(images))
-            progress(sum(map(len, kept["mask"])), len(self.z))
-        if cut.any_batch:
-            self._cut = cut
-        self._chain = cut.any_batch
+            progress(end - first, max(stop - first, end - first))
         joined: dict[str, Any] = {name: torch.cat(parts) if parts else None for name, parts in kept.items()}
-        self._maps: Tensor | None = joined["r"]
         self.images, self.labels, self.features = joined["images"], joined["labels"], joined["features"]
         self.mask, self.shares = joined["mask"], joined["shares"]
         self.there = pooled(self.mask.float(), grid).to(generator.device)
 
+    @property
+    def shown(self) -> Tensor:
+        """Which images show the concept, bool (N,), on the CPU."""
+        return self.mask.flatten(1).any(1).cpu()
+
     def __len__(self) -> int:
-        return len(self.z)
+        return len(self._kept)
+
+    @property
+    def z(self) -> Tensor:
+        """The latents, (N, *latent_shape)."""
+        return self._kept.z
 
     def maps(self, rows: Tensor) -> Tensor:
         """R = h(z) of some rows, (n, units, h, w)."""
-        if self._maps is not None:
-            return self._maps[rows.to(self._maps.device)]
-        return self._made(rows).r
+        return self._kept.maps(rows)
 
     def tail(self, rows: Tensor, r: Tensor) -> Tensor:
-        """f(r): the images of these rows when the layer returns r. Differentiable in r."""
+        """f(r): the images of these rows when the layer returns r. Differentiable in r.
+
+        A row may stand several times, so that many edits of an image run as one batch.
+        """
         self.meter.tail += len(r)
-        if self._chain and self._cut is not None:
-            return self._cut.tail(_quick(r))
-        return self._made(rows).tail(r)
+        return self._kept.tail(rows, r)
+
+    def _count(self, passes: int) -> None:
+        self.meter.generator += passes
 
     def _plain(self, cut: ImageCut) -> Tensor:
         """The unedited images, made as the edited ones will be, so that no change is one of rounding."""
-        if not cut.any_batch or cut.r.device.type != "cpu":
+        if cut.kept is None or cut.r.device.type != "cpu":
             return cut.images
         self.meter.tail += len(cut.r)
         with torch.no_grad():
-            return cut.tail(_quick(cut.r))
+            return cut.kept.tail(quick_layout(cut.r))
 
     def all_maps(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Every map with its rows, batch by batch."""
         for rows in torch.arange(len(self)).split(self.batch):
             yield rows, self.maps(rows)
-
-    def _made(self, rows: Tensor) -> ImageCut:
-        """A pass of these rows, kept until others are asked for."""
-        wanted = rows.tolist()
-        if self._cut is None or wanted != self._rows:
-            self._cut = self.generator.cut(self.z[rows.cpu()], self.layer.name)
-            self._rows = wanted
-            self.meter.generator += len(wanted)
-        return self._cut
-
-
-def _quick(r: Tensor) -> Tensor:
-    """On a CPU with channels last, which halves the time of small convolutions and what comes after them."""
-    return r.contiguous(memory_format=torch.channels_last) if r.device.type == "cpu" else r
 
 
 def pooled(pixels: Tensor, grid: tuple[int, int]) -> Tensor:

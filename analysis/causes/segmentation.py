@@ -7,8 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.models.segmenter import Segmenter, checked_labels, segmenter_hash, segmenter_name
-from analysis.shared.concepts import concept_index
+from analysis.models.segmenter import (
+    Segmenter,
+    checked_labels,
+    checked_probability,
+    checked_segmenter,
+    segmenter_hash,
+    segmenter_name,
+)
+from analysis.shared.concepts import Concept, concept_index
 from analysis.shared.meter import Meter
 
 
@@ -24,13 +31,14 @@ class ConceptSegmenter:
     """A segmenter, one concept that it knows, and the meter that counts its images.
 
     Raises:
-        GanatomyError: the segmenter does not know the concept.
+        GanatomyError: it is no segmenter of new pictures, or does not know the concept.
     """
 
-    def __init__(self, segmenter: Segmenter, concept: str, meter: Meter) -> None:
-        self.segmenter, self.concept, self._meter = segmenter, concept, meter
+    def __init__(self, segmenter: Segmenter, concept: Concept | str, meter: Meter) -> None:
+        self.concepts = checked_segmenter(segmenter, pictures=True)
         self.index = concept_index(segmenter.concepts, concept)
-        self.count = len(segmenter.concepts)
+        self.segmenter, self.concept, self._meter = segmenter, self.concepts[self.index].name, meter
+        self.count = len(self.concepts)
 
     @property
     def identity(self) -> str:
@@ -45,7 +53,7 @@ class ConceptSegmenter:
     def probability(self, images: Tensor) -> Tensor:
         """Return the concept's probability at each pixel (N, H, W), differentiable in the images."""
         self._meter.segmenter += len(images)
-        return self.segmenter.probability(images, self.concept)
+        return checked_probability(self.segmenter, images, self.index)
 
     @torch.no_grad()
     def segment(self, images: Tensor) -> Segmentation:

@@ -77,23 +77,27 @@ def score_cells(
     units: Sequence[int],
     values: Floats,
     at: Cells,
+    wanted: Mask,
     progress: Progress,
 ) -> Floats:
-    """The concept's share of each edited cell after the edit of that cell alone, (cells,)."""
+    """The concept's share of each edited cell after the edit of that cell alone, (cells,).
+
+    Cells that are not `wanted` are not edited, and have the share from before.
+    """
     device = sample.generator.device
     members = membership([units], sample.layer.units, device)
     constants = torch.as_tensor(values, dtype=torch.float32, device=device)
-    grid, found = (sample.layer.height, sample.layer.width), []
-    for part in torch.arange(len(at.rows)).split(sample.batch):
+    grid, found = (sample.layer.height, sample.layer.width), at.before.copy()
+    for part in torch.as_tensor(np.flatnonzero(wanted)).split(sample.batch):
         rows, where = at.rows[part.to(at.rows.device)], at.where[part.to(at.where.device)]
         r = sample.maps(rows)
         with torch.no_grad():
             images = sample.tail(rows, edited_maps(r, members.expand(len(rows), -1), constants, where))
             mask = segmenter.segment(images).mask
         after = pooled(mask.float(), grid).to(where.device)
-        found.append((after * where.to(after.dtype)).sum((1, 2)))
+        found[part.numpy()] = (after * where.to(after.dtype)).sum((1, 2)).double().cpu().numpy()
         progress(len(rows))
-    return torch.cat(found).double().cpu().numpy()
+    return found
 
 
 def one_cell(at: Cells, edit: str, after: Mapping[str, Floats]) -> CellEffect:

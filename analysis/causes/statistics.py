@@ -124,6 +124,19 @@ def top_overlap(alphas: Array, then: Array, count: int) -> float:
     return float(np.mean(pairs)) if pairs else float("nan")
 
 
+def agreement(alphas: Array) -> float:
+    """Return how far alphas (S, U) agree, from 0 to 1: the mean over pairs of sum min / sum max.
+
+    Unlike the overlap of first units it needs no number of units, and small alphas count little. NaN for one
+    row; two rows of zeros agree.
+    """
+    pairs = [(a, b) for i, a in enumerate(np.asarray(alphas, float)) for b in alphas[:i]]
+    shared = [
+        np.minimum(a, b).sum() / np.maximum(a, b).sum() if np.maximum(a, b).any() else 1.0 for a, b in pairs
+    ]
+    return float(np.mean(shared)) if shared else float("nan")
+
+
 def ranked(scores: Array, then: Array | None = None) -> Ints:
     """Return unit numbers, the largest score first; equal scores by `then`, and then by number."""
     scores = np.nan_to_num(np.asarray(scores, float), nan=-np.inf)

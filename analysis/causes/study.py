@@ -20,11 +20,12 @@ from analysis.models.layer import Layer
 from analysis.models.segmenter import Segmenter
 from analysis.shared import latent_ranges
 from analysis.shared.arrays import Floats
+from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
 from analysis.shared.meter import Meter
 from analysis.shared.stage_cache import StageCache
 
-FORMAT = 3  # rises when a stage's file holds other numbers than before
+FORMAT = 5  # rises when a stage's file holds other numbers than before
 Feature = Callable[[Tensor], Tensor]
 Progress = Callable[[str, int, int], None]
 
@@ -55,7 +56,7 @@ class Study:
         generator: Generator,
         segmenter: Segmenter,
         layer: str,
-        concept: str,
+        concept: Concept | str,
         seed: int,
         settings: CausesSettings,
         iou: Floats | None,
@@ -83,11 +84,11 @@ class Study:
             )
         about = {
             "format": FORMAT,
-            "generator": generator.weights_sha256,
+            "generator": generator.identity,
             "segmenter": own.identity,
-            "concepts": [known.name for known in segmenter.concepts],
+            "concepts": [known.name for known in own.concepts],
             "layer": found.path,
-            "concept": concept,
+            "concept": own.concept,
             "seed": seed,
             "settings": asdict(settings),
             "iou": None if iou is None else np.asarray(iou, float).round(12).tolist(),
@@ -144,18 +145,21 @@ class Study:
         number: int = 0,
         images: bool = True,
         segmenter: ConceptSegmenter | None = None,
+        exactly: int | None = None,
     ) -> Sample:
         """Make the images of a learning seed from a latent range on.
 
-        Without `images` the sample keeps only what learning needs. Realism's features are made only of what
-        the study's own segmenter sees.
+        More latents of the seed's own lane are drawn until enough images show the concept, except where it is
+        said how many `exactly`. Without `images` the sample keeps only what learning needs. Realism's
+        features are made only of what the study's own segmenter sees.
         """
         settings = self.settings
         count = {
             latent_ranges.TRAINING: settings.training,
-            latent_ranges.STOPPING: settings.stop_images,
+            latent_ranges.STOPPING: 2 * settings.stop_images,  # of each edit
             latent_ranges.TESTING: settings.images,
         }[start]
+        count = exactly or count
         return Sample(
             self.generator,
             self.layer.name,
@@ -163,6 +167,8 @@ class Study:
             self.seed,
             latent_ranges.lane(start, number, count),
             self.meter,
+            need=0 if exactly else settings.shown,
+            most=min(latent_ranges.LANE, settings.drawn * count),
             name=stage.rstrip(" 0123456789"),
             batch=settings.batch,
             keep_images=images,

@@ -30,15 +30,16 @@ def curve(found: Measurements) -> pd.DataFrame:
     return pd.DataFrame(
         [_no_edit(found, name, edit) for edit in EDITS for name in names]
         + [_ranked(found, name, edit, n) for edit in EDITS for name, n in found.lists]
-        + [_random(found, edit, n) for edit in EDITS for n in found.study.sizes[1:] if random]
+        + [_random(found, edit, n) for edit in EDITS for n in found.random_sizes]
     )
 
 
 def _keys(found: Measurements, ranking: str, edit: str, n: int) -> Row:
-    settings, random = found.study.settings, ranking == "random"
-    images = min(settings.random_images, settings.images) if random else settings.images
-    sets = settings.random_sets if random else 1
-    return {"ranking": ranking, "edit": edit, "units": n, "sets": sets, "images": images}
+    random = ranking == "random"
+    shown = found.shown[found.random_rows[0]] if random else found.shown
+    sets = (len(found.random_of(n)) if n else found.study.settings.random_sets) if random else 1
+    of = {"images": len(shown), "shown": int(shown.sum())}
+    return {"ranking": ranking, "edit": edit, "units": n, "sets": sets} | of
 
 
 def _no_edit(found: Measurements, ranking: str, edit: str) -> Row:
@@ -72,7 +73,7 @@ def _ranked(found: Measurements, ranking: str, edit: str, n: int) -> Row:
     return {
         **_keys(found, ranking, edit, n),
         **_effect(
-            statistics.mean(moved, (before > 0).sum() if edit == "ablate" else None),
+            statistics.mean(moved, found.shown.sum() if edit == "ablate" else None),
             statistics.ratio(moved, before),
         ),
         **_pictures(found.curves, edit, number),
@@ -86,8 +87,11 @@ def _ranked(found: Measurements, ranking: str, edit: str, n: int) -> Row:
 def _random(found: Measurements, edit: str, n: int) -> Row:
     """The random sets of n units: their mean, and the quantiles that hold 95 % of them."""
     concept, sets = found.study.segmenter.index, found.random_of(n)
-    moved, share = found.random.gain(edit, concept)[sets].mean(1), float(found.shares[concept])
-    relative = moved / share if share > 0 else np.full_like(moved, np.nan)
+    moved = found.random.gain(edit, concept)[sets] @ found.random_weights
+    before = found.random.before_of(sets)[..., concept] @ found.random_weights
+    with np.errstate(all="ignore"):
+        relative = moved / before  # of its own images: other images would have another share
+    relative = relative[np.isfinite(relative)] if np.isfinite(relative).any() else relative * np.nan
     return {
         **_keys(found, "random", edit, n),
         **_effect(statistics.band(moved), statistics.band(relative)),
@@ -140,8 +144,8 @@ def side_effects(found: Measurements) -> pd.DataFrame:
             estimate = statistics.mean(change[found.index(ranking, n)])
             parts.append(_side_rows(found, ranking, edit, n, estimate))
         if found.random_sets:
-            change = (found.random.of(edit).after - found.random.before).mean(1)
-            for n in found.study.sizes[1:]:
+            change = found.random_weights @ (found.random.of(edit).after - found.random.before)
+            for n in found.random_sizes:
                 estimate = statistics.band(change[found.random_of(n)])
                 parts.append(_side_rows(found, "random", edit, n, estimate))
     return pd.concat(parts, ignore_index=True)
@@ -155,7 +159,7 @@ def _side_rows(found: Measurements, ranking: str, edit: str, n: int, change: Est
             "ranking": ranking,
             "edit": edit,
             "units": n,
-            "affected": [known.name for known in found.study.segmenter.segmenter.concepts],
+            "affected": [known.name for known in found.study.segmenter.concepts],
             "before": found.shares,
             "change": change.value,
             "change_low": change.low,
@@ -167,26 +171,26 @@ def _side_rows(found: Measurements, ranking: str, edit: str, n: int, change: Est
 
 def single_units(rankings: Rankings) -> pd.DataFrame:
     """Table unit_effect without layer: every unit alone, ranked on one sample, measured on another."""
-    choosing, testing = rankings.choosing, rankings.testing
+    choosing, testing = rankings.alone, rankings.testing
     parts = []
-    for c, known in enumerate(rankings.study.segmenter.segmenter.concepts):
-        share = float(testing.before[..., c].mean())
+    for c, known in enumerate(rankings.study.segmenter.concepts):
+        share = testing.before(c)
         for edit in EDITS:
-            chosen, found = (
-                choosing.gain(edit, c).mean(1),
-                statistics.mean(testing.gain(edit, c).T),
-            )
+            chosen, found = choosing.effect(edit, c), testing.estimate(edit, c)
+            with np.errstate(all="ignore"):
+                relative = np.where(share > 0, found.value / share, np.nan)
             rows = {
                 "unit": np.arange(len(chosen)),
                 "choosing_effect": chosen,
                 "effect": found.value,
                 "effect_low": found.low,
                 "effect_high": found.high,
-                "relative_effect": found.value / share if share > 0 else np.nan,
+                "relative_effect": relative,
                 "rank": statistics.ranks(statistics.ranked(chosen)),
                 "concept": known.name,
                 "edit": edit,
-                "images": testing.before.shape[1],
+                "images": testing.images,
+                "shown": testing.shown(c),
             }
             parts.append(pd.DataFrame(rows))
     return pd.concat(parts, ignore_index=True)
@@ -235,14 +239,22 @@ def summary(found: Measurements) -> pd.DataFrame:
         rows.append(_scored(study.second, again))
     acting = (rankings.alphas > 0).sum(1)
     how = {
+        "images": len(found.shown),
+        "shown": int(found.shown.sum()),
+        **rankings.drawn,
         "seeds": study.settings.seeds,
         "steps": study.settings.steps,
         "penalty": study.settings.penalty,
-        "penalty_weight": float(np.mean([learned["weight"] for learned in rankings.learned])),
+        "penalty_weight": rankings.weight,
         "ablate_kind": study.settings.ablate,
         "insert_kind": study.settings.insert,
         "top_units": count,
         "top_overlap": statistics.top_overlap(rankings.alphas, rankings.iou, count),
+        "alpha_agreement": statistics.agreement(rankings.alphas),
+        "start_agreement": float(
+            np.mean([statistics.agreement(learned["start_alphas"]) for learned in rankings.learned])
+        ),
+        "starts": ", ".join(str(learned["start"]) for learned in rankings.learned),
         "acting_units": int((rankings.alphas > 0).any(0).sum()),
         "acting_least": int(acting.min()),
         "acting_most": int(acting.max()),
@@ -270,7 +282,9 @@ def _scored(segmenter: ConceptSegmenter, scores: EditScores) -> Row:
     }
 
 
-def unit_rows(alphas: Floats, ranking: Sequence[int] | Ints, values: dict[str, Floats]) -> pd.DataFrame:
+def unit_rows(
+    alphas: Floats, ranking: Sequence[int] | Ints, values: dict[str, Floats], needed: dict[str, Floats]
+) -> pd.DataFrame:
     """Table ace_unit without layer and concept: alpha over the seeds, rank, and what edits set a unit to."""
     return pd.DataFrame(
         {
@@ -281,5 +295,7 @@ def unit_rows(alphas: Floats, ranking: Sequence[int] | Ints, values: dict[str, F
             "rank": statistics.ranks(np.asarray(ranking)),
             "ablate_value": values["ablate"],
             "insert_value": values["insert"],
+            "ablate_needed": needed["ablate"],
+            "insert_needed": needed["insert"],
         }
     )

@@ -22,7 +22,7 @@ from analysis.context import tables
 from analysis.context.settings import STRENGTHS, ContextSettings
 from analysis.context.tables import Measured
 from analysis.editing.edits import Edit
-from analysis.models.segmenter import segmenter_hash
+from analysis.models.segmenter import checked_segmenter, segmenter_hash
 from analysis.shared.arrays import Arrays, Floats
 from analysis.shared.concepts import Concept, concept_index
 from analysis.shared.errors import GanatomyError
@@ -50,6 +50,8 @@ class Context:
     measured: Measured = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict)
     patch: int = 1
+    seed: int = 1
+    settings: ContextSettings = field(default_factory=ContextSettings)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per strength and context.
@@ -131,9 +133,10 @@ def insertion_context(
 ) -> Context:
     """Force units on at single cells of many images, and measure the effect by what was there.
 
-    Each strength is one pass of the generator's tail per cell. The images that are traced are followed
-    through the later layers at the first strength. With `every` of 2 or more only one cell in so many is
-    tried, in other places for each batch of images; the rest is NaN.
+    Cells that no pixel can depend on together share a pass of the generator's tail. What that changes for the
+    segmenter is measured on cells that are also forced alone; where it is too much, all are. The images that
+    are traced are followed through the later layers at the first strength. With `every` of 2 or more only one
+    cell in so many is tried, in other places for each batch of images; the rest is NaN.
 
     Args:
         generator: the generator.
@@ -160,8 +163,8 @@ def insertion_context(
 
     chosen = with_options(settings or ContextSettings(), options)
     inserted, _ = span(FORCING, chosen.images), span(MEASURING, chosen.measuring)
-    found, name = generator.layer(layer), concept if isinstance(concept, str) else concept.name
-    concept_index(segmenter.concepts, name)
+    found, concepts = generator.layer(layer), checked_segmenter(segmenter, pictures=True)
+    name = concepts[concept_index(segmenter.concepts, concept)].name
     strengths: tuple[str, ...] = chosen.strengths or STRENGTHS
     controls = chosen.controls if controls is None else controls
     beside = {"first": strengths[:1], "all": strengths}[controls] if isinstance(controls, str) else controls
@@ -172,7 +175,7 @@ def insertion_context(
             f"'{', '.join(wrong)}' is no strength; choose from {', '.join(STRENGTHS)}, controls among them."
         )
     about = {
-        "generator": generator.weights_sha256,
+        "generator": generator.identity,
         "segmenter": segmenter_hash(segmenter),
         "edit": [found.name, name, units, values, list(strengths), list(beside)],
         "settings": asdict(chosen),
@@ -193,7 +196,9 @@ def insertion_context(
         latents=inserted,
         measured=measured,
         patch=chosen.patch,
-        facts={"tail_passes": int(np.isfinite(measured.effect).sum() + np.isfinite(measured.random).sum())},
+        seed=seed,
+        settings=chosen,
+        facts={"tail_passes": measured.passes},
     )
 
 

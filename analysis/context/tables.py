@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.context.statistics import Estimate, explained, kinds, mean_in, row_matched
+from analysis.context.together import Together
 from analysis.shared.arrays import Array
 
 ALL = "all"  # the context that holds every eligible cell
@@ -29,6 +30,8 @@ class Measured:
     trace: Array  # (P, T, h, w): root mean square change in and around the cell
     outside: Array  # (P, T, h, w): the share of the squared change elsewhere
     scales: list[float]  # how much each place varies by itself
+    together: Together  # what forcing several cells in one pass changed, by edit: strengths come first
+    passes: int  # images made by the tail for effects and for the check
 
     @property
     def eligible(self) -> Array:
@@ -131,5 +134,9 @@ def summary(measured: Measured, strengths: Sequence[str], about: Sequence[dict[s
         row["random_energy"] = float(measured.random_energy[number])
         shares = explained(measured.effect[number], kind, eligible)
         row |= {f"{name}_share": value for name, value in shares._asdict().items()}
+        check = measured.together
+        row |= {"cells_together": check.cells, "checked_cells": check.checked}
+        row |= {"together_difference": float(check.difference[number])}
+        row |= {"together_error": float(check.error[number]), "together_spread": float(check.spread[number])}
         found.append(row | about[number])
     return pd.DataFrame(found)

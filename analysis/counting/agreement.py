@@ -10,6 +10,7 @@ holds the bins from k + 1 on, so there are E = B - 1 masks.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from analysis.shared.arrays import Array, Floats
 
 MIN_PIXELS = 0.001  # of all calibration pixels, for a concept to get thresholds
-LARGER = 1.1  # than its concept, a mask over half of the pixels may be
+HIGH, LOW = 1, -1  # the side of an edge: a mask of the values over it, or of the others
 MIN_IMAGES = 20  # calibration images with the concept
+
+Sides = Literal["both", "high"]
 
 
 def above(counts: Array) -> Array:
@@ -79,45 +82,45 @@ def _entropy(shares: Floats) -> Floats:
     return -(shares * logs).sum(axis=0)
 
 
-def admissible(both: Array, mask: Array, area: Array, total: int) -> NDArray[np.bool_]:
-    """Masks that may be chosen: P(M and S) > P(M) P(S), and 0 < P(M) <= 1/2, or 1.1 P(S) if that is more.
-
-    The ratio alone does not see the sign of the association (docs/method.md section 1). Without the bound a
-    mask of nearly everything scores a large concept's frequency, and names by largest IoU become that
-    concept: 2 concepts in a layer of churches instead of 7.
-    """
-    both, mask, area = (np.asarray(value, float) for value in (both, mask, area))
-    small = mask <= np.maximum(total / 2, LARGER * area)
-    found: NDArray[np.bool_] = (mask > 0) & small & (both * total > mask * area)
-    return found
-
-
 def supported(areas: Array, shown: Array, total: int) -> NDArray[np.bool_]:
     """Concepts with enough calibration pixels and images to get thresholds and to be a name."""
     found: NDArray[np.bool_] = (areas >= MIN_PIXELS * total) & (shown >= MIN_IMAGES)
     return found
 
 
-def best_edges(joint: Array, pixels: Array, areas: Array, shown: Array) -> NDArray[np.int16]:
-    """t(u, c) as an edge number (U, C): the admissible edge with the largest IQR, or -1."""
-    found = np.full(joint.shape[:2], -1, np.int16)
-    mask, known = above(pixels), np.flatnonzero(supported(areas, shown, int(pixels[0].sum())))
-    total = int(pixels[0].sum())
-    for concept in known:  # one concept at a time: memory of U x E, not U x C x E
-        both = above(joint[:, concept])
-        score = np.where(
-            admissible(both, mask, areas[concept], total), iqr(both, mask, areas[concept], total), -1.0
-        )
+def best_edges(
+    joint: Array, pixels: Array, areas: Array, shown: Array, sides: Sides = "both"
+) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+    """t(u, c) as an edge number (U, C), or -1, and the side of the edge (U, C) that goes with the concept.
+
+    It is the edge with the largest information quality ratio. That ratio is the same for a mask and for what
+    the mask leaves out, so each edge stands for the one of both that has more of the concept than chance
+    gives: HIGH (1) for values over the edge, LOW (-1) for the others. With `sides` "high" only masks of
+    high values may be chosen, as in the paper.
+    """
+    found, side = np.full(joint.shape[:2], -1, np.int16), np.full(joint.shape[:2], HIGH, np.int8)
+    mask, total = above(pixels).astype(float), int(pixels[0].sum())
+    for concept in np.flatnonzero(supported(areas, shown, total)):  # memory of U x E, not U x C x E
+        both = above(joint[:, concept]).astype(float)
+        excess = both * total - mask * areas[concept]
+        allowed = (mask > 0) & (mask < total) & ((excess > 0) if sides == "high" else (excess != 0))
+        score = np.where(allowed, iqr(both, mask, areas[concept], total), -1.0)
         best = score.argmax(axis=1)
         rows = np.arange(len(best))
         found[:, concept] = np.where(score[rows, best] >= 0, best, -1)
-    return found
+        side[:, concept] = np.where(excess[rows, best] < 0, LOW, HIGH)
+    return found, np.where(found >= 0, side, HIGH).astype(np.int8)
 
 
 def tail_edges(pixels: Array, fraction: float) -> NDArray[np.int16]:
-    """The edge (U,) whose upper tail is nearest to a fraction, in ratio; -1 where no mask has a pixel."""
+    """The edge (U,) whose upper tail is nearest to a fraction, in ratio; -1 where none is near.
+
+    A unit whose values tie, such as a binary one, has no mask of about the wanted size if every mask is empty
+    or more than twice as large: NetDissect marks nothing then, and so do we.
+    """
     share = tail(pixels)
-    distance = np.abs(np.log(np.where(share > 0, share, np.nan) / fraction))
+    near = (share > 0) & (share <= 2 * fraction)
+    distance = np.abs(np.log(np.where(near, share, np.nan) / fraction))
     known = np.isfinite(distance).any(axis=1)
     nearest = np.nan_to_num(distance, nan=np.inf).argmin(axis=1)
     return np.where(known, nearest, -1).astype(np.int16)
@@ -138,14 +141,59 @@ def constant_masks(places: Array, images: int) -> NDArray[np.bool_]:
     return found
 
 
+def constant_controls(places: Array, odd: Array, images: tuple[int, int]) -> tuple[NDArray[np.bool_], Floats]:
+    """For each concept, the fixed set of pixels (C, H, W) that stands against units, and its score (C,).
+
+    It is the best constant mask, or all pixels where these score more. The mask's score is cross-fitted:
+    the mask of one half of the images is scored on the other half, since a mask scores too well on
+    the images that it was fitted to. `places` counts all images, `odd` those of odd latents, and `images`
+    says how many these are (all, odd). NaN for a concept that is nowhere.
+
+    A mask of another image's unit needs no control of its own: averaged over images, it is a mixture of
+    fixed sets, and a mixture scores no more than the best of them.
+    """
+    masks = constant_masks(places, images[0])
+    area, pixels = places.sum(axis=(1, 2), dtype=np.int64), places[0].size
+    both, union = np.zeros(len(places)), np.zeros(len(places))
+    halves = ((odd, images[1]), (places - odd, images[0] - images[1]))
+    for (fitted, of), (scored, on) in (halves, halves[::-1]):
+        half = constant_masks(fitted, of)
+        hit = np.array([place[mask].sum(dtype=np.int64) for place, mask in zip(scored, half, strict=True)])
+        both += hit
+        union += half.sum(axis=(1, 2)) * on + scored.sum(axis=(1, 2), dtype=np.int64) - hit
+    mask_score = np.nan_to_num(ratio(both, union))
+    everywhere = ratio(area, np.asarray(images[0] * pixels))
+    masks[(everywhere >= mask_score) & (area > 0)] = True
+    return masks, np.where(area > 0, np.maximum(mask_score, everywhere), np.nan)
+
+
+def lift(score: Array, control: Array) -> Floats:
+    """(IoU - control) / (1 - control): 0 is what the control scores, 1 full agreement; 0 at a control of 1.
+
+    >>> lift(np.array([0.6, 0.2]), np.array([0.2, 0.2])).round(3).tolist()
+    [0.5, 0.0]
+    """
+    found = ratio(np.asarray(score) - control, 1 - np.asarray(control))
+    return np.where(np.asarray(control) >= 1, 0.0, found)
+
+
 def names(scores: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The concept with the largest score of each unit, (U, C) -> (U,).
 
-    -1 where none is allowed or none scores over 0.
+    -1 where none is allowed or none scores over 0: no name.
     """
     filled = np.where(allowed & np.isfinite(scores), scores, 0.0)
     best = filled.argmax(axis=1) if filled.shape[1] else np.zeros(len(filled), np.int64)
     return np.where(filled.max(axis=1, initial=0.0) > 0, best, -1)
+
+
+def turned(counts: Mapping[str, Array]) -> dict[str, Array]:
+    """A layer's saved counts as those of the units with the opposite sign.
+
+    Edges and bins are in reverse order, so a mask over an edge is then what lay at or under it.
+    """
+    reverse = {name: counts[name][..., ::-1] for name in ("joint", "null", "pixels")}
+    return {**counts, **reverse, "edges": -counts["edges"][..., ::-1]}
 
 
 def iou_at(counts: Mapping[str, Array], edge: Array | int) -> Floats:
@@ -179,8 +227,12 @@ def edge_of(counts: Mapping[str, Array], values: Array | float) -> NDArray[np.in
 
 
 def edge_of_tail(counts: Mapping[str, Array], fraction: float) -> NDArray[np.int64]:
-    """The edge of each unit (U,) whose upper tail on the evaluation images is nearest to a fraction."""
-    return np.maximum(tail_edges(counts["pixels"], fraction), 0).astype(np.int64)
+    """The edge of each unit (U,) whose upper tail on the evaluation images is nearest to a fraction.
+
+    The last edge, that of the smallest mask, where none is near.
+    """
+    found = tail_edges(counts["pixels"], fraction).astype(np.int64)
+    return np.where(found >= 0, found, counts["pixels"].shape[-1] - 2)
 
 
 def _pixels_at(pixels: Array, edge: Array | int) -> Array:
@@ -199,10 +251,14 @@ def _over(bins: int, edge: Array | int) -> NDArray[np.bool_]:
     return over
 
 
-def at_pairs(counts: Array, pair: Array) -> NDArray[np.int64]:
-    """Counts by bin (U, C, B) or (U, B) over each pair's own edge (U, C); 0 where it has none."""
-    over = above(counts)
-    over = over[:, None, :] if over.ndim == 2 else over
+def at_pairs(counts: Array, pair: Array, side: Array) -> NDArray[np.int64]:
+    """Counts by bin (U, C, B) or (U, B) on each pair's side (U, C) of its own edge (U, C).
+
+    0 where it has none.
+    """
+    over, total = above(counts), counts.sum(axis=-1)
+    if over.ndim == 2:
+        over, total = over[:, None, :], total[:, None]
     over = np.broadcast_to(over, (*pair.shape, over.shape[-1]))
     found = np.take_along_axis(over, np.maximum(pair, 0).astype(np.int64)[..., None], axis=-1)[..., 0]
-    return np.where(pair >= 0, found, 0)
+    return np.where(pair >= 0, np.where(side == LOW, total - found, found), 0)

@@ -32,17 +32,22 @@ def _share(labels: Array, label: int, cells: Any, shown: Array, share: Array) ->
                 share[rows[y], columns[x]] += 1
 
 
-@compiled
-def add_ceiling(labels, present, cells, axes, counts):  # type: ignore[no-untyped-def]
+def add_ceiling(labels: Array, present: Array, cells: Any, axes: Any, counts: Array) -> None:
     """Adds one image: labels (maps, H * W); counts (C, LEVELS + 1, 2) pixels by level, outside and in.
 
     `present` are the labels to look for, `cells` gives each pixel row's and column's cell, and `axes` is the
     upsampling's ((y0, y1, wy), (x0, x1, wx)).
     """
     rows, columns = cells
-    (y0, y1, wy), (x0, x1, wx) = axes
     size = np.outer(np.bincount(rows), np.bincount(columns)).astype(np.float64)
     shown, share = np.zeros((len(rows), len(columns)), np.uint8), np.zeros(size.shape)
+    _add(labels, present, cells, axes, size, shown, share, counts)
+
+
+@compiled
+def _add(labels, present, cells, axes, size, shown, share, counts):  # type: ignore[no-untyped-def]
+    rows, columns = cells
+    (y0, y1, wy), (x0, x1, wx) = axes
     for label in present:
         _share(labels, label, cells, shown, share)
         share /= size

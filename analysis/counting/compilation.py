@@ -14,6 +14,7 @@ from typing import Any
 from numba import config, njit
 
 HERE = Path(__file__).parent
+READY = "ready"  # a file beside the compiled loops, once all of them are there
 # Never a folder that others can write to: numba reads what is kept as code.
 PLACES = (
     HERE / "__pycache__",
@@ -35,9 +36,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def cold() -> bool:
-    """True when the loops are still to be compiled on this machine, which takes up to a minute or two."""
+    """True when the loops are still to be compiled on this machine, which takes some seconds."""
     folder = _folder()
-    return folder is not None and not any(folder.glob("*/*.nbc"))
+    return folder is not None and not (folder / READY).exists()
+
+
+def note_ready() -> None:
+    """From now on the loops are not `cold`."""
+    folder = _folder()
+    if folder is not None:
+        (folder / READY).touch()
 
 
 @cache

@@ -23,6 +23,7 @@ F32 = np.float32
 STEPS = 2048
 OUTLIERS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)  # the shares of values that may be left out at the lower end
 LARGE = (0.99, 0.97, 0.95, 0.92, 0.85, 0.76, 0.68)  # more edges where a concept may take most of the pixels
+LOW_END = (0.999, 0.9985, 0.998, 0.997, 0.996, 0.995, 0.993, 0.985, 0.98, 0.96, 0.94, 0.9)  # for low sides
 ROUNDING = 4e-6  # relative; interpolating a constant in float32 moves it by less
 TAILS = (0.005, 0.01)  # NetDissect's and PNAS 2020's: kept exactly, and their spread is counted too
 
@@ -43,11 +44,11 @@ class LayerEdges:
         return int(self.edges.shape[1]) + 1
 
     def table(self) -> NDArray[np.uint8]:
-        """(units, STEPS + 2): the bin of each step."""
+        """(units, STEPS + 5): the bin of each step, up to STEPS + 1; loops read some bytes more."""
         with np.errstate(over="ignore"):
             above = np.nextafter(self.edges, F32(np.inf))
         first = steps(above, self.low[:, None], self.scale[:, None])
-        table = np.zeros((len(self.edges), STEPS + 2), np.int64)
+        table = np.zeros((len(self.edges), STEPS + 5), np.int64)
         np.add.at(table, (np.arange(len(table))[:, None], first), 1)
         return np.cumsum(table, axis=1).astype(np.uint8)
 
@@ -97,12 +98,12 @@ PARTS = ("edges", "low", "scale")
 
 
 def tails(bins: int, *more: float) -> tuple[float, ...]:
-    """Tail fractions from 1 down to .001: even in their logarithm, for large concepts, and the fixed ones.
+    """Tail fractions from 1 to .001: even in their logarithm, for large concepts, low sides and fixed tails.
 
     There are at least bins - 1.
     """
     spread = np.geomspace(1.0, 0.001, bins - 1)
-    return tuple(sorted({*map(float, spread), *LARGE, *TAILS, *more}, reverse=True))
+    return tuple(sorted({*map(float, spread), *LARGE, *LOW_END, *TAILS, *more}, reverse=True))
 
 
 def steps(

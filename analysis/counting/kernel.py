@@ -12,27 +12,24 @@ size. For each unit and tile:
    overlaps |M_j and s_i| behind intervals, nulls and permutations.
 """
 
-from typing import Any
-
 import numpy as np
 
 from analysis.counting.compilation import compiled
-from analysis.counting.edges import STEPS
-from analysis.counting.vector_loops import PAD, WINDOW, add_lanes, window_tally
+from analysis.counting.vector_loops import (
+    COPIES,
+    IMAGES,
+    PAD,
+    STRIDE,
+    WINDOW,
+    add_pixel,
+    bins_of_images,
+    window_tally,
+)
 from analysis.shared.arrays import Array
 
-IMAGES = 64
+NEVER = 255  # the cut of a pair without a threshold: no bin is as high, since bins number at most 254
 TILE = 240  # under 256: bytes hold what a tile can count of one image
-COPIES = 4  # each adds 240 x 16 x 8 at most: 16-bit lanes hold a tile
-TOP = np.float32(STEPS)
-ZERO, ONE = np.float32(0), np.float32(1)
-
-
-@compiled
-def _gather(r: Array, unit: int, row: int, out: Array) -> None:
-    for image in range(r.shape[0]):
-        for x in range(r.shape[3]):
-            out[x * IMAGES + image] = r[image, unit, row, x]
+ONE = np.float32(1)
 
 
 @compiled
@@ -44,90 +41,56 @@ def _lerp(a: Array, b: Array, weight: np.float32, out: Array) -> None:
 
 
 @compiled
-def _step(value: np.float32, low: np.float32, scale: np.float32) -> np.uint16:
-    # The step of the table, 1 + floor((value - low) * scale), and 0 at or under the lowest edge.
-    z = (value - low) * scale
-    z = z if z > ZERO else ZERO  # NaN too
-    z = z if z < TOP else TOP
-    return np.uint16(np.int32(z) + np.int32(value > low))
-
-
-@compiled
-def _steps(
-    a: Array, b: Array, same: bool, weight: np.float32, low: np.float32, scale: np.float32, out: Array
-) -> None:
-    if same:
-        for k in range(IMAGES):
-            out[k] = _step(a[k], low, scale)
+def _wrap(images: int, bins: Array, at: int) -> None:
+    # The four images before the first and behind the last, so that windows run across the block's ends.
+    if images >= PAD:
+        for k in range(PAD):
+            bins[at + images + k] = bins[at + k]
+            bins[at - 1 - k] = bins[at + images - 1 - k]
     else:
-        other = ONE - weight
-        for k in range(IMAGES):
-            out[k] = _step(other * a[k] + weight * b[k], low, scale)
+        for k in range(PAD):
+            bins[at + images + k] = bins[at + k % images]
+            bins[at - 1 - k] = bins[at + images - 1 - k % images]
 
 
 @compiled
-def _look_up(table: Array, step: Array, images: int, row: Array) -> None:
-    for k in range(IMAGES):
-        row[PAD + k] = table[step[k]]
-    for k in range(PAD):
-        row[PAD + images + k] = row[PAD + k % images]
-        row[PAD - 1 - k] = row[PAD + images - 1 - k % images]
+def fill_bins(map_, images, first, last, axes, low, scale, table, bins):  # type: ignore[no-untyped-def]
+    """Bins of pixels first up to last of one unit, all images, into bins (tile, STRIDE) with wrapped ends.
 
-
-@compiled
-def _row(r: Array, unit: int, y: int, vertical: Any, held: Array, one: Array, two: Array, out: Array) -> None:
-    """The unit's cells (cells * 64) at pixel row y; `held` are the map's rows that `one` and `two` hold."""
-    y0, y1, weight = vertical
-    if held[0] != y0[y]:
-        held[0] = y0[y]
-        _gather(r, unit, y0[y], one)
-    if held[1] != y1[y]:
-        held[1] = y1[y]
-        _gather(r, unit, y1[y], two)
-    if y0[y] == y1[y]:
-        _copy(one, out)
-    else:
-        _lerp(one, two, weight[y], out)
-
-
-@compiled
-def _copy(a: Array, out: Array) -> None:
-    for k in range(a.size):
-        out[k] = a[k]
-
-
-@compiled
-def fill_bins(r, unit, first, last, axes, low, scale, table, bins):  # type: ignore[no-untyped-def]
-    """Bins of pixels first up to last of one unit, all images, into bins (tile, STRIDE) with wrapped ends."""
-    vertical, (x0, x1, weight) = axes
-    size, width = r.shape[3] * IMAGES, len(x0)
-    one, two = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    cells, step = np.zeros(size, np.float32), np.zeros(IMAGES, np.uint16)
-    held, held_y = np.full(2, -1), -1
+    map_ (h, w * 64) float32 has the images innermost.
+    """
+    (y0, y1, wy), (x0, x1, wx) = axes
+    width, flat = len(x0), bins.reshape(-1)
+    between = np.empty(map_.shape[1], np.float32)
+    y, x = first // width, first % width
+    cells = map_[y0[y]]
     for pixel in range(first, last):
-        y, x = pixel // width, pixel % width
-        if y != held_y:
-            held_y = y
-            _row(r, unit, y, vertical, held, one, two, cells)
+        if pixel == first or x == width:
+            if x == width:
+                y, x = y + 1, 0
+            cells = map_[y0[y]]
+            if y1[y] != y0[y]:
+                _lerp(cells, map_[y1[y]], wy[y], between)
+                cells = between
         a, b = x0[x] * IMAGES, x1[x] * IMAGES
-        _steps(cells[a : a + IMAGES], cells[b : b + IMAGES], a == b, weight[x], low, scale, step)
-        _look_up(table, step, r.shape[0], bins[pixel - first])
+        at = (pixel - first) * STRIDE + PAD
+        bins_of_images(cells, a, b, a == b, wx[x], low, scale, table, flat, at)  # type: ignore[call-arg]
+        _wrap(images, flat, at)
+        x += 1
 
 
 @compiled
 def add_joint(bins, features, pixels, images, joint):  # type: ignore[no-untyped-def]
-    """Adds every pixel's lanes (tile, 64, L) uint16 to the row of its bin, joint (bins, L) int64.
-
-    Four images in turn have copies of their own: rows that repeat, as bin 0 does, do not wait for each other.
-    """
+    """Adds every pixel's lanes (tile, 64, L) uint16 to the row of its bin, joint (bins, L) int64."""
     lanes, rows = features.shape[2], joint.shape[0]
-    held = np.zeros(COPIES * rows * lanes, np.uint16)
-    flat = features.reshape(-1)
-    for pixel in range(pixels):
-        row, start = bins[pixel], pixel * IMAGES * lanes
-        for image in range(images):
-            at = ((image % COPIES) * rows + row[PAD + image]) * lanes
-            add_lanes(held, at, flat, start + image * lanes, lanes)  # type: ignore[call-arg]
+    held = np.zeros(COPIES * rows * lanes, np.uint16)  # 240 x 16 x 8 at most in each lane of a copy
+    flat, rows_of = features.reshape(-1), bins.reshape(-1)
+    lane = 0
+    while lane < lanes:
+        for pixel in range(pixels):
+            first, start = pixel * STRIDE + PAD, pixel * IMAGES * lanes
+            add_pixel(held, rows * lanes, rows_of, first, images, flat, start, lanes, lane)  # type: ignore[call-arg]
+        lane += 32 if lanes - lane >= 32 else 16 if lanes - lane >= 16 else 8
     for copy in range(COPIES):
         for b in range(rows):
             for lane in range(lanes):
@@ -150,13 +113,37 @@ def add_areas(bins, pixels, cuts, areas):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def add_overlaps(bins, listed, starts, cuts, tails, overlaps):  # type: ignore[no-untyped-def]
-    """Adds to overlaps (concepts, 64, 16) int32 what the window's images share with each image's concepts."""
+def add_overlaps(bins, listed, starts, cuts, tails, single, overlaps):  # type: ignore[no-untyped-def]
+    """Adds to overlaps (concepts, 64, 16) int32 what the window's images share with each image's concepts.
+
+    From concept `single` on there are formulas, which are passed over without a threshold (NEVER).
+    """
     flat, rows = overlaps.reshape(-1), bins.reshape(-1)
     for image in range(starts.shape[0]):
         for concept in range(starts.shape[1] - 1):
             first, last = starts[image, concept], starts[image, concept + 1]
-            if first < last:
+            if first < last and (concept < single or cuts[concept] != NEVER):
                 at = (concept * IMAGES + image) * WINDOW
                 t0, t1 = tails[0], tails[1]
                 window_tally(rows, listed, first, last, image, cuts[concept], t0, t1, flat, at)  # type: ignore[call-arg]
+
+
+@compiled
+def look_at(r, chosen, axes, values):  # type: ignore[no-untyped-def]
+    """Values (U, n, k) of maps r (n, U, h, w) at pixels chosen (n, k), numbered row by row.
+
+    For the pilot. They are interpolated as bins are filled, to the last bit.
+    """
+    (y0, y1, wy), (x0, x1, wx) = axes
+    width = len(x0)
+    for unit in range(r.shape[1]):
+        for image in range(r.shape[0]):
+            cells = r[image, unit]
+            for k in range(chosen.shape[1]):
+                y, x = chosen[image, k] // width, chosen[image, k] % width
+                left, right = cells[y0[y], x0[x]], cells[y0[y], x1[x]]
+                if y1[y] != y0[y]:
+                    left = (ONE - wy[y]) * left + wy[y] * cells[y1[y], x0[x]]
+                    right = (ONE - wy[y]) * right + wy[y] * cells[y1[y], x1[x]]
+                same = x1[x] == x0[x]
+                values[unit, image, k] = left if same else (ONE - wx[x]) * left + wx[x] * right

@@ -8,7 +8,10 @@ q, qq             over images i and j = i + 1 ... i + 4: X[i, i] + X[j, j] - X[i
 pi, pu, pn        over presence-matched partners: intersection, union, how many
 g, gt             over runs of four images: sum of X[i, i], and of all sixteen X[i, j]
 gv, gs            over the same: squares and cubes of the doubly centred X, in 1/16 pixel (cubes shifted)
-ac, ad, bc, bd    products of a and b with c and d, the intersection and union of the best constant mask
+ac, ad, bc, bd    products of a and b with c and d, the intersection and union of the constant control
+
+A pair on the low side of its edge has the mask of what is not over the edge: its overlaps with a concept are
+the concept's area minus those that were counted.
 
 q is free of each image's own mask and concept area, so its spread is that of the association alone.
 """
@@ -16,7 +19,7 @@ q is free of each image's own mask and concept area, so its spread is that of th
 import numpy as np
 
 from analysis.counting.compilation import compiled
-from analysis.counting.kernel import IMAGES
+from analysis.counting.kernel import IMAGES, NEVER
 from analysis.counting.moment_names import (
     AA,
     AB,
@@ -70,6 +73,13 @@ def _against_constant(
 
 
 @compiled
+def _on_side(side, over, whole, out):  # type: ignore[no-untyped-def]
+    """Sets what is counted on a side of an edge, from the counts over it and the whole."""
+    for i in range(IMAGES):
+        out[i] = over[i] if side > 0 else whole[i] - over[i]
+
+
+@compiled
 def _association(x: Array, images: int, offsets: Array, out: Array) -> None:
     for i in range(images):
         for offset in offsets:
@@ -117,33 +127,50 @@ def _permutation(x: Array, images: int, shift: int, out: Array) -> None:
 
 
 @compiled
+def _at_tails(own: Array, areas: Array, tails: Array, shown: Array, images: int, fixed: Array) -> None:
+    for t in range(2):
+        _spread(own[:, 9 + t].astype(np.int64), areas[tails[t]], shown, images, fixed[t])
+
+
+@compiled
 def add_moments(  # type: ignore[no-untyped-def]
-    overlaps, areas, used, many, pair, tails, shown, local, constant, sizes, images, offsets, shift,
-    moments, fixed
+    overlaps, areas, used, many, pair, single, side, tails, shown, local, constant, sizes, pixels, images,
+    offsets, shift, moments, fixed
 ):  # fmt: skip
     """Adds one unit's block to moments (C, 18) and fixed (2, C, 5), int64.
 
     overlaps (present, 64, 16), areas (K, 64) at the cuts `used`, pair (C,) and tails (2,) uint8 cuts (255: no
-    threshold), shown (64, present) concept areas, local (C,) the concept's place among those present or -1.
-    Of the best constant masks: constant (64, present) intersections, sizes (C,).
+    threshold), side (C,) 1 or -1, shown (64, present) concept areas, local (C,) the concept's place among
+    those present or -1.
+    Concepts from `single` on are formulas, which are passed over without a threshold.
+    Of the constant controls: constant (64, present) intersections, sizes (C,). `pixels` are an image's.
     """
     where, nothing = np.zeros(256, np.int64), np.zeros(IMAGES, np.int64)
+    absent = np.zeros(overlaps.shape[1:], overlaps.dtype)
+    x, mask = np.zeros((IMAGES, 2 * PAD + 1), np.int64), np.zeros(IMAGES, np.int64)
+    whole = np.full(IMAGES, pixels)
     for k in range(many):
         where[used[k]] = k
     for concept in range(len(pair)):
+        if concept >= single and pair[concept] == NEVER:
+            continue
         here = local[concept]
         area = shown[:, here] if here >= 0 else nothing
-        for t in range(2):
-            own = overlaps[here, :, 9 + t].astype(np.int64) if here >= 0 else nothing
-            _spread(own, areas[where[tails[t]]], area, images, fixed[t, concept])
-        if pair[concept] == 255:
+        _at_tails(
+            overlaps[here] if here >= 0 else absent, areas, where[tails], area, images, fixed[:, concept]
+        )
+        if pair[concept] == NEVER:
             continue
-        mask, out = areas[where[pair[concept]]], moments[concept]
-        own = overlaps[here, :, PAD].astype(np.int64) if here >= 0 else nothing
+        out = moments[concept]
+        _on_side(side[concept], areas[where[pair[concept]]], whole, mask)
+        if here >= 0:
+            for lane in range(2 * PAD + 1):
+                _on_side(side[concept], overlaps[here, :, lane], area, x[:, lane])
+        own = x[:, PAD] if here >= 0 else nothing
         _spread(own, mask, area, images, out)
         both = constant[:, here] if here >= 0 else nothing
         _against_constant(own, mask, area, both, sizes[concept], images, out)
         if here >= 0 and images > 1:
-            _association(overlaps[here], images, offsets, out)
-            _presence(overlaps[here], mask, area, images, offsets, out)
-            _permutation(overlaps[here], images, shift, out)
+            _association(x, images, offsets, out)
+            _presence(x, mask, area, images, offsets, out)
+            _permutation(x, images, shift, out)

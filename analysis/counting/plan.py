@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.counting.agreement import MIN_IMAGES
+from analysis.counting.agreement import MIN_IMAGES, Sides
 from analysis.shared.errors import GanatomyError
+from analysis.shared.latent_ranges import dissected
 
 BLOCK = 64  # consecutive latents, aligned: counted together, partners of each other, the smallest shard
 
@@ -18,8 +19,11 @@ class Plan:
 
     `calibration` and `evaluation` are (start, stop) ranges of latents that do not overlap and that start at
     multiples of 64. `threshold` is "iqr", or the fraction of its pixels that each unit is to mark (.005,
-    .01). `naming` is the part of the images that chooses a unit's name; only "calibration" is an unbiased
-    choice. `rotation` is the seed of a random rotation of each layer's units (the axis control), or None.
+    .01). `sides` are "both", or "high" for masks of high values only, as in the paper. `naming` says
+    which concept is a unit's name: of the largest lift or IoU on calibration images, or of the largest lift
+    on evaluation images, which is optimistic and has no interval. With `compositions`, formulas such as "roof
+    or dome" are counted where they explain units better than any single concept. `rotation` is the seed of a
+    random rotation of each layer's units, standardised (the axis control), or None.
     """
 
     seed: int = 1
@@ -28,7 +32,9 @@ class Plan:
     evaluation: tuple[int, int] = (512, 1512)
     threshold: ThresholdRule = "iqr"
     bins: int = 64
-    naming: Literal["calibration", "evaluation"] = "calibration"
+    sides: Sides = "both"
+    naming: Literal["lift", "iou", "evaluation"] = "lift"
+    compositions: bool = True
     rotation: int | None = None
     level: float = 0.05
 
@@ -58,7 +64,10 @@ class Plan:
         threshold: ThresholdRule = "iqr",
         **options: object,
     ) -> "Plan":
-        """A plan of so many evaluation and calibration images: calibration first, then the next block on."""
+        """A plan of so many evaluation and calibration images: calibration first, then the next block on.
+
+        Where they would reach the latents that other studies use, they start behind those.
+        """
         if images < 1 or calibration < 1:
             raise GanatomyError(
                 f"{images} evaluation and {calibration} calibration images are too few; "
@@ -69,12 +78,12 @@ class Plan:
                 f"{calibration} calibration images choose no thresholds, since a concept must be in "
                 f"{MIN_IMAGES} of them; ask for more, or for a fixed share of pixels such as 0.005."
             )
-        first = -(-calibration // BLOCK) * BLOCK
+        calibrated = dissected(0, calibration)
         return cls(
             seed=seed,
             layers=tuple(layers) if layers is not None else None,
-            calibration=(0, calibration),
-            evaluation=(first, first + images),
+            calibration=calibrated,
+            evaluation=dissected(-(-calibrated[1] // BLOCK) * BLOCK, images),
             threshold=threshold,
             **options,  # type: ignore[arg-type]
         )

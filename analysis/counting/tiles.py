@@ -18,24 +18,26 @@ def is_repeat(labels: Array, level: int, pixel: int, image: int) -> bool:
 
 
 @compiled
-def fill_features(labels, first, last, images, offsets, null, lanes):  # type: ignore[no-untyped-def]
-    """Lanes (pixels, 64, L) uint16: 0 counts pixels, 1 ... C own concepts, C + 1 ... 2C partners' concepts.
+def fill_features(labels, first, last, images, offsets, null, total, lanes):  # type: ignore[no-untyped-def]
+    """Lanes (pixels, 64, L) uint16: own concepts, from lane `null` on partners' concepts, and all pixels.
 
-    `labels` (maps, pixels, 64) holds 0 or the concept's number in this block.
+    `labels` (maps, pixels, 64) holds 0 or the concept's number in this block. Lane `total` counts all pixels;
+    there is none at -1, and no partners with `null` 0.
     """
     lanes[: last - first] = 0
-    lanes[: last - first, :, 0] = 1
+    if total >= 0:
+        lanes[: last - first, :, total] = 1
     for level in range(labels.shape[0]):
         for pixel in range(first, last):
             for image in range(images):
                 concept = labels[level, pixel, image]
                 if concept == 0 or is_repeat(labels, level, pixel, image):
                     continue
-                lanes[pixel - first, image, concept] = 1
+                lanes[pixel - first, image, concept - 1] = 1
                 if null:
                     for offset in offsets:
-                        lanes[pixel - first, (image + offset) % images, null + concept] += 1
-                        lanes[pixel - first, (image - offset) % images, null + concept] += 1
+                        lanes[pixel - first, (image + offset) % images, null + concept - 1] += 1
+                        lanes[pixel - first, (image - offset) % images, null + concept - 1] += 1
 
 
 @compiled
@@ -80,15 +82,37 @@ def transpose(labels: Array, number: Array, out: Array) -> None:
 
 
 @compiled
-def count_places(labels, images, present, places, areas):  # type: ignore[no-untyped-def]
-    """Adds where concepts lie, to places (C, pixels) int32, and sets areas (64, present) of this block."""
+def count_places(labels, images, begin, present, places, odd, areas):  # type: ignore[no-untyped-def]
+    """Adds where concepts lie, to places (C, pixels) int32, and sets areas (64, present) of this block.
+
+    The first image is of latent `begin`. Odd latents are added to `odd` as well, if it has any length.
+    """
     for level in range(labels.shape[0]):
         for pixel in range(labels.shape[1]):
             for image in range(images):
                 concept = labels[level, pixel, image]
                 if concept and not is_repeat(labels, level, pixel, image):
                     places[present[concept - 1], pixel] += 1
+                    if len(odd) and (begin + image) % 2:
+                        odd[present[concept - 1], pixel] += 1
                     areas[image, concept - 1] += 1
+
+
+@compiled
+def count_overlap(labels, images, present, overlap):  # type: ignore[no-untyped-def]
+    """Adds to overlap (C, C) int64 the pixels on which two concepts lie, both ways."""
+    for level in range(labels.shape[0]):
+        for pixel in range(labels.shape[1]):
+            for image in range(images):
+                one = labels[level, pixel, image]
+                if one == 0 or is_repeat(labels, level, pixel, image):
+                    continue
+                overlap[present[one - 1], present[one - 1]] += 1
+                for earlier in range(level):
+                    other = labels[earlier, pixel, image]
+                    if other and not is_repeat(labels, earlier, pixel, image):
+                        overlap[present[one - 1], present[other - 1]] += 1
+                        overlap[present[other - 1], present[one - 1]] += 1
 
 
 @compiled

@@ -7,11 +7,11 @@ from analysis.shared.arrays import Array
 
 
 @compiled
-def keep_best(peaks: Array, r: Array, first: int, values: Array, latents: Array, maps: Array) -> None:
+def choose_best(peaks: Array, first: int, values: Array, latents: Array, chosen: Array) -> None:
     """Replaces each unit's least active kept image by more active ones of this block, in place.
 
-    peaks (n, U), r (n, U, h, w), first: the block's first latent; values and latents (U, K; latent -1: free
-    place), maps (U, K, h, w). Among equals the lower latent stays.
+    peaks (n, U), first: the block's first latent; values and latents (U, K; latent -1: free place). Sets
+    chosen (U, K) to the block's image that took a place. Among equals the lower latent stays.
     """
     kept = values.shape[1]
     for unit in range(values.shape[0]):
@@ -21,7 +21,7 @@ def keep_best(peaks: Array, r: Array, first: int, values: Array, latents: Array,
             least, holder = values[unit, worst], latents[unit, worst]
             if holder < 0 or value > least or (value == least and latent < holder):
                 values[unit, worst], latents[unit, worst] = value, latent
-                maps[unit, worst] = r[image, unit]
+                chosen[unit, worst] = image
                 worst = _worst(values[unit], latents[unit]) if kept > 1 else 0
 
 

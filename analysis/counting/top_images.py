@@ -1,5 +1,8 @@
 """The images that activate each unit most, with the unit's map and the picture. No torch.
 
+Of a unit whose name goes with low activations, they are the images with its lowest ones, and their values
+those of the opposite unit.
+
 At most eight a unit. A picture is kept only while some unit wants it and there is room; the others are made
 again from their latents at the end (`analysis.counting.passes.make_pictures`).
 """

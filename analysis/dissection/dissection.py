@@ -4,6 +4,7 @@ result = dissect(generator, segmenter, images=1000, calibration=500, seed=1)
 result.frame().query("label").sort_values("iou")
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +14,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.counting.agreement import MIN_IMAGES
 from analysis.counting.counts import Counts
 from analysis.counting.edges import Edges
 from analysis.counting.plan import BLOCK, Plan, ThresholdRule
-from analysis.counting.thresholds import Thresholds, choose
+from analysis.counting.thresholds import Thresholds, choose, unscored
 from analysis.dissection import tables
 from analysis.dissection.pictures import packed
 from analysis.dissection.scores import Scores, score
 from analysis.dissection.significance import images_for_width, null_weight
 from analysis.models.segmenter import segmenter_name
 from analysis.shared.errors import GanatomyError
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from analysis.models.generator import Generator
@@ -92,22 +96,26 @@ class Dissection:
                 ignore_index=True,
             ),
             "unit_concept": self.frame(),
-            "unit_image": tables.unit_images(self.evaluation_counts),
+            "unit_neighbour": pd.concat(
+                [tables.neighbours(scores) for scores in self.scores.values()], ignore_index=True
+            ),
+            "unit_image": tables.unit_images(self.evaluation_counts, self.thresholds),
         }
 
     def arrays(self) -> dict[str, dict[str, NDArray[Any]]]:
         """What pages read beside the tables: counts-<layer>, activations-<layer> and images."""
         found: dict[str, dict[str, NDArray[Any]]] = {}
-        counts = self.evaluation_counts
+        counts, concepts = self.evaluation_counts, len(self.calibration_counts.areas)  # formulas follow these
         for name, layer in counts.layers.items():
             found[f"counts-{name}"] = {
                 "edges": self.edges.layers[name].edges,
-                "joint": layer.joint,
-                "null": layer.null,
+                "joint": layer.joint[:, :concepts],
+                "null": layer.null[:, :concepts],
                 "null_weight": np.array(null_weight(counts.images, alone(counts))),
                 "pixels": layer.pixels,
-                "areas": counts.areas,
-                "pair": self.thresholds.layers[name].pair,
+                "areas": counts.areas[:concepts],
+                "pair": self.thresholds.layers[name].pair[:, :concepts],
+                "side": self.thresholds.layers[name].side[:, :concepts],
             }
             found[f"activations-{name}"] = tables.activations(counts, name)
         found["images"] = packed(counts.top_images.pictures)
@@ -184,21 +192,27 @@ def dissect(
 
     A pilot finds bin edges, calibration images choose thresholds and names, and evaluation images give the
     numbers. `images` counts evaluation images, `calibration` is additional. `threshold` is "iqr" or a
-    fraction of the pixels. Further options are those of `analysis.counting.plan.Plan` (bins, naming,
-    rotation, level).
+    fraction of the pixels. Further options are those of `analysis.counting.plan.Plan` (bins, sides, naming,
+    compositions, rotation, level).
 
     Raises:
         GanatomyError: no images, no such layer, or a segmenter that breaks its contract.
     """
     from analysis.counting.passes import Source, count_from, make_pictures, pilot_from
+    from analysis.counting.preparation import prepare
 
+    prepare()
     plan = Plan.make(images, calibration, seed, layers, threshold, **options)
     source = Source(generator, segmenter, plan, None)
     total = images + calibration
     report = progress or (lambda done, of: None)
     edges = pilot_from(source)
     calibrated = count_from(source, plan.calibration, edges, None, lambda done, _: report(done, total))
-    thresholds = choose(calibrated, plan.threshold)
+    thresholds = choose(calibrated, plan.threshold, plan.sides, plan.compositions)
+    if reason := unscored(thresholds, calibrated):
+        log.warning(reason)
+    elif images < MIN_IMAGES:
+        log.warning("%d evaluation images confirm no name and give no interval; %d do.", images, MIN_IMAGES)
     counted = count_from(
         source, plan.evaluation, edges, thresholds, lambda done, _: report(calibration + done, total)
     )

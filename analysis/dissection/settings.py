@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from analysis.shared.options import Ge, Gt, Le, Lt, Option
 
+REFERENCE_IMAGES = 1000  # generated images, and reference pictures, that are compared at most
+
 
 @dataclass(frozen=True)
 class DissectionSettings:
@@ -30,3 +32,21 @@ class DissectionSettings:
             advanced=True,
         ),
     ] = "iqr"
+    sides: Annotated[
+        Literal["both", "high"],
+        Option(
+            "Sides",
+            "Which activations may mark a concept: both high and low ones, whichever knows more of it, or "
+            "only high ones, as in the paper. A fixed share of pixels always has the highest.",
+            advanced=True,
+        ),
+    ] = "both"
+    compositions: Annotated[
+        bool,
+        Option(
+            "Compositions",
+            "Whether to look for formulas, such as 'roof or dome' or 'building and not window', that explain "
+            "units better than any single concept.",
+            advanced=True,
+        ),
+    ] = True

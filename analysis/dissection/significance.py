@@ -7,6 +7,7 @@ docs/method.md section 2 is the specification.
 import numpy as np
 from scipy import stats
 
+from analysis.counting import agreement
 from analysis.counting.agreement import Floats, above, iou, ratio
 from analysis.counting.moment_names import (
     AA,
@@ -34,6 +35,7 @@ from analysis.shared.arrays import Array
 
 PARTNERS = 8
 FEW = 50  # images with the concept, under which label maps are permuted instead
+MIN_PERMUTED = 4  # images with the concept, under which permutations tell nothing and p is 1
 MIN_INTERVAL = 20  # images with the concept, under which no interval is given
 MIN_PRESENT = 10  # presence-matched partners, under which their null is not given
 
@@ -102,26 +104,36 @@ def interval(sums: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Fl
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
-def over_mask(moments: Array, constant: Array, shown: Array, level: float = 0.05) -> tuple[Floats, Floats]:
-    """Bounds of the unit's IoU minus that of the best constant mask, both on the same images.
+def lift(
+    moments: Array, constant: Array, score: Array, control: Array, shown: Array, level: float = 0.05
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """A unit's lift over its strongest control: the lift, its interval's bounds, and p that it is 0 or less.
 
-    The image is the cluster: the variance is of the differences of both linearised errors, image by image,
-    so what both owe to the same images cancels. Student's t and the number of images as in `interval`; NaN
-    under 20 images with the concept, and where there is no constant mask.
+    `score` and `control` (U, C) are the IoU of unit and control. The interval is paired: the lift over
+    the constant control is measured on the same images, and the image is the cluster, so what both
+    owe to the same images cancels. The variance is that of the linearised lift (u - m) / (1 - m), image by
+    image. Where always-on or the null score more than the constant control, the interval moves down by the
+    difference. Student's t, one-sided for p, and the number of images as in `interval`. Under 20 images
+    with the concept there are no bounds, and p is 1.
     """
     a, b, c, d = (x.astype(float) for x in (moments[..., A], moments[..., B], constant[:, A], constant[:, B]))
     unit, mask = ratio(a, b), ratio(c, d)
+    found = agreement.lift(score, control)
     with np.errstate(all="ignore"):
         own = (moments[..., AA] - 2 * unit * moments[..., AB] + unit**2 * moments[..., BB]) / b**2
         other = (constant[:, AA] - 2 * mask * constant[:, AB] + mask**2 * constant[:, BB]) / d**2
         joint = moments[..., AC] - mask * moments[..., AD] - unit * moments[..., BC]
         joint = (joint + unit * mask * moments[..., BD]) / (b * d)
+        of_mask = (1 - unit) / (1 - mask)  # the slope in the mask's IoU, beside that in the unit's
+        variance = own + of_mask**2 * other - 2 * of_mask * joint
         effective = np.minimum(b**2 / moments[..., BB], d**2 / constant[:, BB])
         effective = np.maximum(np.minimum(effective, shown), 2)
-        error = np.sqrt(effective / (effective - 1) * np.maximum(own + other - 2 * joint, 0))
+        error = np.sqrt(effective / (effective - 1) * np.maximum(variance, 0)) / (1 - mask)
         wide = stats.t.ppf(1 - level / 2, effective - 1) * error
-    known = (shown >= MIN_INTERVAL) & (c > 0) & (b > 0)
-    return np.where(known, unit - mask - wide, np.nan), np.where(known, unit - mask + wide, np.nan)
+        p = np.where(error > 0, stats.t.sf(found / error, effective - 1), np.where(found > 0, 0.0, 1.0))
+    known = (shown >= MIN_INTERVAL) & (c > 0) & (b > 0) & (mask < 1)
+    low, high = np.where(known, found - wide, np.nan), np.where(known, found + wide, np.nan)
+    return found, low, high, np.where(known, p, 1.0)
 
 
 def p_values(moments: Array, images: int, shown: Array, pixels: int) -> Floats:
@@ -130,7 +142,7 @@ def p_values(moments: Array, images: int, shown: Array, pixels: int) -> Floats:
     1 where the concept does not occur. From 50 images with the concept on, a studentised mean, else
     permutation.
     """
-    p = np.where(shown >= FEW, p_studentised(moments, images, shown), p_permuted(moments, pixels))
+    p = np.where(shown >= FEW, p_studentised(moments, images, shown), p_permuted(moments, pixels, shown))
     return np.where(shown > 0, p, 1.0)
 
 
@@ -150,12 +162,15 @@ def p_studentised(moments: Array, images: int, shown: Array) -> Floats:
     return stats.t.sf(t, np.maximum(shown - 1, 1))
 
 
-def p_permuted(moments: Array, pixels: int) -> Floats:
+def p_permuted(moments: Array, pixels: int, shown: Array) -> Floats:
     """Whole label maps permuted within runs of four images, the same way for all pairs of unit and concept.
 
     The permutation distribution of the summed own intersections is known by its exact mean, variance and
     third moment (they add over runs), and its tail is read from the Pearson type III curve that has them. So
     p is not bounded below by a number of permutations, and nothing is kept per image.
+
+    With k images that show the concept, the largest sum has a probability of 4^-k or more, and so has p.
+    Under four such images the curve is no guide (.06 for one image, where p is 1/4 or more), and p is 1.
     """
     size, step = GROUP, 16.0
     mean = moments[..., GT] / size
@@ -165,7 +180,8 @@ def p_permuted(moments: Array, pixels: int) -> Floats:
         z = (moments[..., G] - mean) / np.sqrt(variance)
         skew = third / variance**1.5
         p = stats.pearson3.sf(np.nan_to_num(z), np.clip(np.nan_to_num(skew), -4, 4))
-    return np.where(variance > 0, p, 1.0)
+    p = np.maximum(p, float(size) ** -np.asarray(shown, float))
+    return np.where((variance > 0) & (shown >= MIN_PERMUTED), p, 1.0)
 
 
 def simes(p: Array) -> Floats:
@@ -201,6 +217,23 @@ def q_values(p: Array, level: float = 0.05) -> tuple[Floats, Floats, Floats]:
     many, selected = int(np.isfinite(unit_p).sum()), int((unit_q <= level).sum())
     within = benjamini_hochberg(p) * many / max(selected, 1)
     return unit_p, unit_q, np.minimum(np.maximum(within, unit_q[:, None]), 1.0)
+
+
+def average_precision(joint: Array, pixels: Array, areas: Array) -> Floats:
+    """Area under the curve of precision and recall (U, C), from counts by bin; high values come first.
+
+    The values of a bin are one step of the curve, as equal values are. NaN for a concept that is nowhere. A
+    unit that knows nothing has the concept's frequency. (AUROC is not offered: where a concept is rare it
+    hides errors.)
+    """
+    mask = np.concatenate([above(pixels), pixels.sum(-1, keepdims=True)], axis=-1)[..., ::-1]
+    mask = np.sort(mask, axis=-1)  # pixels of the highest bin, of the two highest, ... of all
+    found = np.full(joint.shape[:2], np.nan)
+    for concept in np.flatnonzero(areas):  # memory of U x B, not U x C x B
+        steps = joint[:, concept, ::-1]
+        precision = ratio(np.cumsum(steps, axis=-1), mask)
+        found[:, concept] = (steps * np.nan_to_num(precision)).sum(axis=-1) / areas[concept]
+    return found
 
 
 def images_for_width(score: Array, low: Array, high: Array, images: int, width: float) -> float:

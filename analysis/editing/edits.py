@@ -52,6 +52,37 @@ class Box:
     right: int
 
 
+def boxes(cells: Iterable[Cell]) -> tuple[Box, ...]:
+    """Few boxes that hold exactly these cells, from the top: equal runs of rows below each other are one.
+
+    >>> boxes([(1, 2), (1, 3), (2, 2), (2, 3), (2, 7)])
+    (Box(top=1, bottom=2, left=2, right=3), Box(top=2, bottom=2, left=7, right=7))
+    """
+    found: dict[tuple[int, int], list[Box]] = {}
+    for row, left, right in _runs(sorted(set(cells))):
+        column = found.setdefault((left, right), [])
+        if column and column[-1].bottom == row - 1:
+            column[-1] = replace(column[-1], bottom=row)
+        else:
+            column.append(Box(row, row, left, right))
+    return tuple(sorted((box for column in found.values() for box in column), key=_corner))
+
+
+def _corner(box: Box) -> tuple[int, int]:
+    return box.top, box.left
+
+
+def _runs(cells: Iterable[Cell]) -> list[tuple[int, int, int]]:
+    """Row, first and last column of each run of neighbours in a row."""
+    runs: list[tuple[int, int, int]] = []
+    for row, column in cells:
+        if runs and runs[-1][0] == row and runs[-1][2] == column - 1:
+            runs[-1] = (row, runs[-1][1], column)
+        else:
+            runs.append((row, column, column))
+    return runs
+
+
 @dataclass(frozen=True)
 class Step:
     """One operation on some units of one layer, at some cells (none: all), with a strength of 0 to 1."""

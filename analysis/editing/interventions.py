@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from analysis.editing.edits import Edit, Step
-from analysis.models.generator import Generator
+from analysis.models.generator import Generator, ImageCut
 from analysis.models.layer import Layer
 from analysis.models.trace import Trace
 from analysis.shared.errors import GanatomyError
@@ -91,19 +91,27 @@ def edited(generator: Generator, edit: Edit, sources: Sources | None = None) -> 
 
 
 def edited_images(
-    generator: Generator, edit: Edit, z: Tensor, sources: Sources | None = None
+    generator: Generator, edit: Edit, z: Tensor, sources: Sources | None = None, cut: ImageCut | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Images of latents before and after an edit, each (N, 3, H, W): a whole pass, then the tail alone."""
+    """Images of latents before and after an edit, each (N, 3, H, W): a whole pass, then the tail alone.
+
+    With a `cut` of these latents at the `first_layer` of the edit, only the tail runs.
+    """
     if not edit.steps:
         images = generator.images(z)
         return images, images
     edit = _named(generator, edit)
     sources = _prepared(edit, sources or Sources(generator))
     first, *later = _in_order(generator, edit)
-    cut = generator.cut(z, first.name)
+    cut = cut or generator.cut(z, first.name)
     rest = {layer.path: change(edit, layer.name, sources) for layer in later}
     with torch.no_grad(), Trace(generator.module, rest):
         return cut.images, cut.tail(change(edit, first.name, sources)(cut.r))
+
+
+def first_layer(generator: Generator, edit: Edit) -> str:
+    """The name of the first of the layers that an edit changes."""
+    return _in_order(generator, _named(generator, edit))[0].name
 
 
 def _named(generator: Generator, edit: Edit) -> Edit:

@@ -2,6 +2,7 @@
 
     where = mask(activation, threshold, 64, 64)             # bool (64, 64)
     picture = outline(enlarge(image, 4), where)             # uint8 (256, 256, 3)
+    picture = tint(picture, where, (0, 114, 178))           # the mask's inside in a translucent blue
 
 A unit's mask is its map, upsampled bilinearly to the segmentation grid, above the threshold: exactly torch's
 interpolate(mode="bilinear", align_corners=False) (Bau et al. 2019, section 3.1).
@@ -25,9 +26,13 @@ def upsample(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return rows[..., left] * (1 - share) + rows[..., right] * share
 
 
-def mask(values: np.ndarray, threshold: float, height: int, width: int) -> np.ndarray:
-    """True where the upsampled maps (..., h, w) are above the threshold, bool (..., height, width)."""
-    return upsample(values, height, width) > np.float32(threshold)
+def mask(values: np.ndarray, threshold: float, height: int, width: int, low: bool = False) -> np.ndarray:
+    """True where the upsampled maps (..., h, w) are above the threshold, bool (..., height, width).
+
+    With `low`, where they are not.
+    """
+    above: np.ndarray = upsample(values, height, width) > np.float32(threshold)
+    return ~above if low else above
 
 
 def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
@@ -51,6 +56,15 @@ def outline(
         core = _eroded(core)
     drawn = image.copy()
     drawn[inside & ~core] = np.asarray(colour, dtype=np.uint8)
+    return drawn
+
+
+def tint(image: np.ndarray, where: np.ndarray, colour: Sequence[int], strength: float = 0.45) -> np.ndarray:
+    """The picture with a translucent colour on a mask, uint8 (H, W, 3); mask and picture as for `outline`."""
+    inside = enlarge(where, max(1, image.shape[0] // where.shape[0]))
+    drawn = image.copy()
+    mixed = (1 - strength) * image[inside] + strength * np.asarray(colour, float)
+    drawn[inside] = np.rint(mixed).astype(np.uint8)
     return drawn
 
 

@@ -36,8 +36,13 @@ def render(generator: Generator, edit: Edit, z: Tensor, sources: Sources | None 
     Raises:
         GanatomyError: the edit names a layer, unit or cell that the generator does not have.
     """
-    before, after = edited_images(generator, edit, z, sources)
-    return Rendering(pixels(before), pixels(after), difference(pixels(before), pixels(after)))
+    return rendering(*edited_images(generator, edit, z, sources))
+
+
+def rendering(before: Tensor, after: Tensor) -> Rendering:
+    """The pictures of images (N, 3, H, W) before and after an edit."""
+    was, now = pixels(before), pixels(after)
+    return Rendering(was, now, difference(was, now))
 
 
 def pixels(images: Tensor) -> Pixels:
@@ -48,11 +53,11 @@ def pixels(images: Tensor) -> Pixels:
 
 def difference(before: Pixels, after: Pixels) -> Pixels:
     """How much each pixel changed, as heat over a dim grey of what was there."""
-    change = np.abs(after.astype(np.float32) - before.astype(np.float32)).max(-1) / 255
-    amount = np.clip(change / FULL_CHANGE, 0, 1)[..., None]
-    grey = 0.35 * before.astype(np.float32).mean(-1, keepdims=True) * np.ones(3, dtype=np.float32)
-    shown = np.clip(4 * amount, 0, 1)  # the grey gives way at an eighth of the full range
-    return np.round((1 - shown) * grey + shown * heat(amount[..., 0])).astype(np.uint8)
+    change = (np.maximum(before, after) - np.minimum(before, after)).max(-1)
+    amount = np.clip(np.arange(256, dtype=np.float32) / 255 / FULL_CHANGE, 0, 1)  # of each possible change
+    shown = np.clip(4 * amount, 0, 1)[:, None]  # the grey gives way at an eighth of the full range
+    grey = 0.35 * before.astype(np.float32).mean(-1, keepdims=True)
+    return np.round((1 - shown)[change] * grey + (shown * heat(amount))[change]).astype(np.uint8)
 
 
 def heat(amount: np.ndarray) -> np.ndarray:

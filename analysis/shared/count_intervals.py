@@ -7,6 +7,8 @@ seed may move more than this; so the intervals are a lower bound on what is not 
 images leaves open is `surely` and `perhaps` in `db.queries.compare.named`.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -16,6 +18,7 @@ from analysis.shared.arrays import Array
 Z = 1.959964  # 95 %
 
 
+@lru_cache(4096)
 def share(named: int, units: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of units; NaN when there is none."""
     if units < 1:

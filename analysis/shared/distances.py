@@ -6,6 +6,7 @@ k = kernel_distance(real, made)             # KID, unbiased (Binkowski et al. 20
 yardstick = Yardstick(real)                 # many sets against one reference; sets of the same latents pair
 before, after = yardstick.fid(made), yardstick.fid(changed)
 gain = before.minus(after)                  # its error is that of the paired difference
+before.extrapolated()                       # FID_inf, without the bias of few pictures
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from analysis.shared.arrays import Floats
 from analysis.shared.errors import GanatomyError
 
 Features = NDArray[np.floating]
+COLLAPSED = 1e-6  # of the largest feature, a range within which pictures are one picture
+ROUNDING = 1e-6  # of both variances, by which a squared distance may fall below 0 in 64-bit arithmetic
 PER_FEATURE = 5  # pictures a feature, under which a fitted covariance misleads
 
 
@@ -41,6 +44,20 @@ class Distance:
         """Half of the 95 % interval: Student's t, for the error rests on few blocks."""
         return float(stats.t.ppf(0.975, len(self.parts) - 1) * self.error)
 
+    def extrapolated(self) -> Distance:
+        """Return FID_inf, the Fréchet distance of endless pictures of both sets. It may fall below 0.
+
+        A sample's distance is too large by about c / N, since both fitted covariances vary (Chong & Forsyth
+        2020). The line in 1/N through the distance of all g blocks and the mean of those without one block is
+
+            FID_inf = FID + (g - 1) (FID - mean of the parts),
+
+        the jackknife's estimate, whose error is that of the distance itself. It needs no more pictures. Only
+        for distances with a jackknife's parts: a kernel distance has no such bias.
+        """
+        drop = (len(self.parts) - 1) * (self.value - float(np.mean(self.parts)))
+        return Distance(self.value + drop, self.error, self.parts, self.factor)
+
     def minus(self, other: Distance) -> Distance:
         """The difference of two distances whose blocks are the same latents."""
         return Distance.of(self.value - other.value, self.parts - other.parts, self.factor)
@@ -50,9 +67,11 @@ def frechet(a: Features, b: Features) -> float:
     """Squared Fréchet distance between normal distributions fitted to features (N, d) and (M, d).
 
     Raises:
-        GanatomyError: fewer than five pictures a feature, where the fit would mislead.
+        GanatomyError: fewer than five pictures a feature, where the fit would mislead; features that are not
+            finite; or all pictures of a set are one picture.
     """
-    check_enough(min(len(a), len(b)), a.shape[1])
+    for features in (a, b):
+        check_features(features)
     return _between(_Moments.of(a), _Moments.of(b))
 
 
@@ -65,9 +84,26 @@ def check_enough(pictures: int, features: int) -> None:
         )
 
 
+def check_features(features: Features) -> None:
+    """Refuses features (N, d) that a normal distribution cannot be fitted to.
+
+    Raises:
+        GanatomyError: fewer than five pictures a feature, features that are not finite, or one picture N
+            times, as a collapsed generator makes.
+    """
+    check_enough(*features.shape)
+    if not np.isfinite(features).all():
+        raise GanatomyError("Some features of the pictures are NaN or infinite; check network and pictures.")
+    if np.ptp(features, axis=0).max(initial=0) <= COLLAPSED * np.abs(features).max(initial=0):
+        raise GanatomyError(
+            f"All {len(features)} pictures have the same features, as those of a collapsed generator: no "
+            "distance means anything; take another checkpoint or another edit."
+        )
+
+
 def frechet_with_error(a: Features, b: Features, blocks: int = 10, seed: int = 0) -> Distance:
     """The Fréchet distance, its standard error by the jackknife over blocks of pictures of both sets."""
-    check_enough(len(b), b.shape[1])
+    check_features(b)
     return Yardstick(a, blocks, seed=seed).fid(b)
 
 
@@ -92,7 +128,7 @@ class Yardstick:
     """
 
     def __init__(self, reference: Features, blocks: int = 10, block: int = 100, seed: int = 0) -> None:
-        check_enough(len(reference), reference.shape[1])
+        check_features(np.asarray(reference))
         self.reference = np.asarray(reference, np.float64)
         self._block, self._blocks, self._seed = block, blocks, seed
         whole = _Moments.of(self.reference)
@@ -158,7 +194,9 @@ class _Root:
         values = np.linalg.eigvalsh(self.root @ covariance @ self.root)
         apart = float(np.sum((self.mean - other.mean) ** 2))
         shared = float(np.sqrt(np.clip(values, 0, None)).sum())
-        return apart + self.trace + float(np.trace(covariance)) - 2 * shared
+        sizes = self.trace + float(np.trace(covariance))
+        distance = apart + sizes - 2 * shared
+        return 0.0 if -ROUNDING * sizes < distance < 0 else distance  # equal sets, but for rounding
 
 
 def _between(a: _Moments, b: _Moments) -> float:

@@ -1,6 +1,7 @@
 """Which latents of a seed serve what, so that nothing is chosen and scored on the same images. No torch.
 
-A dissection counts from latent 0 on. Starts of what is counted are multiples of 64, the engine's block.
+A dissection counts from latent 0 on. What of it does not fit before `TRAINING` starts at `LARGE`, after all
+other work. Starts of what is counted are multiples of 64, the engine's block.
 """
 
 from analysis.shared.errors import GanatomyError
@@ -13,8 +14,21 @@ FORCING = 450_000  # images that an insertion forces units on in
 RANKING = 500_000  # images that rank artifact units
 SCORING = 600_000  # images that score lists of them
 OTHER = 700_000  # of seed 0: pictures of another generator, as a reference
+LARGE = 1_000_000  # calibration or evaluation images of a dissection that has too many to end before TRAINING
 LANE = 6_400
 _NEXT = {MEASURING: FORCING, FORCING: RANKING, RANKING: SCORING, SCORING: OTHER}
+
+
+def dissected(first: int, images: int) -> tuple[int, int]:
+    """The latents (start, stop) of a dissection's images, from the first that is free.
+
+    They are none of those that the other studies use.
+
+    >>> dissected(512, 1000), dissected(512, 100_000)
+    ((512, 1512), (1000000, 1100000))
+    """
+    start = LARGE if first + images > TRAINING and first < LARGE else first
+    return start, start + images
 
 
 def room(start: int) -> int:

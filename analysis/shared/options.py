@@ -47,7 +47,7 @@ class Option:
     help: str
     advanced: bool = False
     empty: str = ""
-    names: Literal["", "generator", "segmenter", "layer", "concept"] = ""
+    names: Literal["", "generator", "segmenter", "layer", "concept", "reference"] = ""
 
 
 def with_options(settings: S, given: Mapping[str, object]) -> S:

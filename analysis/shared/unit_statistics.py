@@ -79,6 +79,8 @@ class UnitSums:
             "rs": (r * there).sum((0, 2, 3)),
             "s": there.sum(),
             "r": r.sum((0, 2, 3)),
+            "absent": (there <= 0).sum(),
+            "ra": (r * (there <= 0)).sum((0, 2, 3)),
             "rr": r.square().sum((0, 2, 3)),
         }
         self._sums = {name: value.double() + self._sums.get(name, 0.0) for name, value in found.items()}
@@ -89,6 +91,15 @@ class UnitSums:
     def concept_cells(self) -> float:
         """How many cells' worth of the concept the sample has; k is not defined at 0."""
         return float(self._sums["s"])
+
+    def off(self) -> Floats:
+        """Return each unit's off state (units,): its mean over the cells that hold none of the concept.
+
+        Its mean over all cells where every cell holds some.
+        """
+        free = float(self._sums["absent"])
+        found = self._sums["ra"] / free if free else self._sums["r"] / self._cells
+        return np.asarray(found.cpu().numpy())
 
     def statistics(self) -> UnitStatistics:
         """Return the statistics: k_u = sum r_u s / sum s over all images and cells, and the moments."""

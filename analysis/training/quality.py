@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from analysis.models import generators, segmenters
-from analysis.models.families.unet import UnetSegmenter
+from analysis.models.segmentation.unet import UnetSegmenter
 from analysis.shared.distances import Distance, frechet_with_error, kernel_distance
 from analysis.shared.latents import latents
 from analysis.training.churches import COUNT, SEED, sheet

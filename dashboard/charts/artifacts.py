@@ -9,6 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from dashboard.charts import palette
+from dashboard.charts.structures import Drawing, named, structure
 from dashboard.widgets import pictures
 from db.store import bundles
 
@@ -28,34 +29,38 @@ CAPTIONS = {
 SIDE = 176
 
 
-def curve(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
+def curve(frame: pd.DataFrame, metric: str) -> Drawing:
     """The distance against the number of ablated units, beside that before and that of random sets."""
     part = frame[frame["metric"] == metric].assign(name=lambda f: f["ranking"].map(NAMES))
+    start = pd.DataFrame({"before": [float(part["before"].iloc[0])]})
+    return Drawing(_curve(metric), {"rows": part, "start": start})
+
+
+@structure
+def _curve(metric: str) -> alt.LayerChart:
     scale = alt.Scale(domain=list(NAMES.values()), range=INKS)
     y = alt.Y("after:Q", title=f"{metric} after ablating them", scale=alt.Scale(zero=False))
     legend = alt.Legend(orient="top", symbolOpacity=1, columns=2)
-    base = alt.Chart(part).encode(
+    base = named().encode(
         x=alt.X("units:Q", title="units ablated", axis=alt.Axis(tickMinStep=1)),
         color=alt.Color("name:N", title=None, scale=scale, legend=legend),
         tooltip=[
-            "name",
-            "units",
+            *(alt.Tooltip("name:N"), alt.Tooltip("units:Q")),
             *(
                 alt.Tooltip(f"{name}:Q", format=".4g")
                 for name in ("before", "after", "after_low", "after_high", "fall", "fall_error", "as_good")
             ),
-            "sets",
+            alt.Tooltip("sets:Q"),
         ],
     )
     span = alt.Y("after_low:Q", title=f"{metric} after ablating them", scale=alt.Scale(zero=False))
     random = alt.FieldEqualPredicate(field="ranking", equal="random")
-    band = base.transform_filter(random).mark_area(opacity=0.18).encode(y=span, y2="after_high:Q")
+    end = alt.Y2("after_high:Q")
+    band = base.transform_filter(random).mark_area(opacity=0.18).encode(y=span, y2=end)
     bars = base.transform_filter("datum.ranking !== 'random'").mark_rule(opacity=0.6)
-    bars = bars.encode(y=span, y2="after_high:Q")
     lines = base.mark_line(point=True).encode(y=y)
-    start = pd.DataFrame({"before": [float(part["before"].iloc[0])]})
-    rule = alt.Chart(start).mark_rule(color=palette.LINE, strokeDash=[6, 4]).encode(y="before:Q")
-    return alt.LayerChart(layer=[rule, band, bars, lines]).properties(height=340)
+    rule = named("start").mark_rule(color=palette.LINE, strokeDash=[6, 4]).encode(y=alt.Y("before:Q"))
+    return alt.LayerChart(layer=[rule, band, bars.encode(y=span, y2=end), lines]).properties(height=340)
 
 
 def large(picture: Image.Image | str | Path) -> Image.Image:
@@ -63,20 +68,9 @@ def large(picture: Image.Image | str | Path) -> Image.Image:
     return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
-def wiped(before: Image.Image, after: Image.Image, percent: int) -> Image.Image:
-    """An image whose left part is `after` and whose right part is `before`, with a line between."""
-    edge = round(before.width * percent / 100)
-    found = before.copy()
-    found.paste(after.crop((0, 0, edge, after.height)), (0, 0))
-    if 0 < edge < before.width:
-        found.paste((255, 255, 255), (edge - 1, 0, edge + 1, before.height))
-    return found
-
-
-def sheet(before: tuple[str, ...], after: tuple[str, ...], percent: int, columns: int) -> bytes:
-    """All pairs of images, split at the same place, as PNG."""
-    pairs = zip(before, after, strict=True)
-    return pictures.strip([wiped(large(b), large(a), percent) for b, a in pairs], columns)
+def sheet(before: tuple[str, ...], after: tuple[str, ...]) -> bytes:
+    """The images before, and below each the one after, as PNG."""
+    return pictures.strip([large(each) for each in (*before, *after)], len(before))
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading images")
@@ -86,6 +80,7 @@ def top(bundle: str) -> tuple[np.ndarray, np.ndarray | None]:
     return arrays["latents"], arrays["pictures"] if "pictures" in list(arrays) else None
 
 
+@st.cache_data(max_entries=400, show_spinner=False)
 def unit(bundle: str, number: int, columns: int, most: int | None = None) -> bytes | None:
     """A unit's top images as PNG; None when the run stores none."""
     _latents, shown = top(bundle)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from analysis.editing.edits import Box, Edit
 from dashboard.charts import palette
+from dashboard.charts.structures import Drawing, named, structure
 from dashboard.widgets import pictures, url
 from db.store import bundles
 
@@ -107,15 +108,28 @@ def clickable(cells: Cells, image: int, picture: str, at: tuple[int, int]) -> No
     frame["strength"] = np.where(frame["near"], 0.45, share)
     tints = np.where(frame["effect"] >= 0, WARM, COLD)
     frame["colour"] = np.where(frame["near"], GREY, tints)
+    below = pd.DataFrame({"column": [width / 2], "row": [height / 2], "url": [_data(picture)]})
+    where = pd.DataFrame({"row": [at[0]], "column": [at[1]], "bottom": [at[0] + 1], "right": [at[1] + 1]})
+    name = f"map-{image}"
+    Drawing(_clickable(height, width), {"rows": frame, "picture": below, "chosen": where}).draw(
+        f"Map of latent {cells.latents[image]}: where the concept appears when a cell is forced",
+        width="content",
+        key=name,
+        on_select=lambda: choose(name),
+        selection_mode=["cell"],
+    )
+
+
+@structure
+def _clickable(height: int, width: int) -> alt.LayerChart:
     scale_x, scale_y = alt.Scale(domain=[0, width], nice=False), alt.Scale(domain=[height, 0], nice=False)
     # Without axes the cells fill the chart, and lie where they lie in the picture.
     x = alt.X("column:Q", scale=scale_x, axis=None)
     y = alt.Y("row:Q", scale=scale_y, axis=None)
-    one = pd.DataFrame({"column": [width / 2], "row": [height / 2], "url": [_data(picture)]})
-    below = alt.Chart(one).mark_image(width=SIDE, height=SIDE, aspect=False).encode(x=x, y=y, url="url:N")
+    below = named("picture").mark_image(width=SIDE, height=SIDE, aspect=False).encode(x=x, y=y, url="url:N")
     selection = alt.selection_point(name="cell", fields=["row", "column"], on="click", empty=False)
     rects = (
-        alt.Chart(frame)
+        named()
         .mark_rect(stroke=None, cursor="pointer")
         .encode(
             x=x,
@@ -125,32 +139,19 @@ def clickable(cells: Cells, image: int, picture: str, at: tuple[int, int]) -> No
             color=alt.Color("colour:N", scale=None),
             opacity=alt.Opacity("strength:Q", scale=None),
             tooltip=[
-                "row",
-                "column",
-                alt.Tooltip("there:N", title="before"),
+                *(alt.Tooltip("row:Q"), alt.Tooltip("column:Q"), alt.Tooltip("there:N", title="before")),
                 alt.Tooltip("effect:Q", format="+.2f"),
                 alt.Tooltip("near:N", title="left out"),
             ],
         )
         .add_params(selection)
     )
-    where = pd.DataFrame({"row": [at[0]], "column": [at[1]], "bottom": [at[0] + 1], "right": [at[1] + 1]})
     mark = (
-        alt.Chart(where)
+        named("chosen")
         .mark_rect(fillOpacity=0, stroke=palette.WHITE, strokeWidth=3)
         .encode(x=x, x2="right:Q", y=y, y2="bottom:Q")
     )
-    chart = alt.LayerChart(layer=[below, mark, rects]).properties(width=SIDE, height=SIDE, padding=0)
-    name = f"map-{image}"
-    alt_text = f"Map of latent {cells.latents[image]}: where the concept appears when a cell is forced"
-    st.altair_chart(
-        chart,
-        width="content",
-        key=name,
-        alt=alt_text,
-        on_select=lambda: choose(name),
-        selection_mode=["cell"],
-    )
+    return alt.LayerChart(layer=[below, mark, rects]).properties(width=SIDE, height=SIDE, padding=0)
 
 
 def _data(path: str) -> str:

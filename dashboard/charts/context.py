@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts import palette
+from dashboard.charts.structures import Drawing, named, structure
 
 FEW, FEWEST = 50, 10  # cells and images below which a context is pale, and comes last
 STRENGTHS = {"k": "k", "2k": "2k", "q99": "99 % quantile"}
@@ -24,6 +25,7 @@ VIEWS = {
         "position: sky, for example, is always at the top.",
     ),
 }
+ZERO = pd.DataFrame({"zero": [0]})
 NAMES = {"own": "these units", "random": "random units"}
 
 
@@ -41,22 +43,26 @@ def long(frame: pd.DataFrame, view: str) -> pd.DataFrame:
         parts.append(part.dropna(subset=["value"]))
     found = pd.concat(parts, ignore_index=True)
     found["few"] = (found["locations"] < FEW) | (found["images"] < FEWEST)
-    found["label"] = (
-        found["context"]
-        + found["left_out"].map({True: " (itself)", False: ""})
-        + found["locations"].map(" · {:,} cells".format)
-    )
+    labels = [  # of no context, where nothing was measured
+        f"{row.context}{' (itself)' if row.left_out else ''} · {row.locations:,} cells"
+        for row in found.itertuples()
+    ]
+    found["label"] = pd.Series(labels, dtype=str)
     return found
 
 
-def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
+def by_context(frame: pd.DataFrame, view: str) -> Drawing:
     """One dot per context with its 95 % interval; below it that of random units of equal energy."""
     rows = long(frame, view)
     own = rows[rows["edit"] == NAMES["own"]]
     order = own.sort_values(["few", "value"], ascending=[True, False])["label"].tolist()
-    title = VIEWS[view][2]
-    base = alt.Chart(rows).encode(
-        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
+    return Drawing(_by_context(tuple(order), VIEWS[view][2]), {"rows": rows, "zero": ZERO})
+
+
+@structure
+def _by_context(order: tuple[str, ...], title: str) -> alt.LayerChart:
+    base = named().encode(
+        y=alt.Y("label:N", sort=list(order), title=None, axis=alt.Axis(labelLimit=260)),
         yOffset=alt.YOffset("edit:N", sort=list(NAMES.values())),
         color=alt.Color(
             "edit:N",
@@ -66,26 +72,29 @@ def by_context(frame: pd.DataFrame, view: str) -> alt.LayerChart:
         ),
         opacity=alt.Opacity("few:N", legend=None, scale=alt.Scale(domain=[False, True], range=[1, 0.35])),
         tooltip=[
-            "context",
-            "edit",
+            *(alt.Tooltip("context:N"), alt.Tooltip("edit:N")),
             *(alt.Tooltip(f"{name}:Q", format="+.3r") for name in ("value", "low", "high")),
-            "locations",
-            "images",
+            *(alt.Tooltip("locations:Q"), alt.Tooltip("images:Q")),
         ],
     )
-    rules = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
+    rules = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2=alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=70).encode(x=alt.X("value:Q", title=title))
-    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=palette.GREY, strokeDash=[4, 3])
+    zero = named("zero").mark_rule(color=palette.GREY, strokeDash=[4, 3])
     return alt.LayerChart(layer=[zero.encode(x=alt.X("zero:Q", title=title)), rules, dots]).properties(
         height=60 + 40 * len(order)
     )
 
 
-def by_row(frame: pd.DataFrame) -> alt.Chart:
+def by_row(frame: pd.DataFrame) -> Drawing:
     """The effect per row of cells and context."""
     most = float(frame["effect"].abs().max()) or 1.0
+    return Drawing(_by_row(most, frame["row"].nunique(), palette.is_dark()), {"rows": frame})
+
+
+@structure
+def _by_row(most: float, rows: int, dark: bool) -> alt.Chart:
     return (
-        alt.Chart(frame)
+        named()
         .mark_rect()
         .encode(
             x=alt.X("context:N", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=False)),
@@ -95,47 +104,51 @@ def by_row(frame: pd.DataFrame) -> alt.Chart:
                 title="effect",
                 scale=alt.Scale(
                     domain=[-most, 0, most],
-                    range=[palette.BLUE, palette.NEUTRAL, palette.ORANGE],
+                    range=[palette.BLUE, palette.no_change(dark), palette.ORANGE],
                     interpolate="rgb",
                 ),
                 legend=alt.Legend(gradientLength=140),
             ),
             tooltip=[
-                "context",
-                "row",
+                *(alt.Tooltip("context:N"), alt.Tooltip("row:Q")),
                 alt.Tooltip("effect:Q", format="+.3r"),
                 alt.Tooltip("effect_low:Q", format="+.3r"),
                 alt.Tooltip("effect_high:Q", format="+.3r"),
                 alt.Tooltip("random_effect:Q", format="+.3r"),
-                "locations",
-                "images",
+                *(alt.Tooltip("locations:Q"), alt.Tooltip("images:Q")),
             ],
         )
-        .properties(height=80 + 18 * frame["row"].nunique())
+        .properties(height=80 + 18 * rows)
     )
 
 
-def trace(frame: pd.DataFrame, value: str) -> alt.LayerChart:
+def trace(frame: pd.DataFrame, value: str) -> Drawing:
     """The change in the later layers, one line per context, with 95 % intervals."""
     places = frame.sort_values("place")["measured"].drop_duplicates().tolist()
+    return Drawing(_trace(tuple(places), value), {"rows": frame})
+
+
+@structure
+def _trace(places: tuple[str, ...], value: str) -> alt.LayerChart:
     titles = {
         "change": "change / usual scale of the layer",
         "survival": "change / change in the edited layer",
     }
     title = titles.get(value, "share of the change elsewhere")
-    base = alt.Chart(frame).encode(
-        x=alt.X("measured:N", sort=places, title=None, axis=alt.Axis(labelAngle=0)),
+    base = named().encode(
+        x=alt.X("measured:N", sort=list(places), title=None, axis=alt.Axis(labelAngle=0)),
         color=alt.Color("context:N", title=None, legend=alt.Legend(orient="top", columns=4)),
         tooltip=[
-            "context",
-            "measured",
+            *(alt.Tooltip("context:N"), alt.Tooltip("measured:N")),
             *(alt.Tooltip(f"{name}:Q", format=".3r") for name in ("change", "survival", "outside")),
-            "locations",
+            alt.Tooltip("locations:Q"),
         ],
     )
     lines = base.mark_line(point=True).encode(y=alt.Y(f"{value}:Q", title=title))
     layers = [lines]
     if value == "change":
-        bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("change_low:Q", title=title), y2="change_high:Q")
+        bars = base.mark_rule(opacity=0.5).encode(
+            y=alt.Y("change_low:Q", title=title), y2=alt.Y2("change_high:Q")
+        )
         layers = [bars, lines]
     return alt.LayerChart(layer=layers).properties(height=300)

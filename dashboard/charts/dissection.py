@@ -13,8 +13,8 @@ from dashboard.widgets.words import score
 # The baselines of the score: the column, the label, the tick's colour (visible on light and on dark).
 BESIDE = (
     ("always_on", "always on", palette.GREY),
-    ("mask_iou", "mask", palette.MASK),
-    ("null_iou", "null", palette.NULL),
+    ("mask_iou", "fixed spot", palette.MASK),
+    ("null_iou", "usual place", palette.NULL),
 )
 
 
@@ -56,7 +56,12 @@ def figures(row: Mapping[str, Any]) -> str:
         return '<div style="font-size:.8rem">No concept was scored for this unit.</div>'
     low, high = row.get("iou_low"), row.get("iou_high")
     interval = f' <span style="opacity:.8">({score(low)}-{score(high)})</span>' if _present(low) else ""
-    parts = [f"<span>IoU <b>{score(row.get('iou'))}</b>{interval}</span>"]
+    parts = []
+    if _present(row.get("lift")):
+        ends = (row.get("lift_low"), row.get("lift_high"))
+        around = f' <span style="opacity:.8">({score(ends[0])} to {score(ends[1])})</span>'
+        parts.append(f"<span>lift <b>{score(row['lift'])}</b>{around if _present(ends[0]) else ''}</span>")
+    parts.append(f"<span>IoU <b>{score(row.get('iou'))}</b>{interval}</span>")
     for column, word, colour in BESIDE:
         if _present(row.get(column)):
             ink = f"display:inline-block;width:3px;height:.8em;background:{colour};margin-right:.3em"

@@ -8,7 +8,9 @@ import streamlit as st
 
 from analysis.editing.edits import Edit
 from dashboard.charts import artifacts as charts
-from dashboard.widgets import jobs, marks, page, pickers, renders, url, words
+from dashboard.team import marks, people
+from dashboard.viewer import size, wipe
+from dashboard.widgets import downloads, page, pickers, renders, url, words
 from dashboard.widgets.rows import Row, only, rows
 from db.queries import artifacts as queries
 from db.store import Snapshot
@@ -16,6 +18,12 @@ from db.store import Snapshot
 GALLERY, EXAMPLES = 12, 8
 CHANCE = 0.05  # the largest share of random sets that do as much, for a finding
 OWN = "marks"  # the list of units marked in the workspace
+METRICS = {
+    "FID_inf": "FID_inf is the Fréchet distance, extrapolated to endless images.",
+    "KID": "KID, the kernel distance, is unbiased, but it sees small changes less well than FID_inf.",
+    "FID": "FID is the Fréchet distance of these images alone. Few images make it too large, so its "
+    "intervals do not hold the true distance. Compare it only with figures from as many images.",
+}
 
 NAMES = ("generator", "layer")
 
@@ -26,28 +34,64 @@ def title(row: Row) -> str:
 
 def heading(run: Row, effects: pd.DataFrame) -> None:
     """What ablating the first units does, compared with random units."""
-    part = effects[(effects["metric"] == "FID") & (effects["ranking"] == "ablation")]
+    metric = metrics(effects)[0]
+    part = effects[(effects["metric"] == metric) & (effects["ranking"] == "ablation")]
     for row in rows(part.tail(1)):
-        random = only(effects, metric="FID", ranking="random", units=row["units"])
+        random = only(effects, metric=metric, ranking="random", units=row["units"])
         beside = (
-            f" Ablating as many random units takes it to {random['after']:.3g} "
+            f" Without as many random units it is {random['after']:.3g} "
             f"({random['after_low']:.3g} to {random['after_high']:.3g}, "
             f"{words.count(int(random['sets']), 'random set')})."
             if random
             else ""
         )
+        units = words.count(int(row["units"]), "unit")
         st.markdown(
-            f"Ablating the **{int(row['units'])} units** that help most when ablated alone takes "
-            f"the Fréchet distance from {row['before']:.3g} to **{row['after']:.3g}** "
-            f"(± {row['after_error']:.2g}).{beside} {verdict(row)}{lowest(part, row)}"
+            f"{verdict(row)} Without the {units} that help most when ablated alone, the Fréchet distance "
+            f"to the reference goes from {row['before']:.3g} to **{row['after']:.3g}** "
+            f"(± {row['after_error']:.2g}; 0 is no difference).{beside}{kernel(effects, row)}"
+            f"{lowest(part, row)}"
         )
+        st.caption(bias(effects, row))
     st.caption(
-        f"The distance uses {run['features']} features of {run['extractor']}. The reference is "
-        f"{run['reference']}: half of its {run['reference_images']:,} images serve the ranking, the other "
-        f"half the scores. {run['ranking_images']:,} generated images served the ranking, "
+        f"The distance uses {run['features']} features of {words.plain(run['extractor'])}. The reference is "
+        f"{words.plain(run['reference'])}: half of its {run['reference_images']:,} images serve the ranking, "
+        f"the other half the scores. {run['ranking_images']:,} generated images served the ranking, "
         f"{run['scoring_images']:,} "
         "others the scores. Compare distances within one run only, because they depend on the features."
     )
+
+
+def metrics(effects: pd.DataFrame) -> list[str]:
+    """The distances that the run has, the one that decides first. Runs of 0.1.0 have no FID_inf."""
+    return [name for name in METRICS if (effects["metric"] == name).any()]
+
+
+def bias(effects: pd.DataFrame, row: Row) -> str:
+    """How much of the distance comes from the number of images alone."""
+    if row["metric"] == "FID":
+        return (
+            "This run holds only the FID of the images at hand. Few images make it too large, more so where "
+            "images vary more, so part of a fall may be due to that. Rank the layer again to correct this."
+        )
+    sample = only(effects, metric="FID", ranking="ablation", units=row["units"])
+    if sample is None:
+        return ""
+    return (
+        "The distance is FID_inf, which is FID extrapolated to endless images. The FID of these images is "
+        f"{sample['before']:.3g} before and {sample['after']:.3g} after: too large, because they are few."
+    )
+
+
+def kernel(effects: pd.DataFrame, row: Row) -> str:
+    """What KID says, if it contradicts: one distance falls, and the other one rises."""
+    other = only(effects, metric="KID", ranking="ablation", units=row["units"])
+    if other is None or abs(row["fall"]) <= 2 * row["fall_error"]:
+        return ""
+    if abs(other["fall"]) <= 2 * other["fall_error"] or (other["fall"] > 0) == (row["fall"] > 0):
+        return ""
+    way = "falls" if other["fall"] > 0 else "rises"
+    return f" But KID {way}, from {other['before']:.3g} to {other['after']:.3g}: do not rely on either."
 
 
 def lowest(part: pd.DataFrame, row: Row) -> str:
@@ -62,35 +106,36 @@ def lowest(part: pd.DataFrame, row: Row) -> str:
 
 def verdict(row: Row) -> str:
     """Whether the distance falls by more than noise, and by more than with random units."""
+    units = words.count(int(row["units"]), "unit")
     if row["fall"] < -2 * row["fall_error"]:
-        return "The images get worse without them, so they are not artifact units."
+        return f"**No artifact units here**: without the {units} under suspicion, images get worse."
     if row["fall"] <= 2 * row["fall_error"]:
-        return "The difference is no more than chance: no artifact units were found."
+        return "**No artifact units were found**: the difference is no more than chance."
     if row["as_good"] is None:
-        return "No random sets were measured, so other units may do the same."
+        return "**Images get better**, but no random sets were measured, so other units may do the same."
     if row["as_good"] > CHANCE:
-        return f"But random units do as much (p = {row['as_good']:.2g}), so other units may cause the same."
-    return f"Random units do less (p = {row['as_good']:.2g}), so these units do make the images worse."
+        return f"**No artifact units were found**: random units do as much (p = {row['as_good']:.2g})."
+    return f"**{units.capitalize()} make images worse**; random units do less (p = {row['as_good']:.2g})."
 
 
 def curve(effects: pd.DataFrame) -> None:
     """Draw the distance against the number of ablated units."""
-    st.subheader("Distance without the first units", anchor=False)
-    metric = url.choice(st.segmented_control, "Distance", "metric", ["FID", "KID"], required=True)
+    page.section("Distance without the first units")
+    metric = url.choice(st.segmented_control, "Distance", "metric", metrics(effects), required=True)
     st.caption(
-        "A lower distance means images nearer to the reference. The dashed line is the distance before. "
-        "Vertical lines are 95 % intervals over blocks of images. The grey band holds 95 % of the random "
-        "sets. The images scored here were not used for the ranking."
+        f"{METRICS[metric]} A lower distance means images nearer to the reference. The dashed line is the "
+        "distance before. Vertical lines are 95 % intervals over blocks of images. The grey band holds 95 % "
+        "of the random sets. The images scored here were not used for the ranking."
     )
-    st.altair_chart(charts.curve(effects, metric), alt=f"{metric} against the number of units ablated")
-    page.csv(effects, "distances")
+    charts.curve(effects, metric).draw(f"{metric} against the number of units ablated")
+    downloads.table(effects, "distances")
 
 
 def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.DataFrame]:
     """The chosen list: a ranking of the run, or the units that people have marked."""
     names = {name: charts.NAMES[name].capitalize() for name in queries.rankings(snapshot, run["run_id"])}
-    names |= {OWN: f"Marked here ({len(marked)})"}
-    st.subheader("The units", anchor=False)
+    names |= {OWN: "Marked by people"}
+    page.section("The units")
     by = url.choice(
         st.segmented_control,
         "Ranked by",
@@ -112,18 +157,20 @@ def ranking(snapshot: Snapshot, run: Row, marked: list[int]) -> tuple[str, pd.Da
 
 def gallery(bundle: str | None, table: pd.DataFrame, marked: list[int], run: Row) -> None:
     """Draw the first units, each with its score and its top images."""
-    with st.grid(min_column_width=260):
+    size.slider()
+    with st.grid(min_column_width=size.card_width()):
         for row in rows(table.head(GALLERY)):
             number = int(row["unit"])
             with st.container(border=True, gap="xsmall"):
                 with st.container(horizontal=True, vertical_alignment="center"):
                     where = {"run": str(run["parent_run_id"]), "layer": run["layer"], "unit": str(number)}
-                    label = f"**{row['rank']}.** unit {number} · {row['concept'] or 'no name'}"
+                    label = f"**{row['rank']}.** unit {number} · {words.plain(row['concept'] or 'no name')}"
                     st.page_link("views/unit.py", label=label, query_params=where)
                     if number in marked:
                         st.badge("marked", color="orange")
-                if bundle and (picture := charts.unit(bundle, number, 3, 3)):
-                    st.image(picture, width="stretch", alt=f"Top images of unit {number}")
+                if bundle and (picture := charts.unit(bundle, number, size.across(), 4)):
+                    alt, there = f"Top images of unit {number}", url.address("unit", **where)
+                    st.image(picture, width="stretch", alt=alt, link=there)
                 st.caption(score(row))
 
 
@@ -134,14 +181,24 @@ def score(row: Row) -> str:
     return f"score {row['score']:.3g}{error}"
 
 
-def by_hand(bundle: str | None, run: Row, table: pd.DataFrame, marked: list[int]) -> None:
-    """Draw one large unit at a time, with the buttons that mark it."""
-    st.subheader("Mark by hand", anchor=False)
-    name = marks.author() or "anyone"
+@st.fragment
+def by_hand(bundle: str | None, run: Row, table: pd.DataFrame, by: str) -> None:
+    """Draw one large unit at a time, with the buttons that mark it; a key draws only this again."""
+    page.section("Mark by hand")
+    with page.sentences():
+        _by_hand(bundle, run, table, by)
+
+
+def _by_hand(bundle: str | None, run: Row, table: pd.DataFrame, by: str) -> None:
+    people.ask("marks")
+    name = people.name()
     units = [int(unit) for unit in table["unit"]]
-    place = min(url.number("at", 0) or 0, len(units) - 1)
+    place = url.number("at", 0, 0, len(units) - 1) or 0
     unit = units[place]
     found = marks.marks(str(run["parent_run_id"]), str(run["layer"]))
+    marked = marks.units(found)
+    if by == OWN and set(units) - set(marked):  # the list above is another now
+        st.rerun()
     mine = unit in marks.units(found[found["author"] == name])
     marks.buttons(str(run["parent_run_id"]), str(run["layer"]), unit, place, len(units), name, marked=mine)
     left, right = st.columns([3, 2], gap="large")
@@ -156,33 +213,43 @@ def by_hand(bundle: str | None, run: Row, table: pd.DataFrame, marked: list[int]
         st.markdown(f"Marked: {', '.join(map(str, marked)) or 'none yet'}")
         if marked:
             more = {"kind": "artifacts", "marked": ",".join(map(str, marked)), "reference": run["reference"]}
-            params = more | {key: str(run[key]) for key in ("generator", "layer", "images")}
+            keys = ("generator", "layer", "images", "inputs")
+            params = more | {key: str(run[key]) for key in keys if run.get(key)}
             label, icon = "Measure the marked units in a job", ":material/play_arrow:"
             st.page_link("views/jobs.py", label=label, icon=icon, query_params=params)
-            page.csv(found[["unit", "author", "created_at"]], "marks")
+            downloads.table(found[["unit", "author", "created_at"]], "marks")
 
 
+@st.fragment
 def comparison(run: Row, table: pd.DataFrame, by: str) -> None:
     """Draw images before and after the ablation of the first n units, and the edit to download."""
-    st.subheader("Before and after", anchor=False)
-    most = min(64, max(1, len(table)))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        n = 1
-        if most > 1:
-            n = url.whole(st.slider, "First n units", "n", 1, most, min(8, most), width=320)
-        percent = url.whole(st.slider, "After, from the left (%)", "wipe", 0, 100, 50, width=320)
+    page.section("Before and after")
+    with page.sentences():
+        _comparison(run, table, by)
+
+
+def _comparison(run: Row, table: pd.DataFrame, by: str) -> None:
+    most, n = min(64, max(1, len(table))), 1
+    if most > 1:
+        n = url.whole(st.slider, "First n units", "n", 1, most, min(8, most), width=320)
     units = [int(unit) for unit in table["unit"].head(n)]
     edit = Edit.ablate(str(run["layer"]), units)
     seed, first = int(run["seed"]), int(run["evaluation_start"])
     latents = list(range(first, first + EXAMPLES))
-    with st.spinner("Rendering"):
-        made = jobs.client().render(str(run["generator"]), str(edit), seed, latents)
-    sheet = charts.sheet(made.before, made.after, percent, 4)
-    st.image(sheet, width=740, alt=f"{EXAMPLES} images, the left {percent} % without {len(units)} units")
+    with st.skeleton(height=360):
+        made = renders.made(run, edit, seed, latents)
+    without = f"without {words.count(n, 'unit')}"
+    with st.grid(min_column_width=size.card_width() // 2):
+        for latent, before, after in zip(latents, made.before, made.after, strict=True):
+            with st.container(gap="xxsmall"):
+                alt = f"Latent {latent}, as it is and {without}"
+                wipe.wipe(before, after, f"wipe-{latent}", alt, ("as it is", without))
+                st.caption(f"latent {latent}")
     st.caption(
-        f"Latents {first} to {latents[-1]}; left of the line without the units, right of it as they are."
+        f"Left of the edge the image is as it is, right of it {without}. The edge follows the pointer, a "
+        "finger or the arrow keys."
     )
-    export(run, edit, units, by, sheet)
+    export(run, edit, units, by, charts.sheet(made.before, made.after))
     renders.edit_text(edit, str(run["parent_run_id"]), seed, first)
 
 
@@ -209,9 +276,12 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reset = ("by", "n", "at")
         run = pickers.study_run(found, "Artifact units of", "artifact units", title, NAMES, reset)
-        page.queue_link("Rank another layer", kind="artifacts", generator=run["generator"])
+        page.queue_link(
+            "Rank another layer", kind="artifacts", generator=run["generator"], inputs=run.get("inputs")
+        )
     effects = queries.effects(snapshot, run["run_id"])
     heading(run, effects)
+    page.contents("Distance without the first units", "The units", "Before and after", "Mark by hand")
     curve(effects)
     marked = marks.units(marks.marks(str(run["parent_run_id"]), str(run["layer"])))
     by, table = ranking(snapshot, run, marked)
@@ -220,9 +290,9 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
         return
     bundle = page.bundle(snapshot, str(run["run_id"]))
     gallery(bundle, table, marked, run)
-    page.csv(table, "units")
+    downloads.table(table, "units")
     comparison(run, table, by)
-    by_hand(bundle, run, table, marked)
+    by_hand(bundle, run, table, by)
 
 
 ABOUT = "Which units make images worse, and how the images change without them."

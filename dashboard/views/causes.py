@@ -5,15 +5,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.editing.edits import Edit
 from dashboard.charts import causes as charts
 from dashboard.charts.causes import BESIDE, EDITS, INTERVALS, MEANING
-from dashboard.widgets import findings, jobs, page, pickers, renders, url, words
+from dashboard.widgets import causal_edits, downloads, findings, limits, page, pickers, renders, url, words
 from dashboard.widgets.rows import Row, rows
 from db.queries import causes as queries
 from db.store import Snapshot
 
 NAMES = ("generator", "layer", "concept")
+SECTIONS = (
+    *("Before and after", "What else changes", "Which units", "What editing them does", "Each unit alone"),
+)
 
 
 def title(row: Row) -> str:
@@ -24,20 +26,23 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     """Draw the finding in a sentence, and how reliable it is."""
     found = rows(queries.summary(snapshot, run["run_id"]))
     own = found[0]
-    st.markdown(findings.sentence(run, own, queries.curves(snapshot, run["run_id"])))
+    frame, table = queries.curves(snapshot, run["run_id"]), queries.rankings(snapshot, run["run_id"])
+    st.markdown(findings.sentence(run, own, frame))
     for other in found[1:]:
         st.caption(
-            f"With the segmenter {other['segmenter']}, the average causal effect is "
+            f"With the segmenter {words.plain(other['segmenter'])}, the average causal effect is "
             f"{findings.percent(other, 'effect', 1)} of the pixels, and ablating the units removes "
             f"{findings.percent(other, 'removed')} of the concept."
         )
     losses = queries.learning(snapshot, run["run_id"])
     stopped = int(losses.groupby("seed")["stopped"].any().sum())
-    reliable, sentence = findings.reliability(own, stopped, queries.overlap(snapshot, run["run_id"]))
+    reliable, sentence = findings.reliability(own, stopped, queries.overlap(snapshot, run["run_id"]), table)
     if reliable:
         st.caption(sentence)
     else:
         st.warning(sentence, icon=":material/warning:")
+    if sentences := limits.limits(run, own, frame, table):
+        st.caption("What this run cannot tell:\n\n" + "\n".join(f"- {sentence}" for sentence in sentences))
     with st.container(horizontal=True):
         parent = {"run": str(run["parent_run_id"]), "layer": run["layer"]}
         st.page_link("views/units.py", label="Units of the dissection", query_params=parent)
@@ -45,10 +50,9 @@ def heading(snapshot: Snapshot, run: Row) -> Row:
     return own
 
 
-def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
+def units(run: Row, table: pd.DataFrame) -> None:
     """Draw alpha per unit, and the rankings side by side."""
-    table = queries.rankings(snapshot, run["run_id"])
-    st.subheader("Which units", anchor=False)
+    page.section("Which units")
     st.caption(
         "Alpha says how strongly the learned edit changes a unit: 0 not at all, 1 fully. It is learned for "
         "all "
@@ -56,8 +60,9 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
         "the learning seeds, a line runs from the smallest to the largest."
     )
     left, right = st.columns([3, 2], gap="large")
-    left.altair_chart(charts.alphas(table), alt="Alpha of the strongest units with its range over seeds")
+    charts.alphas(table).draw("Alpha of the strongest units with its range over seeds", left)
     where = {"run": str(run["parent_run_id"]), "layer": run["layer"]}
+    table = table.copy()
     table["link"] = [url.address("unit", **where, unit=unit) for unit in table["unit"]]
     columns: dict[str, Any] = {
         "link": st.column_config.LinkColumn("Unit", display_text=r"unit=(\d+)"),
@@ -72,15 +77,20 @@ def units(snapshot: Snapshot, run: Row) -> pd.DataFrame:
     }
     with right:
         shown = table[list(columns)]
-        st.dataframe(shown, hide_index=True, column_config=columns, height=250, alt="Rankings side by side")
-        page.csv(table.drop(columns="link"), "units", "Table")
-    return table
+        st.dataframe(
+            shown,
+            hide_index=True,
+            column_config=columns,
+            height=250,
+            placeholder="-",
+            alt="Rankings side by side",
+        )
+        downloads.table(table.drop(columns="link"), "units", "Units")
 
 
-def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
+def curves(run: Row, own: Row, frame: pd.DataFrame) -> None:
     """Draw the effect against the number of units, and a second measure beside it."""
-    frame = queries.curves(snapshot, run["run_id"])
-    st.subheader("What editing them does", anchor=False)
+    page.section("What editing them does")
     with st.container(horizontal=True):
         edit = url.choice(
             st.segmented_control, "Edit", "edit", list(EDITS), required=True, format_func=EDITS.__getitem__
@@ -99,40 +109,45 @@ def curves(snapshot: Snapshot, run: Row, own: Row) -> pd.DataFrame:
     axis = f"share of {run['concept']}" if scale == "relative" else "share of all pixels"
     left, right = st.columns([3, 2], gap="large")
     drawn = charts.curve(part, value, axis, True, acting=int(own["acting_units"]))
-    left.altair_chart(drawn, alt=f"Effect against units: {edit}, {scale}")
+    drawn.draw(f"Effect against units: {edit}, {scale}", left)
     with right:
         measure = url.choice(
             st.selectbox, "Second measure", "beside", list(BESIDE), format_func=lambda n: BESIDE[n][0]
         )
         if part.loc[part["units"] > 0, measure].notna().any():
             chart = charts.curve(part, measure, BESIDE[measure][0].lower(), False, measure in INTERVALS)
-            st.altair_chart(chart, alt=f"{BESIDE[measure][0]} against units")
+            chart.draw(f"{BESIDE[measure][0]} against units")
         else:
             st.caption("This was not measured for this edit.")
         st.caption(BESIDE[measure][1])
     for n in findings.numbers_of_units(part, int(own["top_units"])):
         st.caption(findings.random_sets(part, n))
-    page.csv(frame, "curves", "Table")
-    return frame
+    downloads.table(frame, "curves", "Curves")
 
 
 def singles(snapshot: Snapshot, run: Row) -> None:
     """Draw the effect of each unit edited alone."""
     edit = url.get("edit") if url.get("edit") in EDITS else next(iter(EDITS))
     frame = queries.units_where(snapshot, run["run_id"], run["concept"], str(edit))
-    st.subheader("Each unit alone", anchor=False)
+    page.section("Each unit alone")
     st.caption(
         f"A point is the effect of one unit alone ({EDITS[str(edit)].lower()}, at all cells). The units were "
         "ordered on other images, so the first units are not first by luck. A line is the 95 % interval over "
-        f"{words.count(int(frame['images'].max()), 'test image')}."
+        f"{words.count(int(frame['images'].max()), 'test image')}{_fewer(frame)}."
     )
-    st.altair_chart(charts.singles(frame), alt=f"Effect of each unit alone, with intervals: {edit}")
-    page.csv(frame, "single-units", "Table")
+    charts.singles(frame).draw(f"Effect of each unit alone, with intervals: {edit}")
+    downloads.table(frame, "single-units", "Units alone")
+
+
+def _fewer(frame: pd.DataFrame) -> str:
+    """On how many images the minor units were measured, where that is fewer."""
+    most, least = int(frame["images"].max()), int(frame["images"].min())
+    return f", or over {least} for units that did little on those other images" if least < most else ""
 
 
 def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
     """Draw what else changes, for every concept whose causes were learned in the same layer."""
-    st.subheader("What else changes", anchor=False)
+    page.section("What else changes")
     edit = "insert" if url.get("edit") == "insert" else "ablate"
     frame = queries.side_effects(snapshot, findings.newest_per_concept(run, all_runs), edit)
     frame = findings.nearest(frame[frame["ranking"] == "ace"], n).sort_values("before", ascending=False)
@@ -143,28 +158,20 @@ def sides(snapshot: Snapshot, run: Row, n: int, all_runs: pd.DataFrame) -> None:
         "strong column is a specific cause. There is one row per concept whose causes were learned in this "
         "layer."
     )
-    st.altair_chart(charts.matrix(frame), alt="Concept edited against concept changed")
-    page.csv(frame, "side-effects", "Table")
+    charts.matrix(frame).draw("Concept edited against concept changed")
+    downloads.table(frame, "side-effects", "Side effects")
 
 
 def before_after(run: Row, own: Row, table: pd.DataFrame, n: int) -> None:
     """Draw images with the first n units ablated and inserted, edited exactly as they were scored."""
-    best = rows(table.head(n))
-    gone, there = (
-        {int(row["unit"]): float(row[name]) for row in best} for name in ("ablate_value", "insert_value")
-    )
-    off = (
-        Edit.mean(run["layer"], gone)
-        if own["ablate_kind"] == "mean"
-        else Edit.ablate(run["layer"], list(gone))
-    )
-    on = Edit.insert(run["layer"], there)
+    layer, kind = str(run["layer"]), str(own["ablate_kind"])
+    off, on = causal_edits.ablation(layer, table.head(n), kind), causal_edits.insertion(layer, table.head(n))
     seed, first = int(run["seed"]), int(run["evaluation_start"])
     latents = list(range(first, first + 4))
     for name, edit in (("Ablated", off), ("Inserted everywhere", on)):
         st.markdown(f"**{name}**, {words.count(n, 'unit')}")
-        with page.sentences(), st.spinner("Rendering"):
-            made = jobs.client().render(str(run["generator"]), str(edit), seed, latents)
+        with page.sentences(), st.skeleton(height=320):
+            made = renders.made(run, edit, seed, latents)
             renders.show(renders.Pictures(latents, made), f"{name.split()[0].lower()}.png")
         renders.edit_text(edit, str(run["parent_run_id"]), seed, first)
 
@@ -173,38 +180,47 @@ def costs(snapshot: Snapshot, run: Row, own: Row) -> None:
     """Draw how alpha was learned, and what the run cost."""
     with st.expander("How alpha was learned, and what it cost", icon=":material/school:"):
         chart = charts.learning(queries.learning(snapshot, run["run_id"]))
-        st.altair_chart(chart, alt="Loss on the stopping images, seed by seed")
+        chart.draw("Loss on the stopping images, seed by seed")
         shared = charts.overlap(queries.overlap(snapshot, run["run_id"]), int(own["acting_most"]))
-        st.altair_chart(shared, alt="Share of their first units that the seeds have in common")
+        shared.draw("Share of their first units that the seeds have in common")
         st.caption(
             f"The run took {words.seconds(own['seconds'])}. It put {own['generator_passes']:,} images "
             "through the "
             f"generator, {own['tail_passes']:,} through its later layers, and {own['segmenter_passes']:,} "
             "through "
             f"the segmenter. Alpha was learned with {own['seeds']} seeds and at most {own['steps']} steps "
-            f"(penalty {own['penalty']} x {own['penalty_weight']:.3g}, ablation {own['ablate_kind']}, "
-            "insertion "
-            f"{own['insert_kind']}, seed {run['seed']}). No image served two purposes. The test images are "
+            f"(penalty {words.plain(own['penalty'])} x {own['penalty_weight']:.3g}, "
+            f"ablation {words.plain(own['ablate_kind'])}, insertion {words.plain(own['insert_kind'])}, "
+            f"seed {run['seed']}){_starts(own)}. No image served two purposes. The test images are "
             f"latents {run['evaluation_start']} to {run['evaluation_stop'] - 1}."
         )
+
+
+def _starts(own: Row) -> str:
+    """Which start each seed kept, where the run says it."""
+    return f"; the starts kept are {words.plain(own['starts'])}" if own.get("starts") else ""
 
 
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
     """Draw the whole page of one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = pickers.study_run(found, "Causes of", "causes", title, NAMES, reset=("n",))
-        page.queue_link("Learn another", kind="ace", **{name: run[name] for name in NAMES})
+        page.queue_link(
+            "Learn another", kind="ace", inputs=run.get("inputs"), **{name: run[name] for name in NAMES}
+        )
     own = heading(snapshot, run)
-    table = units(snapshot, run)
-    frame = curves(snapshot, run, own)
+    page.contents(*SECTIONS)
+    table, frame = queries.rankings(snapshot, run["run_id"]), queries.curves(snapshot, run["run_id"])
     steps = sorted(int(n) for n in frame["units"].unique() if n > 0)
-    st.subheader("Before and after", anchor=False)
+    page.section("Before and after")
     meaning = "How many units of the learned ranking are edited. The images are the first four test images."
     n = url.choice(
         st.select_slider, "Units", "n", steps, default=int(own["top_units"]), help=meaning, width=420
     )
     before_after(run, own, table, n)
     sides(snapshot, run, n, found)
+    units(run, table)
+    curves(run, own, frame)
     singles(snapshot, run)
     costs(snapshot, run, own)
 

@@ -1,245 +1,262 @@
 """Compare: layers, generators, checkpoints and data sets, with the same vocabulary and rule."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import compare as charts
-from dashboard.charts import dissection
-from dashboard.widgets import card, comparison_captions, comparison_tables, page, pickers, url, words
-from dashboard.widgets.comparison import Choice, choose, differences, nothing_shared, run_names
+from dashboard.charts import palette
+from dashboard.comparison import (
+    captions,
+    counts,
+    gaps,
+    images,
+    recipes,
+    reference,
+    separate,
+    tables,
+    training,
+)
+from dashboard.comparison import concepts as by_concept
+from dashboard.comparison.choice import Choice, choose, differences
+from dashboard.widgets import downloads, page, pickers, url, words
 from dashboard.widgets.rows import rows
 from db.queries import compare as queries
+from db.queries import runs
 from db.queries.compare import Arm, Question
 from db.store import Snapshot
 
-CARDS = 12
+TABS = {
+    "summary": "Summary",
+    "concepts": "Concepts",
+    "pictures": "Pictures",
+    "recipes": "Trainings",
+    "missing": "What is not drawn",
+    "numbers": "Numbers",
+}
 
 
-def differences_card(choice: Choice, vocabularies: pd.DataFrame, common: pd.DataFrame) -> None:
+def differences_card(choice: Choice, vocabularies: pd.DataFrame, found: pd.DataFrame) -> None:
     """Draw what differs between the arms apart from their units."""
     listed = differences(choice, vocabularies)
-    compared = f"{words.count(len(choice.arms), 'arm')}, {words.count(len(common), 'shared concept')}"
     with st.container(border=True, key="differences"):
-        st.markdown(f"**What differs** · {compared}")
+        st.markdown("**What differs**")
         if listed:
             st.markdown("\n".join(f"- {sentence}" for sentence in listed))
         else:
             st.markdown("Vocabulary, sample, threshold rule, segmenter and grids are the same in all arms.")
-        st.markdown("Each arm has one training seed, so differences hold for these networks only.")
-
-
-def counts(frame: pd.DataFrame, order: list[str], calibrated: bool) -> None:
-    """Draw named units and distinct concepts per category with intervals, and as a table."""
-    for title, value, axis in (
-        ("Named units", "share", "share of the layer's units"),
-        ("Distinct concepts", "concepts", "concepts"),
-    ):
-        st.subheader(title, anchor=False)
-        with st.grid(min_column_width=480):
-            for kind, of_kind in frame.groupby("category", sort=False):
-                with st.container():
-                    st.markdown(f"**{str(kind).title()}**")
-                    chart = charts.bars(of_kind, order, value, axis)
-                    st.altair_chart(chart, alt=f"{title}: {kind}")
-    st.caption(
-        comparison_captions.LINES["units"]
-        + (" " + comparison_captions.LINES["calibrated"] if calibrated else "")
-    )
-    with st.expander("In digits", icon=":material/table_rows:"):
-        st.dataframe(
-            frame,
-            hide_index=True,
-            column_order=list(comparison_captions.NUMBERS),
-            column_config=comparison_captions.NUMBERS,
-            alt="Counts in digits",
+        st.markdown(
+            "Unless several training seeds are compared, differences may be chance in training."
+            if len(choice.runs) > 1
+            else "The network was trained once; another training may give other numbers."
         )
-        page.csv(frame, "comparison-counts", "Counts")
+        if len(choice.runs) > 1 and not tables.checkpoints(choice.runs):
+            gaps.offer(choice, found, captions.SAME_SAMPLE)
 
 
-def lacking(states: dict[Arm, dict[str, str]], choice: Choice, common: pd.DataFrame) -> None:
-    """Draw the concepts that some arms have and others lack."""
-    st.subheader("Concepts that only some arms have", anchor=False)
-    everywhere, nowhere, each = comparison_tables.concept_differences(states, list(common["concept"]))
-    for label, concepts in (("Named in every arm", everywhere), ("Named in none", nowhere)):
-        st.markdown(f"{label}: {words.plain(', '.join(concepts)) or 'no concept'}.")
-    if len(each) < 2:
+def summary(shown: "Comparison") -> None:
+    """Draw what was found, the counts of each arm, and the units of the arm that was clicked."""
+    choice, frame = shown.choice, shown.counts
+    kinds = counts.category(frame)
+    known, first = {str(arm) for arm in choice.arms}, counts.best_arm(frame)
+    arm = url.get("arm") if url.get("arm") in known else first
+    counts.bars(frame, kinds, choice, shown.by_lift, arm)
+    counts.units(choice, shown.snapshot, shown.question.rule, first)
+    training.growth(frame, kinds, choice, shown.found)
+    differences_card(choice, shown.vocabularies, shown.found)
+
+
+def concepts(shown: "Comparison") -> None:
+    """Draw the map of concepts, the units of the concept that was clicked, and what only some arms have."""
+    choice, found = shown.choice, shown.concepts
+    if found.empty:
+        st.info("No concept was frequent enough to be scored.", icon=":material/search_off:")
         return
-    shown = [
-        {"Arm": choice.names[arm]}
-        | {title: ", ".join(getattr(held, name)) for name, title in comparison_captions.DIFFERENCES.items()}
-        for arm, held in each.items()
-    ]
-    st.dataframe(pd.DataFrame(shown), hide_index=True, alt="Concepts that only some arms have")
-    st.caption(comparison_captions.STATES)
+    left, right = st.columns([3, 4], gap="medium")
+    rule = shown.question.rule.name
+    with left:
+        by_concept.concept_map(found, choice, shown.measure, rule, palette.is_dark())
+    with right:
+        by_concept.gallery(found, choice, shown.snapshot, rule)
+    by_concept.lacking(shown.states, choice, shown.common)
+    training.concepts(found, choice)
 
 
-def by_concept(concepts: pd.DataFrame, choice: Choice, over_ceiling: bool) -> None:
-    """Draw the best unit's score per concept and arm, and whether it beats the constant mask."""
-    st.subheader("Concept by concept", anchor=False)
-    st.caption(comparison_captions.BEST)
-    if concepts["score"].isna().all():
-        st.info("These runs have no ceiling for these concepts. Choose IoU.", icon=":material/height:")
-        return
-    measure = "IoU / ceiling" if over_ceiling else "IoU"
-    st.altair_chart(charts.heat(concepts, list(choice.names.values()), measure), alt="Concepts against arms")
-    digits: dict[str, Any] = {
-        name: st.column_config.NumberColumn(title, format="%.3f", help=words.HELP.get(name))
-        for name, title in comparison_captions.SCORES.items()
-        if name not in ("concept", "arm", "unit", "beats_mask", "named")
-    }
-    with st.expander("Concepts in digits", icon=":material/table_rows:"):
-        st.dataframe(
-            concepts,
-            hide_index=True,
-            column_order=list(comparison_captions.SCORES),
-            column_config={**comparison_captions.SCORES, **digits},
-            alt="Concepts in digits",
-        )
-        page.csv(
-            concepts.drop(columns=["score", "score_low", "score_high", "mask_score"]),
-            "comparison-concepts",
-            "Concepts",
-        )
+def pictures(shown: "Comparison") -> None:
+    """Draw the same latents and the best detectors of each run."""
+    images.same_latents(shown.choice)
+    images.best(shown.choice, shown.snapshot)
 
 
-def pictures(concepts: pd.DataFrame, choice: Choice, snapshot: Snapshot, rule: str) -> None:
-    """Draw the best unit of one concept per arm, with its top images."""
-    spread = concepts.groupby("concept")["score"].agg(lambda score: score.max() - score.min()).dropna()
-    offered = sorted(concepts["concept"].unique())
-    first = str(spread.idxmax()) if len(spread) else offered[0]
-    concept = url.choice(
-        st.selectbox, "Best units of", "concept", offered, default=first, width=220, reset=("all",)
+def numbers(shown: "Comparison") -> None:
+    """Draw the counts and the scores as tables, with downloads and the SQL statement behind them."""
+    st.header("Counts", anchor=False)
+    st.dataframe(
+        shown.counts,
+        hide_index=True,
+        column_order=list(captions.NUMBERS),
+        column_config=captions.NUMBERS,
+        alt="Counts in digits",
     )
-    st.caption("The best unit comes first. A unit without a badge is not named after this concept.")
-    shown = rows(concepts[concepts["concept"] == concept].sort_values("score", ascending=False))
-    every = len(shown) <= CARDS or url.get("all") == "1"
-    full = dissection.scale(shown)
-    with st.grid(min_column_width=330):
-        for row in shown if every else shown[:CARDS]:
-            run = pickers.Run(str(row["run_id"]), choice.runs[row["run_id"]], snapshot)
-            with st.container(gap="xsmall"):
-                ceiling = words.score(row["ceiling_iou"])
-                st.caption(f"{words.plain(str(row['arm']))} · ceiling {ceiling}")
-                card.unit(run, row, full, {"concept": concept, "rule": rule})
-    if not every and st.button(f"All {len(shown)} arms"):
-        url.put(all=1)
-        st.rerun()
-
-
-def development(frame: pd.DataFrame, concepts: pd.DataFrame, choice: Choice) -> None:
-    """Draw how concepts appear during a training, if several of its checkpoints are among the arms."""
-    lines = comparison_tables.along(frame, choice.runs)
-    if lines.empty:
-        if comparison_tables.checkpoints(choice.runs):
-            st.caption(comparison_captions.NO_LINES)
-        return
-    st.subheader("Along the training", anchor=False)
-    for line, of_line in lines.groupby("line"):
-        st.markdown(f"**{words.plain(str(line))}**: share of named units, one line per layer")
-        with st.grid(min_column_width=480):
-            for kind, of_kind in of_line.groupby("category", sort=False):
-                with st.container():
-                    st.markdown(f"**{str(kind).title()}**")
-                    chart = charts.growth(of_kind)
-                    st.altair_chart(chart, alt=f"Named units along the training: {kind}")
-    points = comparison_tables.along(comparison_tables.best_layer(concepts), choice.runs).dropna(
-        subset=["score"]
-    )
-    for line, of_line in points.groupby("line"):
-        st.markdown(f"**{words.plain(str(line))}**: the best unit of the chosen layers, per concept")
-        with st.grid(min_column_width=210):
-            for concept, of_concept in of_line.groupby("concept"):
-                with st.container():
-                    st.markdown(f"**{words.plain(str(concept))}**")
-                    chart = charts.concept_growth(of_concept, of_line)
-                    st.altair_chart(chart, alt=f"{concept} along the training")
-        st.caption(f"The dashed line is the best constant mask. {_beginnings(of_line, choice)}".strip())
-
-
-def _beginnings(points: pd.DataFrame, choice: Choice) -> str:
-    """The sentences that say why some concepts' lines begin late."""
-    names = run_names(list(choice.runs.values()))
-    late = comparison_tables.late(points)
-    if not late:
-        return ""
-    listed = "; ".join(
-        f"at {', '.join(names[run] for run in runs)}: {', '.join(concepts)}"
-        for runs, concepts in late.items()
-    )
-    return (
-        "A line begins at the first checkpoint where a unit has a threshold for the concept. The images of "
-        f"earlier checkpoints mostly show the concept too rarely. Not yet {words.plain(listed)}."
-    )
-
-
-def take_away(choice: Choice, question: Question) -> None:
-    """Draw the page's link, and a link to the SQL statement behind the counts."""
+    st.caption(captions.HOW)
     with st.container(horizontal=True, vertical_alignment="center"):
-        with st.popover("Link", icon=":material/link:"):
-            st.caption("This link opens the same view.")
-            st.code(f"{st.context.url}?{url.query()}", language=None)
+        downloads.table(shown.counts, "comparison-counts", "Counts")
         st.page_link(
             "views/sql.py",
             label="Open these counts in SQL",
             icon=":material/table:",
-            query_params={"q": queries.statement(question)},
+            query_params={"q": queries.statement(shown.question)},
+        )
+    if shown.concepts.empty:
+        return
+    st.header("Concepts", anchor=False)
+    title = by_concept.MEASURES[shown.measure]
+    digits: dict[str, Any] = {
+        name: st.column_config.NumberColumn(title, format="%.3f", help=words.HELP.get(name))
+        for name, title in captions.SCORES.items()
+        if name not in ("concept", "arm", "unit", "detects", "named")
+    }
+    st.dataframe(
+        shown.concepts,
+        hide_index=True,
+        column_order=list(captions.SCORES),
+        column_config={**captions.SCORES, **digits},
+        alt="Concepts in digits",
+    )
+    st.caption(f"The best unit of each layer, chosen on calibration images. The map shows {title}.")
+    dropped = ["score", "score_low", "score_high", "mask_score", "key", "state"]
+    downloads.table(shown.concepts.drop(columns=dropped), "comparison-concepts", "Concepts")
+
+
+@dataclass
+class Comparison:
+    """What the tabs draw; each part is made when a tab first needs it."""
+
+    snapshot: Snapshot
+    choice: Choice
+    question: Question
+    vocabularies: pd.DataFrame
+    common: pd.DataFrame
+
+    @property
+    def by_lift(self) -> bool:
+        return self.question.rule.name == "lift"
+
+    @property
+    def measure(self) -> tables.Measure:
+        return "lift" if self.by_lift else "ceiling" if self.question.over_ceiling else "iou"
+
+    @cached_property
+    def found(self) -> pd.DataFrame:
+        """Every dissection of the store."""
+        return queries.dissections(self.snapshot)
+
+    @cached_property
+    def named(self) -> pd.DataFrame:
+        return queries.named(self.snapshot, self.question)
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """One row per category and arm, beside the same layer with random weights."""
+        choice = self.choice
+        frame = tables.tally(self.named, choice.layers, choice.names, self.common, has_cut=not self.by_lift)
+        if not self.by_lift or not self.vocabularies["shared"].all():
+            return frame.assign(twin_share=None)
+        twins = pd.concat(
+            runs.layer_counts(self.snapshot, run_id, self.question.rule).assign(run_id=run_id)
+            for run_id in choice.runs
+        )
+        frame = frame.merge(twins[["run_id", "layer", "twin_detectors"]], on=["run_id", "layer"], how="left")
+        whole = frame["category"] == (tables.ALL if frame["category"].nunique() > 1 else frame["category"])
+        return frame.assign(twin_share=(frame["twin_detectors"] / frame["units"]).where(whole))
+
+    @cached_property
+    def states(self) -> dict[Arm, dict[str, str]]:
+        """What each arm has of each shared concept."""
+        detected = queries.detected(self.snapshot, self.question) if self.by_lift else None
+        best = self.scores if self.by_lift else None
+        return tables.concept_states(self.named, self.vocabularies, self.choice.names, detected, best)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The best unit per concept and arm."""
+        return tables.by_concept(queries.best(self.snapshot, self.question), self.choice.names, self.measure)
+
+    @cached_property
+    def concepts(self) -> pd.DataFrame:
+        """The same, with what the arm has of the concept."""
+        pairs = zip(self.scores["run_id"], self.scores["layer"], self.scores["concept"], strict=True)
+        return self.scores.assign(
+            state=[self.states[Arm(run_id, layer)].get(concept, "") for run_id, layer, concept in pairs]
         )
 
 
 def compare(snapshot: Snapshot, choice: Choice, question: Question) -> None:
     """Draw the whole page."""
     vocabularies = queries.vocabularies(snapshot, list(choice.runs))
-    common = comparison_tables.shared(vocabularies)
-    differences_card(choice, vocabularies, common)
+    common = tables.shared(vocabularies)
     if common.empty:
-        nothing_shared(choice)
+        separate.draw(choice, snapshot, queries.dissections(snapshot), vocabularies)
         return
-    named = queries.named(snapshot, question)
+    shown = Comparison(snapshot, choice, question, vocabularies, common)
+    said = counts.finding(shown.counts, choice, shown.by_lift)
+    compared = (
+        f"{words.count(len(choice.arms), 'layer')} compared on the {words.count(len(common), 'concept')} "
+        f"{'it has' if len(choice.arms) == 1 else 'they share'}."
+    )
     left = queries.outside(snapshot, question)
     if len(left):
         other = "; ".join(f"{choice.name(r['run_id'], r['layer'])}: {r['units']}" for r in rows(left))
-        st.caption(f"Units named after concepts that some runs lack are not counted: {words.plain(other)}.")
-    calibrated = question.rule.name == "calibrated"
-    frame = comparison_tables.tally(named, choice.layers, choice.names, common, has_cut=not calibrated)
-    concepts = comparison_tables.by_concept(
-        queries.best(snapshot, question), choice.names, question.over_ceiling
+        compared += f" Units of other concepts are not counted: {words.plain(other)}."
+    st.markdown(said)
+    st.caption(compared)
+    drawn = url.tabs(TABS)
+    for name, draw in DRAWN.items():
+        if drawn[name].open:
+            with drawn[name], page.sentences():
+                draw(shown)
+
+
+DRAWN = {
+    "summary": summary,
+    "concepts": concepts,
+    "pictures": pictures,
+    "recipes": lambda shown: recipes.draw(shown.choice, shown.snapshot),
+    "missing": lambda shown: reference.draw(shown.choice, shown.snapshot),
+    "numbers": numbers,
+}
+
+
+def paper_options() -> tuple[bool, bool]:
+    """Draw what the paper's rule cuts at and which units it counts: the averaged map's share, detectors."""
+    measure = url.choice(
+        st.segmented_control,
+        "Measure",
+        "measure",
+        ["iou", "ceiling"],
+        required=True,
+        format_func=by_concept.MEASURES.__getitem__,
+        help=f"{words.HELP['ceiling_iou']} The paper's rule then applies its cut to IoU divided by it.",
     )
-    counts(frame, list(choice.names.values()), calibrated)
-    if concepts.empty:
-        st.info("No concept was frequent enough to be scored.", icon=":material/search_off:")
-        return
-    development(frame, concepts, choice)
-    by_concept(concepts, choice, question.over_ceiling)
-    lacking(comparison_tables.concept_states(named, vocabularies, choice.names), choice, common)
-    pictures(concepts, choice, snapshot, question.rule.name)
-    take_away(choice, question)
+    among = url.choice(
+        st.segmented_control,
+        "Count",
+        "among",
+        ["all", "detectors"],
+        required=True,
+        format_func={"all": "All units", "detectors": "Detectors"}.__getitem__,
+        help=words.HELP["rule"],
+    )
+    return measure == "ceiling", among == "detectors"
 
 
-ABOUT = "Which concepts the units of layers, generators, checkpoints and data sets name, side by side."
+ABOUT = "Which concepts units detect, side by side for layers, generators, checkpoints or training data."
 
 with page.frame("Compare", ABOUT) as snapshot:
     if choice := choose(snapshot):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             rule = pickers.rule()
-            measure = url.choice(
-                st.segmented_control,
-                "Measure",
-                "measure",
-                ["iou", "ceiling"],
-                required=True,
-                format_func={"iou": "IoU", "ceiling": "IoU over the ceiling"}.__getitem__,
-                help=f"{words.HELP['ceiling_iou']} The paper rule then cuts at a share of it.",
-            )
-            among = url.choice(
-                st.segmented_control,
-                "Count",
-                "among",
-                ["all", "detectors"],
-                required=True,
-                format_func={"all": "All units", "detectors": "Those that beat the mask"}.__getitem__,
-                help=words.HELP["mask_iou"],
-            )
-        question = Question(choice.arms, rule, measure == "ceiling", among == "detectors")
-        compare(snapshot, choice, question)
+            over_ceiling, detectors = paper_options() if rule.name == "paper" else (False, False)
+        compare(snapshot, choice, Question(choice.arms, rule, over_ceiling, detectors))

@@ -10,7 +10,7 @@ from analysis.editing.edits import Edit
 from dashboard.charts import cell_maps
 from dashboard.charts import context as charts
 from dashboard.charts.context import STRENGTHS, VIEWS
-from dashboard.widgets import jobs, page, pickers, renders, url, words
+from dashboard.widgets import downloads, page, pickers, renders, url, words
 from dashboard.widgets.rows import Row, only
 from db.queries import context as queries
 from db.store import Snapshot
@@ -18,6 +18,7 @@ from db.store import Snapshot
 TOGETHER = 6  # images whose maps are shown at once
 MEASURES = {"survival": "Over the start", "change": "Size of the change", "outside": "Elsewhere"}
 TRACED = 5  # contexts drawn along the layers
+LITTLE = 0.05  # share of the differences between cells below which nothing is called explained
 EQUAL = 0.01  # energies that differ by a smaller share are called equal
 
 NAMES = ("generator", "layer", "concept")
@@ -50,33 +51,56 @@ def strength(snapshot: Snapshot, run: Row) -> Row:
 
 def heading(run: Row, own: Row) -> None:
     """Draw the finding in a sentence, and how much position alone explains."""
-    units, concept = words.count(int(own["units"]), "unit"), run["concept"]
+    units, concept = words.count(int(own["units"]), "unit"), words.plain(run["concept"])
     square = "one cell" if own["patch"] == 1 else f"a square of {own['patch']}x{own['patch']} cells"
     tried = f"{own['locations']:,} cells of {own['images']:,} images"
+    forced = f"Forcing {units} on in {square}"
     if no_change(own):
         st.markdown(f"**Nothing changed**: forcing {units} on in {square} changed no {concept} in {tried}.")
     else:
-        random = (
-            f" Random units with {energy(own)} change it by {interval(own, 'random_effect')}."
-            if own["random_effect"] is not None
-            else " Random units were not measured at this strength."
-        )
+        change = f"**{interval(own, 'effect')} cell areas**"
+        if is_null(own, "effect"):
+            said = f"**No effect that can be measured.** {forced} changes {concept} by {change}"
+        else:
+            said = f"{forced} makes **{'more' if own['effect'] > 0 else 'less'} {concept}**: {change}"
         st.markdown(
-            f"Forcing **{units}** on in {square} changes {concept} by **{interval(own, 'effect')}** cell "
-            f"areas, on average over {tried}.{random} {own['left_out']:,} cells are left out because "
-            f"{concept} is in them or beside them."
+            f"{said}, on average over {tried}. 1 cell area is as much as one cell covers.{random(own)} "
+            f"{own['left_out']:,} cells are left out because {concept} is in them or beside them."
         )
     (step,) = Edit.parse(str(own["edit"])).steps
     numbers = ", ".join(str(unit.number) for unit in step.units)
-    st.caption(f"Units {numbers}. {origin(run)}")
-    if own["position_share"] is None or no_change(own):
-        return
-    st.markdown(
+    st.caption(f"Units {numbers}. {origin(run)}{shared(own)}")
+    if own["position_share"] is not None and not no_change(own):
+        st.markdown(explained(own))
+
+
+def explained(own: Row) -> str:
+    """How much of the differences between cells follows from the place, and how much from what was there.
+
+    The shares are estimates on other images: one below 0 explains nothing.
+    """
+    most = max(own[name] or 0.0 for name in ("row_share", "position_share", "context_share"))
+    if most < LITTLE:
+        return (
+            "**What position alone explains**: nothing. Neither the place of a cell nor what was there "
+            f"explains where it responds: at most {words.share(max(most, 0.0))} of the differences between "
+            "cells."
+        )
+    return (
         f"**What position alone explains**: the row of a cell explains {share(own, 'row_share')} of the "
         f"differences between cells. Row and column explain {share(own, 'position_share')}. What was there "
         f"before explains {share(own, 'context_share')}, of which "
         f"**{share(own, 'context_beyond_position_share')}** is not explained by row and column."
     )
+
+
+def random(own: Row) -> str:
+    """What random units do, as a sentence."""
+    if own["random_effect"] is None:
+        return " Random units were not measured at this strength."
+    if is_null(own, "random_effect"):
+        return f" Random units with {energy(own)} change nothing that can be measured."
+    return f" Random units with {energy(own)} change it by {interval(own, 'random_effect')}."
 
 
 def energy(own: Row) -> str:
@@ -87,13 +111,25 @@ def energy(own: Row) -> str:
     return f"{ratio:.3g} times the energy (equal energy could not be reached)"
 
 
+def shared(own: Row) -> str:
+    """How many cells were forced in one pass, and what difference that made; nothing where each was alone."""
+    cells = own["cells_together"]
+    if cells is None or cells == 1:
+        return ""
+    return (
+        f" {cells:.2g} cells far from each other were forced in each pass. On {own['checked_cells']:,} cells "
+        f"that were also forced alone this changed the mean effect by {own['together_difference']:+.2g} "
+        f"(standard error {own['together_error']:.1g}) cell areas."
+    )
+
+
 def origin(run: Row) -> str:
     """Where the units come from, by the run's settings."""
     settings = json.loads(str(run["settings"]))
     if settings.get("units"):
         return "The job's request names them."
     if settings.get("causes"):
-        return f"They are the causal set of run {settings['causes']}."
+        return f"They are the causal set of run {words.plain(settings['causes'])}."
     return "No causes had been learned, so these are the units with the best IoU on separate latents."
 
 
@@ -103,8 +139,14 @@ def interval(row: Row, name: str) -> str:
         return "-"
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     digits = 2 if abs(row[name]) >= 0.1 or not row[name] else 1 - math.floor(math.log10(abs(row[name])))
-    ends = "" if low is None else f" ({low:+.{digits}f} to {high:+.{digits}f})"
-    return f"{row[name]:+.{digits}f}{ends}"
+    ends = "" if low is None else f" ({words.change(low, digits)} to {words.change(high, digits)})"
+    return f"{words.change(row[name], digits)}{ends}"
+
+
+def is_null(row: Row, name: str) -> bool:
+    """Whether the 95 % interval holds 0, so that no change can be told from none."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return low is not None and high is not None and low <= 0 <= high
 
 
 def no_change(own: Row) -> bool:
@@ -113,20 +155,20 @@ def no_change(own: Row) -> bool:
 
 
 def share(row: Row, name: str) -> str:
-    return "-" if row[name] is None else f"{row[name]:.0%}"
+    return "-" if row[name] is None else words.share(max(row[name], 0.0))
 
 
 def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
     """Draw the effect by context, and by context and row of cells."""
     frame = queries.contexts(snapshot, run["run_id"])
-    st.subheader("By what was there", anchor=False)
+    page.section("By what was there")
     view = url.choice(
         st.segmented_control,
         "Compared",
         "as",
         list(VIEWS),
         required=True,
-        format_func={"row": "Within rows", "raw": "As it is"}.__getitem__,
+        format_func={"row": "Within rows of cells", "raw": "Over the whole image"}.__getitem__,
     )
     st.caption(
         f"{VIEWS[view][3]} Lines are 95 % intervals over images; below {charts.FEWEST} images there is none. "
@@ -134,23 +176,28 @@ def contexts(snapshot: Snapshot, run: Row, chosen: str) -> None:
     )
     part = frame[frame["strength"] == chosen]
     left, right = st.columns([3, 2], gap="large")
-    left.altair_chart(charts.by_context(part, view), alt=f"Effect by context, {view}")
+    charts.by_context(part, view).draw(f"Effect by context, {view}", left)
     table = queries.by_row(snapshot, run["run_id"], chosen)
     with right:
-        st.altair_chart(charts.by_row(table), alt="Effect by row of cells and context")
+        charts.by_row(table).draw("Effect by row of cells and context")
     with st.container(horizontal=True):
-        page.csv(frame, "contexts")
-        page.csv(table, "contexts-by-row")
+        downloads.table(frame, "contexts")
+        downloads.table(table, "contexts-by-row")
 
 
+@st.fragment
 def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
-    """Draw the maps over the images, and the chosen cell before and after."""
-    st.subheader("Where it responds", anchor=False)
+    """Draw the maps over the images, and the chosen cell before and after; a click draws only this again."""
+    page.section("Where it responds")
+    with page.sentences():
+        _maps(snapshot, run, own)
+
+
+def _maps(snapshot: Snapshot, run: Row, own: Row) -> None:
     st.caption(
-        f"Forcing an orange cell makes {run['concept']} appear, forcing a blue cell makes it go. Grey "
-        "cells are "
-        "left out. Click a cell, or enter its row and column. The page starts with the cell of the largest "
-        "effect, so it is an example and not a measurement."
+        f"Forcing an orange cell makes {words.plain(run['concept'])} appear, forcing a blue cell makes it "
+        "go. Grey cells are left out. Click a cell, or enter its row and column. The page starts with the "
+        "cell of the largest effect, so it is an example and not a measurement."
     )
     cells = cell_maps.read(str(snapshot.bundle(str(run["run_id"])).path), str(own["strength"]))
     count, (height, width) = len(cells.latents), cells.shape
@@ -163,17 +210,18 @@ def maps(snapshot: Snapshot, run: Row, own: Row) -> None:
     images = [(image + step) % count for step in range(min(TOGETHER, count))]
     latents = [cells.latents[i] for i in images]
     edit = cell_maps.edit(str(run["layer"]), cells, row, column, int(own["patch"]))
-    with st.spinner("Rendering"):
-        made = jobs.client().render(str(run["generator"]), str(edit), int(run["seed"]), latents)
+    with st.skeleton(height=cell_maps.SIDE):
+        made = renders.made(run, edit, int(run["seed"]), latents)
     left, right = st.columns([2, 3], gap="large")
     with left:
         cell_maps.clickable(cells, image, made.before[0], (row, column))
     with right:
         effect = cells.effect[image, row, column]
-        change = f"{effect:+.2f} cell areas" if effect == effect else "not measured here"
+        change = f"{words.change(effect)} cell areas" if effect == effect else "not measured here"
         st.markdown(
-            f"**Row {row}, column {column}** of latent {latents[0]} showed {cells.there(image, row, column)} "
-            f"before. The change of {run['concept']} is **{change}**."
+            f"**Row {row}, column {column}** of latent {latents[0]} showed "
+            f"{words.plain(cells.there(image, row, column))} "
+            f"before. The change of {words.plain(run['concept'])} is **{change}**."
         )
         first = renders.Pictures(latents[:1], made)
         renders.show(first, "insertion.png")
@@ -190,11 +238,11 @@ def traces(snapshot: Snapshot, run: Row) -> None:
     frame = queries.traces(snapshot, run["run_id"])
     if frame.empty:
         return
-    st.subheader("What later layers make of it", anchor=False)
+    page.section("What later layers make of it")
     first = frame["strength"].iloc[0]
     value = url.choice(
         st.segmented_control,
-        "Drawn",
+        "Along the layers",
         "trace",
         list(MEASURES),
         required=True,
@@ -208,8 +256,8 @@ def traces(snapshot: Snapshot, run: Row) -> None:
     )
     largest = frame.drop_duplicates("context").nlargest(TRACED + 1, "locations")["context"]
     shown = frame[frame["context"].isin(largest)]
-    st.altair_chart(charts.trace(shown, value), alt=f"The edit along the later layers: {value}")
-    page.csv(frame, "trace")
+    charts.trace(shown, value).draw(f"The edit along the later layers: {value}")
+    downloads.table(frame, "trace")
 
 
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
@@ -218,11 +266,13 @@ def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:
         reset = ("strength", "image", "row", "column")
         run = pickers.study_run(found, "Insertion of", "insertions", title, NAMES, reset)
         own = strength(snapshot, run)
-        page.queue_link("Insert another", kind="context", **{name: run[name] for name in NAMES})
+        page.queue_link(
+            "Insert another", kind="context", inputs=run.get("inputs"), **{name: run[name] for name in NAMES}
+        )
     heading(run, own)
+    page.contents("By what was there", "Where it responds", "What later layers make of it")
     contexts(snapshot, run, str(own["strength"]))
-    with page.sentences():
-        maps(snapshot, run, own)
+    maps(snapshot, run, own)
     traces(snapshot, run)
 
 

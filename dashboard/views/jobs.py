@@ -1,10 +1,14 @@
 """Jobs: queue a job now, later or on a schedule, follow it, cancel or retry it, and read its log."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
-from dashboard.widgets import form, job_form, jobs, page, schedules, url, words
+from dashboard.team import notes
+from dashboard.widgets import form, job_form, jobs, page, pickers, schedules, url, words
+from db.times import utc_now
 from jobs.queue.records import Job
 
 
@@ -16,8 +20,10 @@ def row(job: Job) -> None:
     who = job.owner if job.project in ("", "default") else f"{job.owner} for {job.project}"
     about = f":small[:gray[{words.plain(who)} · {words.ago(job.created_at)}]]"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":{jobs.COLOURS[job.state]}-badge[{job.state}] {job.title} {about}", width="stretch")
-        url.turn("Open", f"open-{job.id}", job=job.id)
+        st.markdown(
+            f":{jobs.COLOURS[job.state]}-badge[{job.state}] {words.plain(job.title)} {about}", width="stretch"
+        )
+        url.turn("Open", f"open-{job.id}", **{name: url.get(name) or None for name in FILTERS}, job=job.id)
     if job.id == url.get("job"):
         return
     if job.state == "running":
@@ -26,29 +32,76 @@ def row(job: Job) -> None:
     elif job.state == "waiting" or (job.state == "queued" and job.stage):
         st.caption(jobs.pace(job))
     elif job.state == "failed" and job.error:
-        st.markdown(f":small[:red[{words.plain(job.error)}]]")  # a caption in red is too pale to read
+        st.markdown(f":small[:red[{words.sentence(job.error)}]]")  # a caption in red is too pale to read
+
+
+SORTS: dict[str, tuple[Callable[[Job], Any], bool]] = {
+    "Newest first": (lambda job: job.created_at, True),
+    "Oldest first": (lambda job: job.created_at, False),
+    "State": (lambda job: list(jobs.COLOURS).index(job.state), False),
+    "Longest": (lambda job: (job.finished_at or utc_now()) - (job.started_at or utc_now()), True),
+}
+FILTERS = ("state", "whose", "in", "has", "order", "page")  # of the list, in the address
 
 
 def everything() -> None:
-    """Draw the list of jobs: running jobs first, then waiting and ended ones."""
+    """Draw the list of jobs: running jobs first, then waiting and ended ones, unless it is filtered."""
     with page.sentences():
         found = jobs.overview()
         scheduled = any(not schedule.paused for schedule in found.schedules)
-        jobs.no_worker(waits=scheduled or found.active > 0)
+        jobs.worker_warnings(waits=scheduled or found.active > 0)
         if not found.total:
             st.caption("No job has been queued in this store yet.")
             return
-        running = sum(job.state == "running" for job in found.jobs)
-        shown = found.jobs[: max(running, jobs.SHOWN)]
+        every = jobs.board().every() if found.total > 1 else found.jobs
+        chosen = filtered(every)
+        unfiltered = chosen is None
+        if chosen is None:
+            running = sum(job.state == "running" for job in found.jobs)
+            chosen, total = list(found.jobs[: max(running, jobs.SHOWN)]), len(every)
+        else:
+            total = len(chosen)
+        each = len(chosen) if unfiltered else jobs.SHOWN
+        pages = max(1, -(-total // max(each, 1)))
+        at = url.page_number(pages)
+        if at > 1 and unfiltered:  # those of the first page lead, and the others follow in their order
+            first = {job.id for job in chosen}
+            chosen += [job for job in every if job.id not in first]
+        chosen = chosen[(at - 1) * each : at * each]
         with st.container(gap="xsmall"):
-            for job in shown:
+            for job in chosen:
                 row(job)
-        if found.total > len(shown):
-            counts = ", ".join(f"{number:,} {state}" for state, number in found.counts.items() if number)
-            st.caption(
-                f"{len(shown)} of {words.count(found.total, 'job')} are shown: {counts}. "
-                "`ganatomy jobs list` lists more."
-            )
+        counts = ", ".join(f"{number:,} {state}" for state, number in found.counts.items() if number)
+        st.caption(f"{len(chosen)} of {words.count(total, 'job')} shown. In the queue: {counts}.")
+        if pages > 1:
+            key = f"pages:{at}"
+            turned = lambda: url.change(page=st.session_state[key])  # noqa: E731
+            st.pagination(pages, default=at, key=key, on_change=turned)
+
+
+def filtered(every: Sequence[Job]) -> list[Job] | None:
+    """Draw the filters of the list, and return the jobs that pass them; None where none is chosen."""
+    people, projects = (sorted({str(getattr(job, name)) for job in every}) for name in ("owner", "project"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = url.text(
+            st.text_input, "Find a job", "has", reset=("page",), width=200, placeholder="Title, id, error"
+        )
+        states = url.several(st.multiselect, "State", "state", list(jobs.COLOURS), width=220)
+        owner = pickers.one_of("Owner", "whose", people)
+        project = pickers.one_of("Project", "in", projects)
+        order = url.choice(st.selectbox, "Sort", "order", list(SORTS), width=150, reset=("page",))
+    if not (text or states or owner or project or order != next(iter(SORTS))):
+        return None
+    found = [
+        job
+        for job in every
+        if (not states or job.state in states)
+        and owner in ("", job.owner)
+        and project in ("", job.project)
+        and text.lower() in f"{job.title} {job.id} {job.kind} {job.error or ''}".lower()
+    ]
+    key, reverse = SORTS[order]
+    return sorted(found, key=key, reverse=reverse)
 
 
 def one(job_id: str) -> None:
@@ -60,7 +113,7 @@ def one(job_id: str) -> None:
     with page.sentences():
         job = jobs.client().job(job_id)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader(job.title, anchor=False, width="content")
+            st.header(words.plain(job.title), anchor=False, width="content")
             jobs.badge(job)
         with st.container():
             progress(job)
@@ -69,6 +122,9 @@ def one(job_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             buttons(job)
         facts(job)
+        with st.popover("Notes", icon=":material/sticky_note_2:", key=f"notes-of-{job.id}"):
+            notes.draw(notes.subject(job_id=job.id), "job-notes")
+            notes.undo()
 
 
 def progress(job: Job) -> None:
@@ -78,7 +134,7 @@ def progress(job: Job) -> None:
     elif not job.ended:
         st.progress(jobs.share(job), text=jobs.pace(job))
     if job.error:
-        st.error(job.error, icon=":material/error:")
+        st.error(words.sentence(job.error), icon=":material/error:")
 
 
 def outcome(job: Job) -> None:
@@ -93,19 +149,27 @@ def buttons(job: Job) -> None:
     with st.container(width="content"):
         if page.read_only():
             pass
-        elif not job.ended and st.button("Cancel", icon=":material/stop:"):
-            with jobs.writing() as client:
-                client.cancel(job.id)
-            st.rerun()
+        elif not job.ended:
+            cancel(job)
         elif job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
             with jobs.writing() as client:
-                st.toast(client.retry(job.id).message)
+                st.toast(words.sentence(client.retry(job.id).message))
             st.rerun()
     if not page.read_only():
         url.turn(
             "Clone with changes", "clone", ":material/content_copy:", **form.texts(job.kind, job.request)
         )
     url.turn("Close", "close", ":material/close:")
+
+
+def cancel(job: Job) -> None:
+    """Draw the button that cancels the job, once somebody has confirmed it."""
+    with st.popover("Cancel", icon=":material/stop:", key=f"cancelling-{job.id}"):
+        st.markdown("Cancel this job? What it has saved stays, and Retry goes on from there.")
+        if st.button("Cancel the job", icon=":material/stop:"):
+            with jobs.writing() as client:
+                client.cancel(job.id)
+            st.rerun()
 
 
 def facts(job: Job) -> None:
@@ -143,7 +207,7 @@ def below_the_form(job_id: str) -> None:
         with st.container(border=True, key="job"):
             one(job_id)
     schedules.everything()
-    st.subheader("All jobs", anchor=False)
+    st.header("All jobs", anchor=False)
     everything()
 
 

@@ -1,72 +1,103 @@
-"""SQL: read-only statements over the store, in a sandbox. The statement is in the address."""
+"""SQL: worked questions and own statements over the store, in a sandbox. What is asked is in the address."""
 
-import pandas as pd
 import streamlit as st
 
-from dashboard.widgets import page, url
+from analysis.shared.errors import GanatomyError
+from dashboard.team import boards
+from dashboard.widgets import page, url, words
+from dashboard.workbench import editor, history, inputs, results, saved_queries, schema, statements
+from db.errors import ConsoleError
+from db.queries import tables
 from db.schema import dictionary
-from db.sql import console
+from db.sql import mistakes, parameters
 from db.store import Snapshot
 
-EXAMPLES = {
-    "Ten best units": "SELECT run_id, layer, unit, concept, iou, always_on, mask_iou\n"
-    "FROM unit_label ORDER BY iou DESC LIMIT 10",
-    "Named units per layer": "SELECT run_id, layer, units, named, distinct_concepts, detectors\n"
-    "FROM layer_summary ORDER BY run_id, position",
-    "Units that beat the mask": "SELECT layer, concept, count(*) AS units, max(iou - mask_iou) AS margin\n"
-    "FROM unit_concept WHERE detector GROUP BY ALL ORDER BY units DESC",
-    "Concepts by frequency": "SELECT run_id, concept, category, frequency, images, mask_iou\n"
-    "FROM concept ORDER BY frequency DESC",
-    "What is in a table": "SUMMARIZE unit_concept",
-}
-ROWS, SECONDS = 10_000, 20
+
+def vocabulary(snapshot: Snapshot) -> list[str]:
+    """What the editor completes: tables, columns and the concepts of the store."""
+    found = dictionary.tables()
+    columns = {column.name for table in found.values() for column in table.columns}
+    return [*found, *sorted(columns - set(found)), *tables.concepts(snapshot)["concept"].astype(str)]
 
 
-@st.cache_data(show_spinner="Running the statement", max_entries=64)
-def ask(version: str, statement: str, _snapshot: Snapshot) -> console.ConsoleResult:
-    """The result of a statement, cached per version of the store."""
-    return console.run(page.layout(), statement, rows=ROWS, seconds=SECONDS, snapshot=_snapshot)
+def wrong(statement: str, error: ConsoleError) -> None:
+    """Draw the sentence of an error, with its place and the names that may have been wanted."""
+    found = mistakes.find(statement, error)
+    page.say(GanatomyError(mistakes.sentence(statement, error)))
+    if found and found.nearest:
+        named = ", ".join(f"`{name}`" for name in found.nearest)
+        st.caption(f"The nearest names in the store: {named}")
 
 
-def editor() -> str:
-    """Draw the examples and the statement's editor."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        for name, example in EXAMPLES.items():
-            if st.button(name, key=f"example:{name}", type="tertiary"):
-                url.put(q=example)
-    statement = url.text(st.text_area, "Statement", "q", default=EXAMPLES["Ten best units"], height=150)
-    st.button("Run", icon=":material/play_arrow:", help="You can also press Ctrl+Enter in the editor.")
-    return statement
-
-
-def answer(snapshot: Snapshot, statement: str) -> None:
-    """Draw the result as a table and as CSV."""
-    result = ask(str(snapshot.version), statement, snapshot)
-    frame = result.frame
-    cut = " (only the first rows; add LIMIT or WHERE)" if result.truncated else ""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"{len(frame):,} rows{cut}, {result.elapsed:.2f} s")
-        csv = frame.to_csv(index=False)
-        st.download_button("CSV", csv, "answer.csv", "text/csv", icon=":material/download:")
-    st.dataframe(frame, hide_index=True, alt="Result of the statement")
-
-
-def schema() -> None:
-    """Draw the description of a table or view and of its columns."""
-    tables = {name: table for kind in dictionary.kinds().values() for name, table in kind.items()}
-    name = url.choice(st.selectbox, "Tables and views", "table", sorted(tables), default="unit_concept")
-    st.caption(tables[name].comment or "")
-    columns = pd.DataFrame({"column": c.name, "meaning": c.comment} for c in tables[name].columns)
-    st.table(columns.set_index("column"))
+def answer(snapshot: Snapshot, asked: statements.Key, values: dict[str, parameters.Value]) -> None:
+    """Run a statement and draw its answer, or what is wrong with it."""
+    statement, rows = asked[1:3]
+    known = statements.error(asked)
+    try:
+        result = statements.run(snapshot, asked)
+    except ConsoleError as error:
+        if error.position is not None and not known:
+            st.rerun()  # the editor, which stands above, underlines the place
+        history.add(statement, values, None)
+        wrong(statement, error)
+        return
+    if result is None:
+        return
+    history.add(statement, values, result)
+    limits = {"rows": rows, "seconds": statements.SECONDS, "memory_mb": statements.MEMORY_MB}
+    results.draw(snapshot, statement, values, result, limits)
 
 
 with page.frame(
-    "SQL", "Query the store with SQL. Statements can only read; results are tables or CSV."
+    "SQL", "Ask the store: pick a question, change it, or write your own statement. Statements can only read."
 ) as snapshot:
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([2, 1], gap="large")
     with right:
-        schema()
-    with left:
-        question = editor()
         with page.sentences():
-            answer(snapshot, question)
+            schema.draw(snapshot)
+            saved_queries.listed()
+        past = st.container()
+    with left, page.sentences():
+        above, place = st.container(), st.container()  # the editor stays where it is, whatever is above it
+        with above:
+            query = saved_queries.opened()
+            asked = inputs.question()
+            usual = asked.statement if asked and not query else ""
+            statement = url.get("q", usual)
+            if query:
+                saved_queries.about(query, statement)
+            elif asked:
+                st.caption(
+                    asked.answer if statement == usual else "You have changed this question's statement."
+                )
+            values = inputs.values(snapshot, statement, asked)
+        part = editor.part(statement)
+        run = part or statement
+        with st.container(horizontal=True, vertical_alignment="bottom", key="below-editor"):
+            rows = url.choice(
+                st.selectbox,
+                "Rows at most",
+                "rows",
+                statements.ROWS,
+                sparse=True,
+                reset=("page",),
+                width=140,
+                format_func="{:,}".format,
+            )
+            with page.sentences():
+                written = editor.written(statement)
+                saved_queries.save(written, query)
+                boards.pin(query, written)
+        key = statements.key(snapshot, run, rows, values)
+        error = None if part else statements.error(key)
+        with place:
+            editor.draw(statement, usual, vocabulary(snapshot), error.position if error else None)
+        with page.sentences():
+            if run.strip():
+                answer(snapshot, key, values)
+            else:
+                st.info("Write a statement, and press Ctrl+Enter.", icon=":material/lightbulb:")
+        if part:
+            st.caption(f"Only the selected part was run: {words.plain(part[:80])}")
+    with past, page.sentences():
+        history.draw()

@@ -10,7 +10,8 @@ from dashboard.widgets.rows import Row, only, rows
 
 FEW = 99  # random sets; with fewer, no p-value is below 0.01
 SURE = 0.05  # p up to which an effect is told as one
-RELIABLE = 0.7  # overlap of the seeds' first units below which a ranking is unreliable
+RELIABLE = 0.7  # overlap of the seeds' first units, or of two starts, below which they disagree
+STRONG = 0.1  # of the largest alpha, at which a unit counts as one of the causes
 
 
 def percent(row: Row, name: str, digits: int = 0) -> str:
@@ -29,8 +30,14 @@ def percent(row: Row, name: str, digits: int = 0) -> str:
     largest = max(abs(number) for number in (value, low, high) if number is not None)
     if reference := abs(value) or largest:
         digits = max(digits, 1 - math.floor(math.log10(100 * reference)))
-    interval = "" if low is None else f" ({low:.{digits}%} to {high:.{digits}%})"
-    return f"{value:.{digits}%}{interval}"
+    interval = "" if low is None else f" ({words.share(low, digits)} to {words.share(high, digits)})"
+    return f"{words.share(value, digits)}{interval}"
+
+
+def is_null(row: Row, name: str) -> bool:
+    """Whether the interval of `name` holds 0, so that no change can be told from none."""
+    low, high = (row.get(column) for column in _ends(name))
+    return low is not None and high is not None and low <= 0 <= high
 
 
 def _ends(name: str) -> tuple[str, str]:
@@ -45,30 +52,57 @@ def sentence(run: Row, own: Row, curve: pd.DataFrame) -> str:
     ablated, inserted = (only(first, edit=edit) or {} for edit in ("ablate", "insert"))
     random = only(curve[(curve["ranking"] == "random") & (curve["units"] == n)], edit="ablate")
     drawn = int(random["sets"]) if random else 0
-    off = "Setting" if own["ablate_kind"] == "mean" else "Switching off"
-    to = " to their means" if own["ablate_kind"] == "mean" else ""
+    off, to = {
+        "mean": ("Setting", " to their means"),
+        "off": ("Setting", " to what they are where the concept is absent"),
+    }.get(own["ablate_kind"], ("Switching off", " (to 0)"))
     what = words.plain(str(run["concept"]))
     removed = own["removed"]
-    wrong = (
-        " So to switch these units off adds to the concept: 0 is perhaps not their off state. Queue the job "
-        "again with ablation to the mean."
-        if own["ablate_kind"] == "zero" and removed is not None and removed < 0
-        else ""
-    )
+    wrong = removed is not None and removed < 0
+    remedy = ""
+    if wrong:
+        remedy = " So to ablate these units adds to the concept."
+        remedy += (
+            " 0 is perhaps not their off state: queue the job again with `--ablate off`."
+            if own["ablate_kind"] == "zero"
+            else ""
+        )
     added = ""
-    if inserted and inserted["effect"] > 0:
+    if inserted and is_null(inserted, "effect"):
+        added = (
+            f"Inserting them at every cell adds none that can be measured: {percent(inserted, 'effect', 1)} "
+        )
+        added += "of all pixels. "
+    elif inserted and inserted["effect"] > 0:
         added = f"Inserting them at every cell adds {percent(inserted, 'effect', 1)} of all pixels"
         added += f"{chance(inserted, drawn)}. "
     elif inserted:
         change = percent(inserted, "effect", 1)
         added = f"Inserting them at every cell adds nothing: the change is {change} of all pixels. "
+    units = f"{off} the first **{words.count(n, 'unit')}**{to}"
+    if is_null(own, "removed"):
+        removes = (
+            f"{units} removes **no {what} that can be measured**: {percent(own, 'removed')} of its pixels. "
+        )
+        remedy = ""
+    else:
+        beside = "" if wrong else chance(ablated, drawn)
+        removes = f"{units} removes **{percent(own, 'removed')}** of all {what} pixels{beside}. "
+    cell = ""
+    if own["uniform_effect"] is not None:
+        cell = (
+            f" At one random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell"
+        )
+        cell += ", so none can be measured." if is_null(own, "uniform_effect") else "."
     return (
-        f"{off} the first **{words.count(n, 'unit')}**{to} removes "
-        f"**{percent(own, 'removed')}** of all {what} pixels{'' if wrong else chance(ablated, drawn)}. "
-        f"{added}It was measured on {run['images']:,} test images that played no part in choosing units. "
-        f"At one random cell the average causal effect is {percent(own, 'uniform_effect')} of the cell."
-        f"{wrong}"
+        f"{removes}{added}It was measured on {run['images']:,} test images that played no part in choosing "
+        f"units{_showing(own, what)}.{cell}{remedy}"
     )
+
+
+def _showing(own: Row, what: str) -> str:
+    """How many test images show the concept, where the run says it."""
+    return "" if own.get("shown") is None else f"; {own['shown']:,} of them show {what}"
 
 
 def chance(row: Row, drawn: int) -> str:
@@ -88,25 +122,45 @@ def chance(row: Row, drawn: int) -> str:
     return f", but random sets do as much (p = {p:.2g}), so it may be chance"
 
 
-def reliability(own: Row, stopped: int, overlap: pd.DataFrame) -> tuple[bool, str]:
+def reliability(own: Row, stopped: int, overlap: pd.DataFrame, units: pd.DataFrame) -> tuple[bool, str]:
     """Whether the ranking is reliable, and a sentence that says why.
 
-    It is when all seeds stopped at a plateau and share their first units. `overlap` has a row per number of
-    units.
+    It is when all seeds stopped at a plateau, their two starts agree, and they share their first units: those
+    with at least a tenth of the largest alpha, since smaller ones are noise. `overlap` has a row per number
+    of units; `units` has the alphas.
     """
     acting, seeds = int(own["acting_units"]), int(own["seeds"])
     if not acting:
         return False, "No unit acts: the learning found no cause, so the ACE ranking is the ranking by IoU."
-    n = min(int(own["top_units"]), int(own["acting_most"]))
+    n = min(int(own["top_units"]), int(own["acting_most"]), len(strong(units)) or 1)
     shared = (only(overlap, units=n) or {}).get("overlap")
-    text = f"{stopped} of {words.count(seeds, 'seed')} reached a plateau"
-    text += "" if shared is None else f"; they share {shared:.0%} of their first {words.count(n, 'unit')}"
-    text += f". {words.count(acting, 'unit has', 'units have')} alpha over 0; later units are ordered by IoU."
+    text = f"Learned from {words.count(seeds, 'random start')}"
+    if shared is not None and seeds > 1:
+        first = words.count(n, "unit")
+        text += (
+            f", which agree on the first {first}"
+            if shared == 1
+            else f", which share {shared:.0%} of the first {first}"
+        )
+    acts = words.count(acting, "unit has", "units have")
+    text += f". {acts} an effect (alpha over 0); later units are ordered by IoU."
+    if stopped < seeds:
+        settled = f"Only {stopped}" if stopped else "None"
+        text += f" {settled} of them had reached a plateau when the steps ran out."
     if stopped < seeds:
         return False, f"{text} Queue the job again with more steps."
     if shared is None or shared < RELIABLE:
         return False, f"{text} The order of the weaker units is unreliable."
+    starts = own.get("start_agreement")  # not stored by older runs
+    if starts is not None and starts < RELIABLE:
+        return False, f"{text} Yet the two starts of a seed end at different units, so others may do as well."
     return True, text
+
+
+def strong(units: pd.DataFrame) -> pd.DataFrame:
+    """The units with at least a tenth of the largest alpha, best first: the causes, without noise."""
+    found = units[(units["alpha"] > 0) & (units["alpha"] >= STRONG * units["alpha"].max())]
+    return found.sort_values("rank")
 
 
 def numbers_of_units(part: pd.DataFrame, top: int) -> list[int]:

@@ -5,22 +5,42 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.widgets import url
+from dashboard.team import people
+from dashboard.widgets import url, words
+from jobs.kinds import requests
 from jobs.kinds.base import Kind
 from jobs.kinds.parameters import Parameter
 from jobs.kinds.requests import KINDS
 
 
-def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator) -> dict[str, object]:
+def problems(kind: Kind) -> dict[str, str]:
+    """What is wrong with the values in the address, by parameter."""
+    given = {name: url.get(name) for name in kind.parameters() if name != "owner"}
+    found = requests.problems(kind.command, {name: text for name, text in given.items() if text})
+    return {name: said for name, said in found.items() if given.get(name)}  # what was left out is no mistake
+
+
+def values(
+    kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator, wrong: Mapping[str, str]
+) -> dict[str, object]:
     """Draw the parameters of `kind`, the advanced ones in `more`, and return the values that are not empty.
 
-    `names` are the generators, segmenters, layers and concepts that can be chosen, by what an option names.
+    `names` are the generators, segmenters, layers, concepts and references that can be chosen, by what an
+    option names. `wrong` says what is wrong with a parameter's value, below its field.
     """
+
+    def draw(each: Parameter) -> object:
+        with st.container(gap="xsmall"):
+            value = _field(each, names)
+            if each.name in wrong:
+                st.error(words.plain(wrong[each.name]))
+        return value
+
     parameters = kind.parameters().values()
     with st.grid(min_column_width=220):
-        filled = {each.name: _field(each, names) for each in parameters if not each.option.advanced}
+        filled = {each.name: draw(each) for each in parameters if not each.option.advanced}
     with more, st.grid(min_column_width=220):
-        filled |= {each.name: _field(each, names) for each in parameters if each.option.advanced}
+        filled |= {each.name: draw(each) for each in parameters if each.option.advanced}
     meaningful = {each.name for each in parameters if each.none}  # empty means None, which is not the default
     return {
         name: value for name, value in filled.items() if value not in (None, "", []) or name in meaningful
@@ -29,6 +49,9 @@ def values(kind: Kind, names: Mapping[str, Sequence[str]], more: DeltaGenerator)
 
 def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> object:
     option, name = parameter.option, parameter.name
+    if name == "owner":  # not in the address: whoever opens a link asks in the own name
+        owner = st.text_input(option.label, people.owner(), key="form-owner", help=option.help, max_chars=64)
+        return people.owner(owner)
     choices = names.get(option.names, ()) if option.names else parameter.choices
     hint = option.empty.capitalize() if parameter.optional else ""
     if choices and parameter.repeats:
@@ -57,4 +80,5 @@ def texts(kind: str, request: Mapping[str, object]) -> dict[str, str]:
     """A request as parameters of the address, so that the form shows it."""
     known = KINDS[kind].parameters() if kind in KINDS else {}
     given = {name: known[name].text(value) for name, value in request.items() if name in known}
+    given.pop("owner", None)
     return {"kind": kind} | {name: text for name, text in given.items() if text}

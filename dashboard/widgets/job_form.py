@@ -1,9 +1,13 @@
 """The form that queues a job: its kind, options, time, cost, and the images that its intervals need."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.widgets import form, job_time, jobs, times, url, words
+from analysis.artifacts.reference_names import WORLDS
+from analysis.shared.errors import GanatomyError
+from dashboard.widgets import form, job_time, jobs, page, times, url, words
 from jobs.kinds.base import Kind, Request
 from jobs.kinds.requests import KINDS, parse
 from jobs.system.live import JsonObject
@@ -16,7 +20,7 @@ WIDTH_HELP = (
 
 
 def names(models: list[JsonObject]) -> dict[str, list[str]]:
-    """The generators, segmenters, layers and concepts to choose from, including those in the address."""
+    """What can be chosen: generators, segmenters, layers, concepts, references; also those in the address."""
     offered = {role: [m["name"] for m in models if m["role"] == role] for role in ("generator", "segmenter")}
     for role, known in offered.items():
         known += [url.get(role)] if url.get(role) and url.get(role) not in known else []
@@ -28,7 +32,17 @@ def names(models: list[JsonObject]) -> dict[str, list[str]]:
     return offered | {
         "layer": [layer["name"] for layer in generator.get("layers", ())],
         "concept": concepts,
+        "reference": references(offered["generator"]),
     }
+
+
+def references(generators: Sequence[str]) -> list[str]:
+    """What pictures can be compared with: drawn worlds, the store's folders of pictures, generators."""
+    folder = page.layout().references
+    folders = sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+    found = [*(f"drawn:{world}" for world in WORLDS), *(f"folder:{name}" for name in folders)]
+    found += [f"generator:{name}" for name in generators]
+    return found + [url.get("reference")] * (url.get("reference") not in ("", *found))
 
 
 def choose_kind() -> Kind:
@@ -54,43 +68,68 @@ def ask() -> None:
         )
         return
     kind = choose_kind()
-    fields, more = st.container(), folded()
+    wrong = form.problems(kind)
+    folded = {each.name for each in kind.parameters().values() if each.option.advanced}
+    fields, more = st.container(), fold(bool(folded & set(wrong)))
     with fields:
-        filled = form.values(kind, offered, more)
+        filled = form.values(kind, offered, more, wrong)
     others = [name for name in offered["generator"] if name != filled.get("generator")]
     with more:
         chosen = job_time.ask(others if kind.series else [])
+    if wrong:
+        button(chosen, disabled=True)
+        st.caption("Correct what is marked in red, then queue the job.")
+        return
     request = parse(kind.command, filled)
     act(request, chosen)
     if kind.intervals:
         images(request)
 
 
-def folded() -> DeltaGenerator:
-    """The folded part of the form, open when the address chooses a time or further jobs."""
-    chosen = url.get("when", "now") != "now" or bool(url.get("then"))
-    return st.expander("More: when, priority, owner", icon=":material/tune:", expanded=chosen)
+def fold(wrong: bool) -> DeltaGenerator:
+    """The folded part of the form: open when something in it is wrong, or the address chooses a time."""
+    opened = wrong or url.get("when", "now") != "now" or bool(url.get("then"))
+    return st.expander("More: when, priority, owner", icon=":material/tune:", expanded=opened)
+
+
+def button(chosen: job_time.Timing, disabled: bool) -> bool:
+    """Draw the button of the form."""
+    label = "Schedule" if chosen.cron else "Queue"
+    return st.button(label, icon=":material/play_arrow:", type="primary", disabled=disabled)
 
 
 def act(request: Request, chosen: job_time.Timing) -> None:
-    """Draw the button, the cost, and a sentence about when the job runs."""
+    """Draw the button, the cost, and a sentence about when the job runs; or why it cannot run."""
+    impossible = refusal(request)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Schedule" if chosen.cron else "Queue", icon=":material/play_arrow:"):
+        if button(chosen, disabled=impossible is not None):
             schedule(request, chosen) if chosen.cron else queue(request, chosen)
         cost(request)
+    if impossible is not None:
+        page.say(impossible)
     if sentence := job_time.sentence(chosen):
         st.caption(sentence)
+
+
+def refusal(request: Request) -> GanatomyError | None:
+    """Why the job would fail, where that is known before it is queued."""
+    try:
+        request.with_defaults(page.layout())
+    except GanatomyError as error:
+        return error
+    return None
 
 
 def cost(request: Request) -> None:
     """Draw the estimated time and disk space of the job."""
     estimate = jobs.client().estimate(request)
-    parts = [words.count(estimate.images, "image")] if request.kind.intervals else []
+    parts = [words.count(estimate.images, "image")]
     if estimate.seconds is not None:
         parts.append(f"about {words.seconds(estimate.seconds)}")
     if estimate.disk_bytes is not None:
         parts.append(f"{estimate.disk_bytes / 1e6:,.0f} MB")
-    st.caption(f"{', '.join(parts)} ({estimate.basis})" if parts else estimate.basis)
+    basis = words.plain(estimate.basis)
+    st.caption(f"{', '.join(parts)} ({basis})" if parts else basis)
 
 
 def images(request: Request) -> None:
@@ -108,7 +147,7 @@ def images(request: Request) -> None:
             return
         st.caption(
             f"about {words.count(needed.images, 'image')} for intervals under {width:g}, from run "
-            f"{needed.run_id} ({words.count(needed.run_images, 'image')})"
+            f"{words.plain(needed.run_id)} ({words.count(needed.run_images, 'image')})"
         )
         fill = min(max(needed.images, 1), request.parameters()["images"].high)
         if fill != request.given()["images"]:
@@ -122,10 +161,13 @@ def queue(request: Request, chosen: job_time.Timing) -> None:
     with jobs.writing() as client:
         first, *others = client.pipeline([request, *later], chosen.when)
     for submission in (first, *others):
-        st.toast(submission.message, icon=":material/info:" if submission.already else ":material/check:")
+        st.toast(
+            words.sentence(submission.message),
+            icon=":material/info:" if submission.already else ":material/check:",
+        )
     url.put(job=first.job_id)
     if first.job_id is None and first.run_id:
-        st.success(first.message, icon=":material/check:")
+        st.success(words.sentence(first.message), icon=":material/check:")
         jobs.results(request.kind.command, first.run_id)
 
 

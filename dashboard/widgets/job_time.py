@@ -52,9 +52,13 @@ def ask(generators: Sequence[str]) -> Timing:
 
 
 def chosen_moment() -> datetime:
-    """Draw the field for a time, in the address as `at`; the default is the next full hour."""
+    """Draw the field for a time in the reader's zone, in the address as `at`, UTC.
+
+    The default is the next full hour.
+    """
     default = utc_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return url.moment(st.datetime_input, "At (UTC)", "at", default)
+    label = f"At ({times.zone().key})"
+    return url.moment(st.datetime_input, label, "at", default, times.local, times.from_local)
 
 
 def sentence(timing: Timing) -> str:
@@ -67,7 +71,7 @@ def sentence(timing: Timing) -> str:
         coming = times.long_form(jobs.client().next_time(timing.cron))
         again = any(view.name == timing.name for view in jobs.overview().schedules)
         replaced = " The button replaces the existing schedule of this name." if again else ""
-        return f"The first job is queued on {coming}. It is skipped while its result exists.{replaced}"
+        return f"Next run: {coming}. Skipped while an identical result exists.{replaced}"
     if timing.when.at is None:
         return ""
     past = timing.when.at <= utc_now()

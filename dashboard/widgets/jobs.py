@@ -10,14 +10,16 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.shared.errors import GanatomyError
-from dashboard.widgets import page, times, words
+from dashboard.widgets import page, times, url, words
 from db.layout import Layout
 from jobs.kinds.requests import KINDS
 from jobs.queue.client import Client
 from jobs.queue.records import Job, Overview
 
 SHOWN = 20  # jobs in the list; running ones come on top of that
+MOST = 2000  # jobs that are searched
 FRESH_S = 1.0  # for this long, what was read from the queue serves every viewer
+LISTED_S = 5.0  # and this long all jobs that are searched
 BUSY_S, QUIET_S = 2.0, 5.0  # between two refreshes of a page, while jobs wait or run and otherwise
 
 COLOURS = {
@@ -42,6 +44,8 @@ class Board:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _read_at: float = float("-inf")  # on time.monotonic()
     _found: Overview | GanatomyError | None = None
+    _listed_at: float = float("-inf")
+    _listed: tuple[Job, ...] = ()
 
     def overview(self) -> Overview:
         """What the queue holds now."""
@@ -57,9 +61,17 @@ class Board:
             raise GanatomyError(str(found))
         return found
 
+    def every(self) -> tuple[Job, ...]:
+        """The newest `MOST` jobs, newest first, a few seconds old at most: reading them takes longer."""
+        with self._lock:
+            if time.monotonic() - self._listed_at > LISTED_S:
+                self._listed = tuple(self.client.jobs(MOST))
+                self._listed_at = time.monotonic()
+            return self._listed
+
     def forget(self) -> None:
         """Read the queue again at the next look: this process has changed it."""
-        self._read_at = float("-inf")
+        self._read_at = self._listed_at = float("-inf")
 
 
 @st.cache_resource
@@ -106,9 +118,11 @@ def refreshed(draw: Callable[[], None], name: str) -> None:
     busy = _busy()
 
     def tick() -> None:
+        url.reconcile()  # the browser may not have heard of what a person has just changed
         if _busy() != busy:
             st.rerun()
-        draw()
+        with page.sentences():
+            draw()
 
     st.fragment(tick, run_every=BUSY_S if busy else QUIET_S, key=name)()
 
@@ -122,7 +136,7 @@ def _busy() -> bool:
 
 def badge(job: Job) -> None:
     """The job's state."""
-    st.badge(job.state, color=COLOURS.get(job.state, "gray"))  # type: ignore[arg-type]
+    st.badge(words.plain(job.state), color=COLOURS.get(job.state, "gray"))  # type: ignore[arg-type]
 
 
 def use(job: Job) -> str:
@@ -134,7 +148,7 @@ def use(job: Job) -> str:
         parts.append(f"memory {size(job.memory_bytes)}")
     if job.gpu_memory_bytes:
         parts.append(f"GPU memory {size(job.gpu_memory_bytes)}")
-    return " · ".join([*parts, *([f"worker {job.worker}"] if job.worker else [])])
+    return words.plain(" · ".join([*parts, *([f"worker {job.worker}"] if job.worker else [])]))
 
 
 def size(count: int) -> str:
@@ -153,8 +167,12 @@ def results(kind: str, run_id: str) -> None:
 def pace(job: Job) -> str:
     """Stage, images done, speed, time left, in one line."""
     if job.state == "waiting":
-        return f"waits until {times.long_form(job.not_before)}" if job.not_before else f"waits: {job.stage}"
-    parts = [job.stage] if job.stage else []
+        return (
+            f"waits until {times.long_form(job.not_before)}"
+            if job.not_before
+            else f"waits: {words.plain(job.stage)}"
+        )
+    parts = [words.plain(job.stage)] if job.stage else []
     if job.total:
         parts.append(f"{job.done:,} of {job.total:,} images")
     if job.images_per_s:
@@ -174,7 +192,7 @@ def share(job: Job) -> float:
 def progress(job: Job) -> None:
     """Draw a job that has not ended: title, state, progress bar."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{job.title}**", width="content")
+        st.markdown(f"**{words.plain(job.title)}**", width="content")
         badge(job)
     st.progress(share(job), text=pace(job))
 
@@ -196,7 +214,7 @@ def running() -> None:
                     progress(job)
                 if found.active > 3:
                     st.caption(f"{words.count(found.active - 3, 'more job')} not shown")
-                no_worker(waits=True)
+                worker_warnings(waits=True)
                 st.page_link(
                     "views/jobs.py", label="Follow them on the Jobs page", icon=":material/schedule:"
                 )
@@ -212,13 +230,22 @@ def _ended() -> int | None:
         return None
 
 
-def no_worker(waits: bool) -> None:
-    """Warn when a job or a schedule waits and no worker runs.
+def worker_warnings(waits: bool) -> None:
+    """Name each worker that is stuck, and warn when a job or a schedule waits and no worker runs.
 
     The warning has its own container, even an empty one, so that what follows stays in its place.
     """
     with st.container():
-        if waits and not overview().workers:
+        found = overview().workers
+        for worker in (each for each in found if each.stuck):
+            st.warning(
+                f"Worker {words.plain(worker.slot)} has not answered for {words.seconds(worker.silent_s)}: "
+                f"its process {worker.pid} on {words.plain(worker.host)} is there but does nothing, so its "
+                f"jobs stand still. Wake it with `kill -CONT {worker.pid}`. If that does not help, end it "
+                f"with `kill -KILL {worker.pid}` and start a worker, which goes on with its jobs.",
+                icon=":material/bedtime:",
+            )
+        if waits and not found:
             st.warning(
                 "No worker is alive, so queued jobs wait. Start one with `ganatomy worker`.",
                 icon=":material/bedtime:",

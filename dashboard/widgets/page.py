@@ -2,27 +2,43 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
+from streamlit.logger import get_logger
 
 from analysis.shared import number_lists
 from analysis.shared.errors import GanatomyError
-from dashboard.widgets import url
-from db import store
+from dashboard.charts import structures
+from dashboard.guide import manual, tour
+from dashboard.viewer import links
+from dashboard.widgets import url, words
+from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import Snapshot, identity
 from jobs.system import live
 from jobs.system.settings import Settings
 
+KEYS = Path(__file__).parent / "keys.html"
 # Streamlit writes white on the dark theme's bright colour, which is hard to read on the tags of a choice.
-DARK = "<style>[data-tag], [data-tag] * { color: #14191b !important; }</style>"
+DARK = """[data-tag], [data-tag] *,
+[data-testid^=stBaseButton-primary]:enabled, [data-testid^=stBaseButton-primary]:enabled * {
+  color: #14191b !important; }
+"""
+# The contents stay in sight; a link to a heading does not hide it behind them. On a phone the
+# buttons beside the title go below it in full rows.
+CONTENTS = """.st-key-contents { position: sticky; top: 3rem; z-index: 80; background: %s; padding: 4px 0; }
+[data-testid=stHeading] h2 { scroll-margin-top: 6.5rem; }
+@media (max-width: 640px) {
+  :has(> .st-key-tools) { flex: 0 0 100%% !important; }
+  .st-key-tools { justify-content: flex-start !important; gap: 0 0.75rem !important; }
+}"""
 
 
 def layout() -> Layout:
@@ -30,13 +46,27 @@ def layout() -> Layout:
     return Layout(Path(os.environ.get("GANATOMY_STORE") or "store"))
 
 
+def titles() -> dict[str, str]:
+    """The titles that people gave to runs, by run."""
+    if not layout().workspace.exists():
+        return {}
+    found = workspace.open(layout()).rows("run_title")
+    return dict(zip(found["run_id"].astype(str), found["title"].astype(str), strict=True))
+
+
+HOME = "Ganatomy"
 OPENING_S = 2.0  # that a page waits for the store without a word
 READ_ONLY = "This dashboard is read-only: it shows jobs and results, and changes nothing."
 
 
 def read_only() -> bool:
     """Whether this dashboard writes nothing."""
-    return Settings().read_only
+    return _read_only(os.environ.get("GANATOMY_READ_ONLY", ""))
+
+
+@cache
+def _read_only(said: str) -> bool:
+    return Settings().read_only  # reading all settings takes milliseconds, and pages ask often
 
 
 @dataclass
@@ -90,14 +120,34 @@ def rebuilding() -> None:
 def frame(title: str, about: str) -> Iterator[Snapshot]:
     """Draw a page around a block.
 
-    `with frame("Units", "What ...") as snapshot`. The store's link is resolved once, here.
+    `with frame("Layers", "What ...") as snapshot`. A page that opens with what was found is about "". The
+    store's link is resolved once, here.
     """
+    from dashboard.share import popover
+    from dashboard.team import notes, people, saved_views  # which show their errors by this module
+
+    structures.begin()
     url.reconcile()
     url.arrived()
-    if st.context.theme.type == "dark":
-        st.html(DARK)
-    st.title(title, anchor=False)
-    st.caption(about)
+    dark = st.context.theme.type == "dark"
+    st.html(f"<style>{DARK if dark else ''}{CONTENTS % ('#14191b' if dark else '#ffffff')}</style>")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.title(title, anchor=False, width="content")
+            st.badge(words.plain(project()), icon=":material/folder:", color="gray")
+        with st.container(
+            horizontal=True, vertical_alignment="center", horizontal_alignment="right", key="tools"
+        ):
+            search_button(title != "Search")
+            saved_views.save()
+            written = st.container(width="content")
+            share = popover.button()
+            manual.button()
+            people.shown()
+    if about:
+        st.caption(about)
+    st.html(KEYS, width="content", unsafe_allow_javascript=True)
+    links.same_tab()
     try:
         snapshot = _opener(str(layout().root), read_only()).open()
     except TimeoutError:
@@ -109,17 +159,80 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
     notice(str(snapshot.version))
     with sentences():
         identity.check(snapshot.layout)
+    if title == HOME and any(snapshot.layout.bundles.iterdir()):
+        tour.offer()
+    tour.draw()
     with sentences():
         yield snapshot
+    popover.fill(share)
+    with written, sentences():
+        notes.button()  # last, because the address has then what the page shows
+
+
+def project() -> str:
+    """The name of what this dashboard shows: GANATOMY_PROJECT, else the folder of the store."""
+    root = layout().root.resolve()
+    folder = root.parent.name if root.name == "store" else root.name
+    return os.environ.get("GANATOMY_PROJECT", "").strip() or folder or root.name
+
+
+def contents(*headings: str) -> None:
+    """Draw links to the sections of a long page, which stay in sight. Draw each with `section`."""
+    links = " · ".join(f"[{heading}](#{anchor(heading)})" for heading in headings)
+    with st.container(key="contents"):
+        st.markdown(links)
+
+
+def section(heading: str) -> None:
+    """Draw the heading of a section that `contents` leads to."""
+    st.header(heading, anchor=anchor(heading))
+
+
+def anchor(heading: str) -> str:
+    """The address of a heading within its page.
+
+    >>> anchor("What else changes")
+    'what-else-changes'
+    """
+    return "-".join(heading.lower().split())
+
+
+def search_button(here: bool) -> None:
+    """Draw the way to the Search page, which Ctrl+K and / open too; nothing if not `here`."""
+    icon = ":material/search:"
+    if here and st.button("Search", key="search", icon=icon, shortcut="Ctrl+K", type="tertiary"):
+        st.switch_page("views/search.py")
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Show an error as one sentence with its remedy, instead of the rest of the block."""
+    """Show an error as one sentence with its remedy, instead of the rest of the block.
+
+    The log keeps the traceback of an error that nobody expected.
+    """
     try:
         yield
     except (StoreError, GanatomyError) as error:
         say(error)
+    except Exception as error:
+        get_logger(__name__).exception("A part of a page was not drawn")
+        say(GanatomyError(f"{UNEXPECTED} ({type(error).__name__})."))
+
+
+def said(change: Callable[[], None]) -> Callable[[], None]:
+    """The callback, with an error as a sentence."""
+
+    def run() -> None:
+        with sentences():
+            change()
+
+    return run
+
+
+UNEXPECTED = (
+    "This part of the page cannot be drawn, by a mistake in Ganatomy. Load the page again, or choose "
+    "something else. The dashboard's log has the details for a report"
+)
 
 
 def bundle(snapshot: Snapshot, run_id: str) -> str | None:
@@ -131,7 +244,7 @@ def bundle(snapshot: Snapshot, run_id: str) -> str | None:
 
 def say(error: Exception) -> None:
     """Draw the error's sentence in a box."""
-    st.error(str(error), icon=":material/error:")
+    st.error(words.sentence(error), icon=":material/error:")
 
 
 # Not a multiple of other refreshes: of two requests at the same moment, Streamlit 1.67 may lose the first.
@@ -165,19 +278,10 @@ def no_runs() -> None:
     empty(f"{text}`ganatomy dissect churches --wait`.", "Queue a dissection")
 
 
-def csv(frame: pd.DataFrame, name: str, title: str = "") -> None:
-    """Draw a button that downloads a table as `name`.csv."""
-    label = f"{title or name.capitalize().replace('-', ' ')} as CSV"
-    icon = ":material/download:"
-    st.download_button(
-        label, frame.to_csv(index=False), f"{name}.csv", "text/csv", icon=icon, key=f"csv-{name}"
-    )
-
-
 def numbers(typed: str) -> list[int]:
     """The numbers of a typed list such as `4,17-20`; text that is none is explained, and names nothing."""
     try:
         return number_lists.numbers(typed)
     except GanatomyError as error:
-        st.warning(str(error), icon=":material/help:")
+        st.warning(words.sentence(error), icon=":material/help:")
         return []

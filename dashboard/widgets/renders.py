@@ -7,8 +7,10 @@ import streamlit as st
 from PIL import Image
 
 from analysis.editing.edits import Edit
-from dashboard.widgets import jobs, page, pictures, url, words
-from jobs.render.client import RenderResult
+from dashboard.team import people
+from dashboard.widgets import jobs, page, pictures, words
+from dashboard.widgets.rows import Row
+from jobs.render.client import MeasureRequest, MeasureResult, RenderResult
 
 SIDE = 192  # approximate width of an image in pixels
 
@@ -27,10 +29,10 @@ class Pictures:
         own = ["before", "after", "where they differ"]
         return [*own, self.other_name] if self.other else own
 
-    def row(self, i: int) -> list[Image.Image]:
-        """The images of the i-th latent, side by side."""
-        paths = [self.edit.before[i], self.edit.after[i], self.edit.difference[i]]
-        return [_large(path) for path in ([*paths, self.other.after[i]] if self.other else paths)]
+    def row(self, i: int) -> tuple[str, ...]:
+        """The files of the i-th latent's images, side by side."""
+        paths = (self.edit.before[i], self.edit.after[i], self.edit.difference[i])
+        return (*paths, self.other.after[i]) if self.other else paths
 
 
 def _large(path: str) -> Image.Image:
@@ -39,23 +41,45 @@ def _large(path: str) -> Image.Image:
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
 
 
+@st.cache_data(max_entries=200, show_spinner=False)
+def strip(files: tuple[str, ...], columns: int) -> bytes:
+    """Rendered images, whose files never change, `columns` in a row, as PNG."""
+    return pictures.strip([_large(file) for file in files], columns)
+
+
+def made(run: Row, edit: Edit | str, seed: int, latents: list[int]) -> RenderResult:
+    """The pictures of an edit of a run's generator: with its inputs, and refused for other weights."""
+    inputs, sha256 = (run.get(name) or "" for name in ("inputs", "generator_sha256"))
+    return jobs.client().render(str(run["generator"]), str(edit), seed, latents, inputs, sha256)
+
+
+def measured(run: Row, edit: Edit, seed: int, latent: int) -> MeasureResult:
+    """What a run's segmenter sees in one image before and after an edit of its generator."""
+    inputs, sha256 = (run.get(name) or "" for name in ("inputs", "generator_sha256"))
+    names = (str(run["generator"]), str(run["segmenter"]))
+    return jobs.client().measure(MeasureRequest(*names, str(edit), seed, latent, inputs, sha256))
+
+
 def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
     """Draw a card per latent, and downloads; with `pinned_to`, a button that pins the images to that run."""
     rows = [shown.row(i) for i in range(len(shown.latents))]
     columns = " · ".join(shown.columns)
+    st.caption(f"Each picture from left to right: {columns}.")
     with st.grid(min_column_width=460):
         for latent, row in zip(shown.latents, rows, strict=True):
             with st.container(border=True, gap="xsmall"):
-                alt = f"Latent {latent}: {columns}"
-                st.image(pictures.strip(row, len(row)), width="stretch", alt=alt)
-                st.caption(alt)
+                st.image(strip(row, len(row)), width="stretch", alt=f"Latent {latent}: {columns}")
+                st.caption(f"Latent {latent}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        sheet = pictures.strip([picture for row in rows for picture in row], len(shown.columns))
-        label = "Download as PNG"
-        st.download_button(label, sheet, file, "image/png", icon=":material/download:", key=f"png-{file}")
-        with st.popover("Link", icon=":material/link:"):
-            st.caption("This link opens the same view.")
-            st.code(f"{st.context.url}?{url.query()}", language=None)
+        every, across = tuple(name for row in rows for name in row), len(shown.columns)
+        st.download_button(
+            "Download as PNG",
+            lambda: strip(every, across),
+            file,
+            "image/png",
+            icon=":material/download:",
+            key=f"png-{file}",
+        )
         if pinned_to is not None and not page.read_only():
             pin(shown.edit, pinned_to)
         speed = "from the cache" if shown.edit.cached else f"rendered in {shown.edit.milliseconds:,.0f} ms"
@@ -66,10 +90,10 @@ def pin(made: RenderResult, run_id: str) -> None:
     """Draw a button that stores the images as a run of their own."""
     with st.popover("Pin", icon=":material/keep:"):
         st.caption("Stores these images permanently, as rows of the table render.")
-        author = st.text_input("Your name", value="anyone", key="pin-author")
+        people.ask("pin")
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
-            name = jobs.client().pin(made, author=author or "anyone", run_id=run_id)
-            st.success(f"Pinned as run {name}.", icon=":material/check:")
+            name = jobs.client().pin(made, author=people.name(), run_id=run_id)
+            st.success(f"Pinned as run {words.plain(name)}.", icon=":material/check:")
             statement = f"SELECT * FROM render WHERE run_id = '{name}'"
             st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})
 

@@ -9,10 +9,17 @@ Row = dict[str, Any]
 
 def rows(frame: pd.DataFrame) -> list[Row]:
     """Every row as a dict."""
-    return [
-        {str(k): None if pd.api.types.is_scalar(v) and pd.isna(v) else v for k, v in record.items()}
-        for record in frame.to_dict("records")
-    ]
+    names = [str(name) for name in frame.columns]
+    columns = [_plain(frame.iloc[:, place]) for place in range(len(names))]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _plain(column: "pd.Series[Any]") -> list[Any]:
+    missing = column.isna()
+    values: list[Any] = column.tolist()
+    if missing.any():
+        values = [None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
+    return values
 
 
 def only(frame: pd.DataFrame, **match: object) -> Row | None:

@@ -14,7 +14,7 @@ def everything() -> None:
         found = jobs.overview().schedules
         if not found:
             return
-        st.subheader("Schedules", anchor=False)
+        st.header("Schedules", anchor=False)
         for view in found[:SHOWN]:
             one(view)
         if len(found) > SHOWN:
@@ -28,7 +28,9 @@ def one(view: Schedule) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{words.plain(view.name)}**", width="content")
             st.badge("paused" if view.paused else "on", color="orange" if view.paused else "green")
-            st.markdown(f"`{view.cron}`", width="content", help="Minute, hour, day, month, weekday, in UTC.")
+            st.markdown(
+                words.plain(view.cron), width="content", help="Minute, hour, day, month, weekday, in UTC."
+            )
         st.markdown(f"{words.plain(view.title)}, for {words.plain(view.owner)}")
         st.caption(when(view))
         if not page.read_only():
@@ -74,11 +76,13 @@ def buttons(view: Schedule) -> None:
             with jobs.writing() as client:
                 client.trigger(view.name)
             st.toast(f"{words.plain(view.name)}: a worker will queue a job now.", icon=":material/bolt:")
-        if st.button("Remove", key=f"remove-{view.name}", icon=":material/delete:"):
-            with jobs.writing() as client:
-                client.unschedule(view.name)
-            st.toast(f"{words.plain(view.name)} is removed. Jobs that it queued stay.")
-            st.rerun()
+        with st.popover("Remove", icon=":material/delete:", key=f"removing-{view.name}"):
+            st.markdown("Remove this schedule? Jobs that it queued stay.")
+            if st.button("Remove the schedule", key=f"remove-{view.name}", icon=":material/delete:"):
+                with jobs.writing() as client:
+                    client.unschedule(view.name)
+                st.toast(f"{words.plain(view.name)} is removed. Jobs that it queued stay.")
+                st.rerun()
         again = {
             **form.texts(view.kind, view.request),
             "when": "every",

@@ -1,51 +1,65 @@
 """Numbers, times and names as every page writes them, and help texts."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
+from dashboard.guide.glossary import HELP as HELP
 from db.times import duration, utc_now
+from jobs.system.text import one_line, visible
 
-HELP = {
-    "iou": (
-        "Intersection over union: the pixels where unit and concept are both on, divided by the pixels "
-        "where at least one is, over all evaluation images. 1 is perfect agreement."
-    ),
-    "interval": (
-        "The 95 % interval of the IoU over images. It needs 20 images with the concept, and exists only at "
-        "the scored threshold."
-    ),
-    "always_on": "The IoU of a unit that is on everywhere, which equals the concept's frequency.",
-    "mask_iou": (
-        "The IoU of the best constant mask, a fixed set of pixels that was fitted on calibration images. A "
-        "unit that does not beat it may respond only to the concept's usual position."
-    ),
-    "null_iou": ("The unit's IoU with the concept's masks of other images: agreement by position alone."),
-    "ceiling_iou": (
-        "The best IoU that any map on this layer's grid could reach for the concept. Coarse grids cannot "
-        "outline small objects."
-    ),
-    "threshold": (
-        "The activation above which the unit counts as on. It was chosen on calibration images, which are "
-        "not used for scores. When you move it, IoU and outlines follow at once."
-    ),
-    "rule": (
-        "**Paper**: a unit is named when its IoU is over a cut, 0.05 in Bau et al. 2019. **Calibrated**: a "
-        "unit is named when its IoU is over the null of other images' masks, with a q-value of at most 0.05. "
-        "*Beats the mask* means that a named unit also beats the best constant mask."
-    ),
-    "q_value": "The smallest false discovery rate at which the agreement counts as more than position alone.",
-    "precision": "The share of the unit's pixels that show the concept.",
-    "recall": "The share of the concept's pixels where the unit is on.",
-    "tail": "The share of all pixels where the unit is on.",
-    "edit": (
-        "An edit is an operation, a layer, units, and optionally cells and a strength. Examples: "
-        "`ablate layer3 4,17`, `insert layer4 12=3.5,40=2 at 8-11:3-6 by 0.5`, `scale layer2 7=2`. Join "
-        "several with `;`."
-    ),
-    "calibrated": "(IoU - null) / (1 - null): 0 is agreement by position alone, 1 is perfect.",
-}
+
+def name(row: Mapping[str, Any]) -> str:
+    """A unit's name on pages: its concept, and whether low activations go with it."""
+    if row["concept"] is None or pd.isna(row["concept"]):
+        return "no name"
+    return f"{row['concept']} (low)" if row.get("side") == "low" else str(row["concept"])
+
+
+CONTROLS = {"mask_iou": "a fixed spot", "always_on": "a unit always on", "null_iou": "its usual place"}
+LEAST_CONTROL = 0.001  # an IoU below which a ratio to it says nothing
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """How many times its strongest control a unit scores, such as "4.0x a fixed spot"; empty if unknown."""
+    if row.get("iou") is None or pd.isna(row["iou"]):
+        return ""
+    known = {name: float(row[name]) for name in CONTROLS if pd.notna(row.get(name))}
+    if not known or max(known.values()) < LEAST_CONTROL:
+        return ""
+    strongest = max(known, key=known.__getitem__)
+    return f"{row['iou'] / known[strongest]:.1f}x {CONTROLS[strongest]}"
+
+
+def numbers(row: Mapping[str, Any]) -> str:
+    """A unit's scores for its concept and those of the controls, in one sentence."""
+    if row.get("iou") is None or pd.isna(row["iou"]):
+        return "No concept was scored for this unit."
+
+    def ends(low: object, high: object) -> str:
+        return f" ({score(low)} to {score(high)})" if pd.notna(low) else ""  # type: ignore[call-overload]
+
+    parts = [f"IoU {score(row['iou'])}{ends(row.get('iou_low'), row.get('iou_high'))}"]
+    if pd.notna(row.get("lift")):
+        parts.append(f"lift {score(row['lift'])}{ends(row.get('lift_low'), row.get('lift_high'))}")
+    beside = {"always_on": "always on", "mask_iou": "a fixed spot", "null_iou": "its usual place"}
+    controls = [f"{label} {score(row.get(name))}" for name, label in beside.items()]
+    return f"{', '.join(parts)}. The IoU of the controls: {', '.join(controls)}."
+
+
+def composition(row: Mapping[str, Any]) -> str:
+    """The sentence about a formula that explains a unit better than its name; empty where there is none."""
+    if row.get("composition") is None or pd.isna(row["composition"]):
+        return ""
+    low = " (low)" if row["composition_side"] == "low" else ""
+    numbers = f"lift {score(row['composition_lift'])}"
+    if pd.notna(row["composition_lift_low"]):
+        bounds = (score(row["composition_lift_low"]), score(row["composition_lift_high"]))
+        numbers += f", {bounds[0]} to {bounds[1]}"
+    return f"Better as: **{plain(row['composition'])}**{low} ({numbers})."
 
 
 def score(value: object) -> str:
@@ -54,6 +68,26 @@ def score(value: object) -> str:
         return "-"
     number = float(value)  # type: ignore[arg-type]
     return f"{number:.3f}" if abs(number) < 0.1 else f"{number:.2f}"
+
+
+def share(value: float, digits: int = 0) -> str:
+    """A share in percent, without a minus sign on 0.
+
+    >>> share(-0.002), share(-0.02), share(0.5, 1)
+    ('0%', '-2%', '50.0%')
+    """
+    said = f"{value:.{digits}%}"
+    return said if said.strip("-0.%") else said.lstrip("-")
+
+
+def change(value: float, digits: int = 2) -> str:
+    """A change with its sign, which 0 has not.
+
+    >>> change(0.3), change(-0.001), change(-2, 0)
+    ('+0.30', '0.00', '-2')
+    """
+    said = f"{value:+.{digits}f}"
+    return said if said.strip("+-0.") else said.lstrip("+-")
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -81,6 +115,31 @@ def ago(moment: datetime | None) -> str:
     return "just now"
 
 
-def plain(text: str) -> str:
-    """Text with the characters escaped that Markdown would interpret."""
-    return re.sub(r"([\\`*_\[\]<>:$#~])", r"\\\1", text)
+def plain(text: object) -> str:
+    """Text from elsewhere (a name, a note, an address, an error) as Markdown that shows it as it is.
+
+    Nothing in it becomes a link, a picture, a formula, a colour, an icon or an emoji. Control characters are
+    shown as escapes, line breaks as spaces.
+    """
+    said = visible(_BREAKS.sub(" ", str(text)))
+    said = _REPLACED.sub(lambda found: f"{found[0][0]}{_JOINER}{found[0][1:]}", said)
+    said = _LINKED.sub(lambda found: found[0] + _JOINER, said)
+    said = _SPECIAL.sub(r"\\\1", said)
+    return _LIST.sub(r"\1\\", said)
+
+
+_BREAKS = re.compile(r"[\t\r\n\v\f\x85\u2028\u2029]+")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>:$#~&])")
+_LIST = re.compile(r"^(\s*(?=[-+=])|\s*[0-9]+(?=[.)]))")  # what would begin a list or underline a heading
+# What Streamlit replaces after it has read the Markdown, where a backslash does not help: an invisible
+# character that joins words breaks it up.
+_JOINER = "\N{WORD JOINER}"
+_REPLACED = re.compile(r":(?=[\w+-]+:|material[/_])|(?<!\S)(?:<->|->|<-|--|>=|<=|~=)(?!\S)")
+_LINKED = re.compile(r"://|www(?=\.)|@(?=[-\w])", re.IGNORECASE)
+
+
+def sentence(text: object) -> str:
+    """A sentence of the program, such as an error's: `plain`, with its own commands in backticks as code."""
+    said = one_line(str(text))
+    parts = re.split(r"`((?:ganatomy|make|--)[^`\s]*(?: [^`]*)?)`", said)
+    return "".join(f"`{part}`" if number % 2 else plain(part) for number, part in enumerate(parts))

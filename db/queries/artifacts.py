@@ -3,12 +3,14 @@
 import pandas as pd
 import sqlalchemy as sa
 
+from db.queries.answers import remembered
 from db.schema.artifacts import artifact_effect, artifact_summary, artifact_unit
 from db.schema.base import run
 from db.schema.dissection import unit_concept
 from db.store import Snapshot
 
 
+@remembered
 def searches(snapshot: Snapshot) -> pd.DataFrame:
     """Every run that ranked artifact units, newest first: the run's row, and what it rests on."""
     s = artifact_summary
@@ -17,6 +19,7 @@ def searches(snapshot: Snapshot) -> pd.DataFrame:
     return snapshot.read(facts.order_by(run.c.started_at.desc(), run.c.run_id))
 
 
+@remembered
 def ranked(snapshot: Snapshot, run_id: str, ranking: str) -> pd.DataFrame:
     """The units of one ranking, worst first: unit, score, error, rank, and the parent's concept and iou."""
     a, p, r = artifact_unit.c, unit_concept.c, run.c
@@ -35,6 +38,7 @@ def rankings(snapshot: Snapshot, run_id: str) -> list[str]:
     return [str(name) for name in sorted(found["ranking"], key="images ablation hand".find)]
 
 
+@remembered
 def effects(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """Distances before and after, by list, metric and number of units; random sets among them."""
     c = artifact_effect.c

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from db.queries.answers import remembered
 from db.schema.base import layer, run
 from db.schema.causes import (
     ace_curve,
@@ -20,11 +21,12 @@ from db.schema.dissection import unit_concept
 from db.store import Snapshot
 
 
+@remembered
 def dissections(snapshot: Snapshot, generator: str, segmenter: str, layer_name: str) -> pd.DataFrame:
-    """The finished dissections of two models that have a layer, newest first: run_id."""
+    """The finished dissections of two models that have a layer, newest first: run_id, inputs."""
     has = sa.select(layer.c.run_id).where(layer.c.layer == layer_name)
     c = run.c
-    chosen = sa.select(c.run_id).where(
+    chosen = sa.select(c.run_id, c.inputs).where(
         c.kind == "dissection",
         c.state == "final",
         c.generator == generator,
@@ -39,12 +41,17 @@ def calibration_iou(
 ) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """The IoU of each unit of a layer with a concept on calibration images, shape (units,).
 
-    It is 0 where the pair has no threshold.
+    It is 0 where the pair has no threshold, and where low activations go with the concept: these are not
+    what an insertion sets.
     """
     c, y = unit_concept.c, layer.c
     width = snapshot.read(sa.select(y.units).where(y.run_id == run_id, y.layer == layer_name))
     pairs = sa.select(c.unit, c.calibration_iou).where(
-        c.run_id == run_id, c.layer == layer_name, c.concept == concept, c.calibration_iou.is_not(None)
+        c.run_id == run_id,
+        c.layer == layer_name,
+        c.concept == concept,
+        c.calibration_iou.is_not(None),
+        sa.func.coalesce(c.side, "high") == "high",  # older runs have no other side
     )
     rows = snapshot.read(pairs)
     found = np.zeros(int(width.units[0]))
@@ -52,6 +59,7 @@ def calibration_iou(
     return found
 
 
+@remembered
 def causes(snapshot: Snapshot) -> pd.DataFrame:
     """Every run of causes, newest first: the run's row, with its layer, concept and top units."""
     s = ace_summary.c
@@ -62,15 +70,16 @@ def causes(snapshot: Snapshot) -> pd.DataFrame:
     return snapshot.read(facts.select_from(joined).order_by(run.c.started_at.desc(), run.c.run_id))
 
 
+@remembered
 def rankings(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """The units of a causes run, largest alpha first.
 
     The columns are alpha with its range over seeds and its rank, the values that the edits set the unit to,
-    the effects of ablating the unit alone, the parent's IoU on calibration images, and the ranks by the other
-    two rankings.
+    the effects of ablating the unit alone (those of inserting it begin with insert_), the parent's IoU on
+    calibration images, and the ranks by the other two rankings.
     """
     a, p = ace_unit, unit_concept
-    off, both = unit_effect.alias(), unit_effect.alias()
+    off, on, both = unit_effect.alias(), unit_effect.alias(), unit_effect.alias()
     same_iou = (
         (p.c.run_id == run.c.parent_run_id)
         & (p.c.layer == a.c.layer)
@@ -79,12 +88,16 @@ def rankings(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     )
     iou_rank = sa.func.rank().over(order_by=p.c.calibration_iou.desc().nulls_last())
     columns = [column for name, column in a.c.items() if name not in ("run_id", "layer", "concept")]
-    alone = (off.c.effect, off.c.effect_low, off.c.effect_high, off.c.relative_effect)
+    alone = (off.c.choosing_effect, off.c.effect, off.c.effect_low, off.c.effect_high, off.c.relative_effect)
+    inserted = [
+        on.c[name].label(f"insert_{name}") for name in ("choosing_effect", "effect_low", "effect_high")
+    ]
     places = (both.c.rank.label("single_rank"), iou_rank.label("iou_rank"))
-    chosen = sa.select(*columns, *alone, p.c.calibration_iou, p.c.iou, *places)
+    chosen = sa.select(*columns, *alone, *inserted, p.c.calibration_iou, p.c.iou, *places)
     joined = (
         a.join(run, run.c.run_id == a.c.run_id)
         .outerjoin(off, _alone(off, "ablate"))
+        .outerjoin(on, _alone(on, "insert"))
         .outerjoin(both, _alone(both, "both"))
         .outerjoin(p, same_iou)
     )
@@ -97,12 +110,14 @@ def _alone(e: sa.FromClause, edit: str) -> sa.ColumnElement[bool]:
     return (a.run_id == e.c.run_id) & (a.unit == e.c.unit) & (a.concept == e.c.concept) & (e.c.edit == edit)
 
 
+@remembered
 def curves(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """The effects of a causes run against the number of units, by ranking and edit."""
     c = ace_curve.c
     return snapshot.read(sa.select(ace_curve).where(c.run_id == run_id).order_by(c.edit, c.ranking, c.units))
 
 
+@remembered
 def side_effects(snapshot: Snapshot, run_ids: list[str], edit: str) -> pd.DataFrame:
     """What editing the causes of these runs' concepts does to every concept, by one edit."""
     c = side_effect.c
@@ -110,18 +125,21 @@ def side_effects(snapshot: Snapshot, run_ids: list[str], edit: str) -> pd.DataFr
     return snapshot.read(chosen.order_by(c.concept, c.ranking, c.units, c.affected))
 
 
+@remembered
 def overlap(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """How far the seeds agree on the first n units: units, overlap."""
     c = ace_overlap.c
     return snapshot.read(sa.select(c.units, c.overlap).where(c.run_id == run_id).order_by(c.units))
 
 
+@remembered
 def learning(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """The losses of the learning, seed by seed."""
     c = ace_learning.c
     return snapshot.read(sa.select(ace_learning).where(c.run_id == run_id).order_by(c.seed, c.step))
 
 
+@remembered
 def summary(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """How the units were learned and at what cost: one row per scoring segmenter, the run's own first."""
     c = ace_summary.c
@@ -130,6 +148,7 @@ def summary(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     return snapshot.read(chosen.order_by((c.segmenter == own).desc(), c.segmenter))
 
 
+@remembered
 def unit_causes(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
     """What editing one unit does to each concept, by the newest causes run of its layer on a dissection.
 
@@ -158,6 +177,7 @@ def unit_causes(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: i
     return snapshot.read(chosen.order_by(sa.func.abs(both.c.choosing_effect).desc(), off.c.concept))
 
 
+@remembered
 def unit_alphas(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: int) -> pd.DataFrame:
     """A unit's alpha in every causes run of its layer on a dissection.
 
@@ -170,6 +190,7 @@ def unit_alphas(snapshot: Snapshot, parent_run_id: str, layer_name: str, unit: i
     return snapshot.read(chosen.order_by(a.alpha.desc(), r.started_at.desc()))
 
 
+@remembered
 def units_where(snapshot: Snapshot, run_id: str, concept: str, edit: str) -> pd.DataFrame:
     """The single-unit effects of a causes run for a concept and an edit, ranked on the choosing images."""
     e = unit_effect.c
@@ -177,19 +198,18 @@ def units_where(snapshot: Snapshot, run_id: str, concept: str, edit: str) -> pd.
     return snapshot.read(chosen.order_by(e.rank))
 
 
+@remembered
 def best_pairs(snapshot: Snapshot, run_id: str, most: int) -> pd.DataFrame:
     """The concepts whose causes are most worth learning: layer, concept, unit, above.
 
-    Each concept is at the layer whose best unit exceeds the best constant mask by most (the always-on mask
-    where none was fitted), by IoU on calibration images.
+    Each concept is at the layer whose best unit has the largest lift on calibration images (`above`), among
+    units whose high activations go with it.
     """
     p = unit_concept.c
-    floor = sa.func.coalesce(p.mask_iou, p.always_on, 0.0)
-    place = sa.func.row_number().over(partition_by=p.concept, order_by=(p.calibration_iou - floor).desc())
-    above = (p.calibration_iou - floor).label("above")
+    place = sa.func.row_number().over(partition_by=p.concept, order_by=p.calibration_lift.desc())
     ranked = (
-        sa.select(p.layer, p.concept, p.unit, above, place.label("place"))
-        .where(p.run_id == run_id, p.calibration_iou.is_not(None))
+        sa.select(p.layer, p.concept, p.unit, p.calibration_lift.label("above"), place.label("place"))
+        .where(p.run_id == run_id, p.calibration_lift.is_not(None), p.side == "high")
         .subquery()
     )
     chosen = sa.select(ranked.c.layer, ranked.c.concept, ranked.c.unit, ranked.c.above)

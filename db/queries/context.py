@@ -3,22 +3,31 @@
 import pandas as pd
 import sqlalchemy as sa
 
+from db.queries.answers import remembered
 from db.schema.base import run
 from db.schema.causes import ace_summary, ace_unit
 from db.schema.context import context_row, context_summary, context_trace, insertion_context
 from db.store import Snapshot
 
 
-def causes_of(snapshot: Snapshot, generator: str, segmenter: str, layer: str, concept: str) -> pd.DataFrame:
-    """The finished causes runs of a concept in a layer, newest first: run_id."""
+@remembered
+def causes_of(
+    snapshot: Snapshot, generator: str, inputs: str | None, segmenter: str, layer: str, concept: str
+) -> pd.DataFrame:
+    """The finished causes runs of a concept in a layer, with those inputs, newest first: run_id."""
     s, r = ace_summary.c, run.c
     has = sa.select(s.run_id).where(s.layer == layer, s.concept == concept)
     chosen = sa.select(r.run_id).where(
-        r.state == "final", r.generator == generator, r.segmenter == segmenter, r.run_id.in_(has)
+        r.state == "final",
+        r.generator == generator,
+        sa.func.coalesce(r.inputs, "") == (inputs or ""),
+        r.segmenter == segmenter,
+        r.run_id.in_(has),
     )
     return snapshot.read(chosen.order_by(r.started_at.desc(), r.run_id))
 
 
+@remembered
 def causal_set(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """The causal set of a causes run, strongest first: unit, insert_value, insert_kind."""
     a, s, r = ace_unit.c, ace_summary.c, run.c
@@ -33,6 +42,7 @@ def causal_set(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     return snapshot.read(chosen.order_by(a.rank))
 
 
+@remembered
 def insertions(snapshot: Snapshot) -> pd.DataFrame:
     """Every run of insertions, newest first: the run's row, with its layer, concept, units and patch."""
     s = context_summary.c
@@ -49,6 +59,7 @@ def insertions(snapshot: Snapshot) -> pd.DataFrame:
     return snapshot.read(facts.select_from(joined).order_by(run.c.started_at.desc(), run.c.run_id))
 
 
+@remembered
 def contexts(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """The effect by what was there, strength by strength; the commonest first."""
     c = insertion_context.c
@@ -56,6 +67,7 @@ def contexts(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     return snapshot.read(chosen.order_by(c.strength, c.locations.desc(), c.context))
 
 
+@remembered
 def by_row(snapshot: Snapshot, run_id: str, strength: str) -> pd.DataFrame:
     """The same by row of cells, at one strength."""
     c = context_row.c
@@ -63,6 +75,7 @@ def by_row(snapshot: Snapshot, run_id: str, strength: str) -> pd.DataFrame:
     return snapshot.read(chosen.order_by(c.row, c.context))
 
 
+@remembered
 def traces(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """The edit followed through the later layers, place by place."""
     c = context_trace.c
@@ -70,6 +83,7 @@ def traces(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     return snapshot.read(chosen.order_by(c.place, c.locations.desc(), c.context))
 
 
+@remembered
 def summary(snapshot: Snapshot, run_id: str) -> pd.DataFrame:
     """One row a strength: the mean effect, what position alone explains, the edit."""
     c = context_summary.c

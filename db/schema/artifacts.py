@@ -29,7 +29,13 @@ artifact_effect = table(
         values=("images", "ablation", "hand", "random"),
         filled=True,
     ),
-    text("metric", "The distance: FID or KID.", values=("FID", "KID"), filled=True),
+    text(
+        "metric",
+        "The distance: FID_inf (FID extrapolated to endless images), KID, or FID of the images at hand, "
+        "which few images make too large. Runs of 0.1.0 have no FID_inf.",
+        values=("FID_inf", "KID", "FID"),
+        filled=True,
+    ),
     whole("units", "Number n of units ablated.", low=1),
     real("before", "Distance before the ablation."),
     real("before_error", "Its standard error over blocks of images.", low=0),
@@ -38,7 +44,8 @@ artifact_effect = table(
     real(
         "after_low",
         "A list: lower end of the 95 % interval over blocks of images (Student's t). Random: what 2.5 % of "
-        "the sets stay below, an interval over sets and not over images.",
+        "the sets stay below, an interval over sets and not over images. Of FID: where other samples of "
+        "as many images would lie, not where the distance lies.",
     ),
     real("after_high", "A list: upper end of that interval. Random: what 2.5 % of the sets exceed."),
     real("fall", "Before minus after."),

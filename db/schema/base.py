@@ -83,6 +83,10 @@ run = table(
     text("generator", "Name of the generator."),
     text("segmenter", "Name of the segmenter."),
     whole("seed", "Seed of the latents; latent i follows from (seed, i) alone."),
+    text(
+        "inputs",
+        "What the generator was given beside its latents, such as truncation=0.7; NULL for nothing.",
+    ),
     whole("images", "Number of evaluation images behind the numbers."),
     whole("calibration", "Number of calibration images, which chose thresholds and names."),
     whole("calibration_start", "First calibration latent."),
@@ -156,7 +160,14 @@ concept = table(
     whole("calibration_images", "Calibration images that show it."),
     share(
         "mask_iou",
-        "Evaluation IoU of the best constant mask, a fixed set of pixels fitted on calibration images.",
+        "Evaluation IoU of the constant control: the best fixed set of pixels on calibration images, or all.",
+    ),
+    real(
+        "kappa",
+        "Cohen's kappa of the run's two segmenters over the pixels of 256 evaluation images; NULL without a "
+        "second segmenter.",
+        low=-1,
+        high=1,
     ),
 )
 

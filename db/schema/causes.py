@@ -18,8 +18,14 @@ ace_unit = table(
         starts=True,
         filled=True,
     ),
-    real("ablate_value", "What an ablation sets the unit to: 0, or its mean."),
+    real("ablate_value", "What an ablation sets the unit to: its off state, 0, or its mean."),
     real("insert_value", "The constant that an insertion sets the unit to."),
+    real(
+        "ablate_needed",
+        "How much less of the concept the causal set removes without this unit, over its share before; NULL "
+        "outside the acting units of the set.",
+    ),
+    real("insert_needed", "The same of what the causal set adds."),
 )
 
 ace_curve = table(
@@ -61,7 +67,8 @@ ace_curve = table(
     real(
         "one_cell_effect",
         "One cell alone edited: the share of that cell that loses the concept (ablate, over the cells that "
-        "held it) or gains it (insert, over those that did not); both: over all cells, the ACE at one cell.",
+        "held it) or gains it (insert, over those that did not); both: over all cells, the ACE at one cell, "
+        "of the causal set and of the list by hand alone.",
         low=-2,
         high=2,
     ),
@@ -89,8 +96,9 @@ ace_curve = table(
         "ACE; random: the mean over sets.",
         low=0,
     ),
-    whole("sets", "Number of random sets; 1 for a ranking.", filled=True),
+    whole("sets", "Number of random sets, most for the causal set's n; 1 for a ranking.", filled=True),
     whole("images", "Number of test images scored, each set.", filled=True),
+    whole("shown", "How many of them show the concept."),
 )
 
 unit_effect = table(
@@ -116,7 +124,12 @@ unit_effect = table(
         low=1,
         starts=True,
     ),
-    whole("images", "Number of test images scored."),
+    whole(
+        "images",
+        "Number of test images scored: few for a unit that did little on the choosing images; weighted to "
+        "all test images where the concept is rare.",
+    ),
+    whole("shown", "How many of them show the concept."),
 )
 
 side_effect = table(
@@ -171,12 +184,21 @@ ace_summary = table(
     text("layer", "Layer of the units.", filled=True),
     text("concept", "The concept caused.", filled=True),
     text("segmenter", "The segmenter that scored."),
+    whole("images", "Test images drawn.", low=1),
+    whole("shown", "How many of them show the concept."),
+    whole("training_images", "Training images drawn, all learning seeds together.", low=1),
+    whole("training_shown", "How many of them show the concept."),
+    whole("stopping_images", "Stopping images drawn, all learning seeds together.", low=1),
+    whole("stopping_shown", "How many of them show the concept."),
     whole("seeds", "Number of learning seeds.", low=1),
     whole("steps", "Most steps that a seed could take."),
     text("penalty", "norm or squared.", values=("norm", "squared")),
-    real("penalty_weight", "Weight lambda of the penalty; the mean over the learning seeds.", low=0),
+    real("penalty_weight", "Weight lambda of the penalty, the same for all learning seeds.", low=0),
     text(
-        "ablate_kind", "What an ablation sets units to: zero, or mean (their mean).", values=("zero", "mean")
+        "ablate_kind",
+        "What an ablation sets units to: off (their mean where the concept is absent), zero, or mean (their "
+        "mean everywhere).",
+        values=("off", "zero", "mean"),
     ),
     text(
         "insert_kind",
@@ -185,6 +207,18 @@ ace_summary = table(
     ),
     whole("top_units", "Number n of units of the causal set.", low=1),
     share("top_overlap", "The overlap (table ace_overlap) of the seeds' first n units."),
+    share(
+        "alpha_agreement",
+        "How far the seeds' alphas agree: sum of the smaller over sum of the larger; mean over pairs.",
+    ),
+    share(
+        "start_agreement",
+        "The same between the two starts of a seed; mean over seeds.",
+    ),
+    text(
+        "starts",
+        "The start that each seed kept, in their order: drawn or single; in older runs flat, single or iou.",
+    ),
     whole(
         "acting_units", "Units whose alpha is over 0 for any seed; beyond them ACE's order is that by IoU."
     ),

@@ -110,5 +110,12 @@ context_summary = table(
     whole("units", "Number of units forced.", low=1),
     whole("patch", "Side of the square of cells that is forced at once; 1 is a single cell.", low=1),
     text("edit", "The edit as text, everywhere; add cells to it."),
-    whole("tail_passes", "Images made by the generator's tail for all strengths and controls."),
+    real("cells_together", "Cells forced in one pass on average; 1 where each was alone.", low=1),
+    whole(
+        "checked_cells", "Cells that were forced both together and alone, to measure the difference.", low=0
+    ),
+    real("together_difference", "Mean effect together minus that alone, over the checked cells."),
+    real("together_error", "Its standard error.", low=0),
+    real("together_spread", "Root mean square difference of a single cell, together minus alone.", low=0),
+    whole("tail_passes", "Images made by the generator's tail for all strengths, controls and the check."),
 )

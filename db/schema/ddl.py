@@ -18,14 +18,32 @@ def statements() -> tuple[str, ...]:
     tables = (*metadata.sorted_tables, *workspace.joined.sorted_tables)
     made = [s for table in tables for s in (_compiled(CreateTable(table)), *_comments(table))]
     for name, select in views.definitions.items():
-        made += [_compiled(CreateView(select, name)), *_comments(views.metadata.tables[name], "VIEW")]
+        table = views.metadata.tables[name]
+        if name in views.kept:
+            made += [_compiled(CreateTable(table)), *_comments(table)]
+        else:
+            made += [_compiled(CreateView(select, name)), *_comments(table, "VIEW")]
     return tuple(made)
+
+
+@cache
+def kept_view_inserts() -> dict[str, str]:
+    """The statement that fills each kept view for one run, its only parameter."""
+    return {
+        name: f"INSERT INTO {name} BY NAME {_compiled(_of_one_run(name, rows))}"
+        for name, rows in views.kept.items()
+    }
+
+
+def _of_one_run(name: str, rows: sa.Table) -> sa.Select[Any]:
+    return views.definitions[name].where(rows.c.run_id == sa.literal_column("?"))
 
 
 @cache
 def fingerprint() -> str:
     """Changes whenever the schema does: a version with another fingerprint is made again from the bundles."""
-    return hashlib.sha256("\n".join(statements()).encode()).hexdigest()[:16]
+    said = (*statements(), *kept_view_inserts().values())
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:

@@ -31,6 +31,63 @@ def kinds() -> dict[str, dict[str, sa.Table]]:
     }
 
 
+def tables() -> dict[str, sa.Table]:
+    """Every table and view by its name."""
+    return {name: table for kind in kinds().values() for name, table in kind.items()}
+
+
+_KEYS = ("run_id", "layer", "unit", "concept")
+
+
+def joins(name: str) -> dict[tuple[str, ...], list[str]]:
+    """The tables that a table is joined with, by the columns that both have, most columns first.
+
+    >>> "unit" in joins("layer")["run_id", "layer"]
+    True
+    """
+    own = tables()[name].columns
+    found: dict[tuple[str, ...], list[str]] = {}
+    for other, table in tables().items():
+        shared = tuple(key for key in _KEYS if key in own and key in table.columns)
+        if other != name and "run_id" in shared:
+            found.setdefault(shared, []).append(other)
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
+
+# The tables that have one row for each run, layer, concept and unit, by which columns.
+_OWNERS = {
+    "run": {"run_id"},
+    "layer": {"run_id", "layer"},
+    "concept": {"run_id", "concept"},
+    "unit": {"run_id", "layer", "unit"},
+}
+
+
+def references(name: str) -> dict[str, tuple[str, ...]]:
+    """The tables to which a table's rows point, and by which columns; not those that others of them point to.
+
+    >>> references("unit_concept")
+    {'concept': ('run_id', 'concept'), 'unit': ('run_id', 'layer', 'unit')}
+    >>> references("saved_query")
+    {}
+    """
+    own = set(tables()[name].columns.keys())
+    reach = {other: keys for other, keys in _OWNERS.items() if other != name and keys <= own}
+    nearest = {
+        other for other, keys in reach.items() if not any(keys < further for further in reach.values())
+    }
+    return {other: tuple(key for key in _KEYS if key in _OWNERS[other]) for other in sorted(nearest)}
+
+
+def pointing(name: str) -> list[str]:
+    """The tables whose rows point to a table.
+
+    >>> "unit_image" in pointing("unit"), "unit_image" in pointing("layer")
+    (True, False)
+    """
+    return [other for other in tables() if name in references(other)]
+
+
 def describe() -> pd.DataFrame:
     """One row per column: kind, table, column, type, description, table_description."""
     rows = [

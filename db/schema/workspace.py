@@ -7,12 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.schema.base import moment, text, whole
+from db.schema.base import moment, text, truth, whole
 
 metadata = sa.MetaData()
 joined = sa.MetaData()  # the same tables as DuckDB has them: no keys
 
-REVISION = "0002"  # the newest migration
+REVISION = "0005"  # the newest migration
+
+
+ANSWERS = ("no", "partly", "yes")  # from the worst to the best
+EVENTS = ("archived", "deleted", "restored", "renamed", "emptied")
 
 
 def _table(name: str, comment: str, *columns: sa.Column[Any]) -> sa.Table:
@@ -34,24 +38,69 @@ def _subject() -> tuple[sa.Column[Any], ...]:
         text("run_id", "The run that it is about; NULL: about none."),
         text("layer", "The layer that it is about; NULL: the whole run."),
         whole("unit", "The unit that it is about; NULL: the whole layer."),
+        text("concept", "The concept that it is about; NULL: none in particular."),
+        text("job_id", "The job that it is about; NULL: none."),
+        text("view", "The page that it is about, as page?address; NULL: none in particular."),
     )
 
 
-note = _table("note", "Notes on runs, layers and units.", *_subject(), text("text", "The note."))
-tag = _table("tag", "Tags on runs, layers and units.", *_subject(), text("tag", "The tag."))
+note = _table(
+    "note", "Notes on runs and what is in them, jobs and views.", *_subject(), text("text", "The note.")
+)
+tag = _table("tag", "Tags on runs and what is in them, jobs and views.", *_subject(), text("tag", "The tag."))
 mark = _table(
     "mark",
-    "Units and images that somebody marked.",
+    "Units and images that somebody marked, and stars on anything.",
     *_subject(),
     whole("latent", "The image's latent, where an image is marked."),
     text("mark", "What it is marked as: artifact, wrong name, interesting, ..."),
 )
+rating = _table(
+    "rating",
+    "What people say of a unit's name, or of a random one, without knowing which they saw.",
+    text("run_id", "The dissection that named the unit."),
+    text("layer", "The unit's layer."),
+    whole("unit", "The unit."),
+    text("shown", "The name that was shown."),
+    truth("own", "Whether that is the unit's own name; else it is a random one."),
+    text("answer", "Whether the name fits.", values=ANSWERS),
+    text("better", "The name that the rater would give; NULL for none."),
+    whole("seed", "The seed that chose the units with a random name."),
+)
+run_title = _table(
+    "run_title",
+    "Titles that people gave to runs.",
+    text("run_id", "The run; unique."),
+    text("title", "Its title."),
+)
+event = _table(
+    "event",
+    "Who archived, deleted, brought back or renamed a run, and when.",
+    text("run_id", "The run."),
+    text("what", "What was done.", values=EVENTS),
+    text("detail", "The new title of a renamed run."),
+)
 saved_query = _table(
     "saved_query",
-    "SQL that somebody keeps.",
-    text("name", "Its name; unique."),
+    "SQL that somebody keeps: each change is a version, and none replaces another.",
+    text("name", "Its name."),
+    whole("version", "1 is the first; unique among those of a name."),
     text("sql", "The statement."),
     text("description", "What it answers."),
+    text("tags", "Its tags, with commas between them."),
+    text("address", "How the SQL page shows it (values of parameters, chart), as in an address."),
+    truth("removed", "Whether this version takes the query off the lists."),
+)
+board_entry = _table(
+    "board_entry",
+    "What stands on boards: results of saved queries, and notes.",
+    text("board", "The board's name."),
+    whole("place", "Its place on the board, from the top."),
+    text("title", "Its title."),
+    text("text", "The note; NULL for a result."),
+    text("query", "The saved query whose result it is; NULL for a note."),
+    whole("version", "That query's version; NULL for a note."),
+    text("address", "How the result is shown, as in saved_query; NULL for a note."),
 )
 saved_view = _table(
     "saved_view",
@@ -63,12 +112,12 @@ saved_view = _table(
 model = _table(
     "model",
     "Generators and segmenters that somebody registered.",
-    text("name", "Its name; unique."),
+    text("name", "Its name; unique among those of its role."),
     text("role", "generator or segmenter."),
     text("family", "The architecture's family, which knows how to build it."),
     text("title", "Its name for people."),
     text("weights_file", "Its file in models/."),
     text("weights_sha256", "SHA-256 of the weights."),
-    text("settings", "What the family needs to know to build it, as JSON."),
+    text("settings", "How it was added, as JSON: its key in the file, if one was named."),
     text("licence", "Licence of the weights."),
 )

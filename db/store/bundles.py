@@ -14,12 +14,14 @@ import logging
 import os
 import re
 import shutil
+import struct
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 REMOVED = ".removed-"  # start of the name of a folder that is being removed
 _LEFTOVER_S = 86400.0  # a folder that was being written or removed this long ago was left by a killed program
+_NAME_LENGTHS = 26  # where a file's header in a zip archive has the lengths of its name and extra field
 Rank = tuple[bool, int]
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}")
 
@@ -53,6 +56,29 @@ class Arrays(Mapping[str, np.ndarray]):
             if name not in arrays.files:
                 raise KeyError(name)
             return np.asarray(arrays[name])
+
+    def mapped(self) -> dict[str, np.ndarray]:
+        """All arrays by name, read-only; of each only what is looked at comes from the disk into memory.
+
+        So the checksum of an array is not compared, as reading it whole does; `ganatomy store check` does.
+        """
+        with reading(self.path), zipfile.ZipFile(self.path) as archive:
+            return {info.filename.removesuffix(".npy"): self._mapped(info) for info in archive.infolist()}
+
+    def _mapped(self, info: zipfile.ZipInfo) -> np.ndarray:
+        name = info.filename.removesuffix(".npy")
+        if info.compress_type != zipfile.ZIP_STORED:
+            return self[name]
+        with self.path.open("rb") as file:
+            file.seek(info.header_offset + _NAME_LENGTHS)
+            file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
+            version = np.lib.format.read_magic(file)
+            read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+            shape, fortran, kind = read[version[0]](file)
+            if not shape or 0 in shape or kind.hasobject:
+                return self[name]
+            order: Literal["C", "F"] = "F" if fortran else "C"
+            return np.memmap(self.path, kind, "r", file.tell(), shape, order)
 
     def __iter__(self) -> Iterator[str]:
         with reading(self.path), np.load(self.path, allow_pickle=False) as arrays:
@@ -90,11 +116,14 @@ class Bundle:
 
     def arrow(self, name: str) -> pa.Table:
         """A table as today's schema has it: lifted from older formats, run_id included."""
-        path = self.path / "tables" / f"{name}.parquet"
-        with reading(path):
-            rows = formats.lift(self.manifest["format_version"], name, pq.read_table(path))
+        rows = formats.lift(self.manifest["format_version"], name, self._read)
         known = [c for c in rows.column_names if c in metadata.tables[name].c]
         return frames.conform(metadata.tables[name], rows.select(known), run_id=self.run_id)
+
+    def _read(self, name: str) -> pa.Table:
+        path = self.path / "tables" / f"{name}.parquet"
+        with reading(path):
+            return pq.read_table(path)
 
     def table(self, name: str) -> pd.DataFrame:
         return self.arrow(name).to_pandas()

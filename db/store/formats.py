@@ -1,22 +1,25 @@
 """The format of bundles, and how older ones are read: never rewritten, a lift works on what is read.
 
-To change the format: raise FORMAT, and put into LIFTS, under the old number, the function that turns a table
-of that format into one of the next. Keep a small real bundle of the old format in tests/data.
+To change the format: raise FORMAT, and put into LIFTS, under the old number, the function that gives a table
+of the next format from the tables of that one. Keep a small real bundle of the old format in tests/data.
 """
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from db.errors import StoreError
+from db.store.old_names import renamed
 
-FORMAT = 1
+FORMAT = 2
 
-Lift = Callable[[str, pa.Table], pa.Table]
-LIFTS: dict[int, Lift] = {}
+Read = Callable[[str], pa.Table]  # a bundle's table by name
+Lift = Callable[[str, Read], pa.Table]
+LIFTS: dict[int, Lift] = {1: renamed}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -33,11 +36,15 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def lift(number: int, name: str, rows: pa.Table) -> pa.Table:
-    """Rows of table `name` as they were written in format `number`, as the newest format has them."""
+def lift(number: int, name: str, read: Read) -> pa.Table:
+    """Table `name` of a bundle of format `number`, as the newest format has it; `read` gives what it has."""
     for step in range(number, FORMAT):
-        rows = LIFTS[step](name, rows)
-    return rows
+        read = partial(_lifted, LIFTS[step], read)
+    return read(name)
+
+
+def _lifted(step: Lift, read: Read, name: str) -> pa.Table:
+    return step(name, read)
 
 
 REMEDY = (

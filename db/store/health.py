@@ -87,8 +87,8 @@ def _check_workspace(layout: Layout, health: Health) -> None:
 
 
 def usage(layout: Layout) -> dict[str, int]:
-    """Bytes by kind: bundles, archive, versions, labels, renders, models, logs, work, queue, workspace."""
-    kinds = {folder.name: folder for folder in (*layout.folders, layout.archive)}
+    """Bytes by kind: bundles, archive, trash, versions, labels, renders, models, logs, queue and more."""
+    kinds = {folder.name: folder for folder in (*layout.folders, layout.archive, layout.trash)}
     kinds |= {"queue": layout.queue, "workspace": layout.workspace}
     return {name: files.size(path) for name, path in kinds.items() if path.exists()}
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,10 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.schema import ddl, metadata
 from db.schema import workspace as workspace_schema
-from db.schema.base import store_info
 from db.store import bundles, files, identity, snapshot, versions
 from db.store.bundles import Bundle, Rank
 from db.store.frames import conform
+from db.store.old_names import renamed
 from db.store.snapshot import Snapshot as Snapshot
 from db.times import utc_now
 
@@ -69,7 +71,7 @@ def open(layout: Layout, make: bool = True) -> Snapshot:
             opened = Snapshot(layout, version, snapshot.engine(layout, version))
         except FileNotFoundError:  # retired between resolving the link and opening: resolve again
             continue
-        if _fingerprint(opened) == ddl.fingerprint():
+        if opened.fingerprint == ddl.fingerprint():
             return opened
         log.warning(
             "Another version of Ganatomy published %s; it is made again from the bundles", layout.root
@@ -86,10 +88,6 @@ def _made(layout: Layout, make: bool) -> Path:
             "written, `ganatomy store publish` makes one."
         )
     return publish(layout)
-
-
-def _fingerprint(opened: Snapshot) -> str:
-    return str(opened.read(store_info.select()).fingerprint[0])
 
 
 def publish(layout: Layout, run_ids: Sequence[str] | None = None, wait: float = WAIT_S) -> Path:
@@ -171,15 +169,17 @@ def _tell(file: Path, values: dict[str, float]) -> None:
 def _apply(layout: Layout, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     if plan.source is None:
         ddl.create(connection)
-    for run_id in plan.delete:
-        for name in _run_tables():
-            connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
+    for run_id, name in product(plan.delete, (*_run_tables(), *ddl.kept_view_inserts())):
+        connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
     for number, bundle in enumerate(plan.insert):
         if plan.source is None:  # the whole file is made, and people wait for it
             _tell(layout.rebuilding, {"done": number, "total": len(plan.insert)})
         _insert(connection, bundle)
     if plan.carry and plan.previous is not None:
         _carry(connection, plan.previous, plan.carry)
+    brought = [*(bundle.run_id for bundle in plan.insert), *plan.carry]
+    for statement, run_id in product(ddl.kept_view_inserts().values(), brought):
+        connection.execute(statement, [run_id])
     held = {run_id for (run_id,) in connection.execute("SELECT run_id FROM run").fetchall()}
     if lost := sorted(plan.keep - held):
         raise StoreError(
@@ -196,13 +196,21 @@ def _insert(connection: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
 
 
 def _carry(connection: duckdb.DuckDBPyConnection, previous: Path, run_ids: Sequence[str]) -> None:
-    """Copy the rows of some runs from an earlier version, column by column where both schemas have it."""
+    """Copy the rows of some runs from an earlier version, column by column where both schemas have it.
+
+    Where that version is older than names by lift, they are named as a bundle of format 1 is.
+    """
     with duckdb.connect(str(previous), read_only=True) as old:
         there = {name for (name,) in old.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        for name in (n for n in _run_tables() if n in there):
+        columns = old.execute("SELECT column_name FROM (DESCRIBE unit_concept)").fetchall()
+        by_lift = ("calibration_lift",) in columns
+
+        def read(run_id: str, name: str) -> Any:
+            return old.execute(f'SELECT * FROM "{name}" WHERE run_id = ?', [run_id]).to_arrow_table()
+
+        for run_id, name in product(run_ids, (n for n in _run_tables() if n in there)):
             try:
-                rows = old.execute(f'SELECT * FROM "{name}" WHERE list_contains(?, run_id)', [list(run_ids)])
-                table: Any = rows.to_arrow_table()
+                table = read(run_id, name) if by_lift else renamed(name, partial(read, run_id))
             except duckdb.Error as error:  # a damaged block must not keep the sound rows from being published
                 log.warning("Rows of table %s could not be read from %s: %s", name, previous.name, error)
                 continue
@@ -311,7 +319,7 @@ def _admit(layout: Layout, run_id: str, plan: Plan) -> None:
 def _published(layout: Layout, source: Path) -> dict[str, Rank] | None:
     """Run and rank of what the version holds; None when its schema is another one."""
     opened = Snapshot(layout, source, snapshot.engine(layout, source))
-    return ranks(opened) if _fingerprint(opened) == ddl.fingerprint() else None
+    return ranks(opened) if opened.fingerprint == ddl.fingerprint() else None
 
 
 def ranks(opened: Snapshot) -> dict[str, Rank]:

@@ -1,14 +1,16 @@
-"""Runs put away or removed, each as a whole and with what stands on it.
+"""Runs put away or removed, each as a whole and with what stands on it, and brought back.
 
-The caller asks first: `standing_on` says what would go too.
+The caller asks first: `standing_on` says what would go too. `archive/` and `trash/` hold whole bundles, so
+that both can be undone; only `empty` and `delete` remove anything for good.
 """
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from db import store
+from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import bundles, files, identity, publication, versions
@@ -16,7 +18,15 @@ from db.store import bundles, files, identity, publication, versions
 
 def standing_on(layout: Layout, run_id: str) -> list[str]:
     """The runs that name this one as parent, and those that name them, and so on."""
-    parents = {other: _parent(layout, other) for other in bundles.run_ids(layout)}
+    return descendants({other: _parent(layout, other) for other in bundles.run_ids(layout)}, run_id)
+
+
+def descendants(parents: Mapping[str, str | None], run_id: str) -> list[str]:
+    """The runs below one of them, nearest first; `parents` has the parent of each run.
+
+    >>> descendants({"a": None, "b": "a", "c": "b", "d": None}, "a")
+    ['b', 'c']
+    """
     found: list[str] = []
     waiting = [run_id]
     while waiting:
@@ -38,29 +48,93 @@ def delete(layout: Layout, run_id: str) -> list[str]:
     return list(hidden)
 
 
-def archive(layout: Layout, run_id: str) -> list[str]:
-    """Put a run and what stands on it away: no longer published, its bundles kept in archive/."""
-    with files.writing("The archive"):
-        layout.archive.mkdir(exist_ok=True)
-    return list(_take(layout, run_id, lambda name: layout.archive / name))
+def archive(layout: Layout, run_id: str, author: str = "") -> list[str]:
+    """Put a run and what stands on it away: no longer published, its bundles kept in archive/.
+
+    Here and below, `author` is who asks; the workspace keeps it where it is given.
+    """
+    return _record(layout, author, "archived", _put_away(layout, run_id, layout.archive))
 
 
-def unarchive(layout: Layout, run_id: str) -> None:
-    """Publish an archived run again. Raises StoreError when it is not in the archive."""
-    folder = layout.archive / bundles.safe(run_id)
-    if not folder.is_dir():
-        raise StoreError(
-            f"There is no run {run_id!r} in the archive; it has {', '.join(archived(layout)) or 'none'}."
-        )
-    identity.check(layout)
-    with versions.committing(layout, store.WAIT_S), files.writing(f"The run {run_id}"):
-        os.rename(folder, layout.bundles / run_id)
-    store.publish(layout)
+def trash(layout: Layout, run_id: str, author: str = "") -> list[str]:
+    """Move a run and what stands on it to trash/, published or else archived; returns the runs moved."""
+    if not (layout.bundles / bundles.safe(run_id)).is_dir() and (layout.archive / run_id).is_dir():
+        identity.check(layout)
+        with versions.committing(layout, store.WAIT_S), files.writing("The trash"):
+            layout.trash.mkdir(exist_ok=True)
+            _make_room(layout.trash / run_id)
+            os.rename(layout.archive / run_id, layout.trash / run_id)
+        return _record(layout, author, "deleted", [run_id])
+    return _record(layout, author, "deleted", _put_away(layout, run_id, layout.trash))
+
+
+def unarchive(layout: Layout, *run_ids: str, author: str = "") -> None:
+    """Publish archived runs again. Raises StoreError when one is not in the archive."""
+    _bring_back(layout, run_ids, layout.archive, "archive")
+    _record(layout, author, "restored", run_ids)
+
+
+def restore(layout: Layout, *run_ids: str, author: str = "") -> None:
+    """Publish runs in the trash again. Raises StoreError when one is not there."""
+    _bring_back(layout, run_ids, layout.trash, "trash")
+    _record(layout, author, "restored", run_ids)
 
 
 def archived(layout: Layout) -> list[str]:
     """The runs in the archive."""
-    return sorted(p.name for p in layout.archive.iterdir()) if layout.archive.is_dir() else []
+    return _runs_in(layout.archive)
+
+
+def trashed(layout: Layout) -> list[str]:
+    """The runs in the trash."""
+    return _runs_in(layout.trash)
+
+
+def empty(layout: Layout, author: str = "") -> list[str]:
+    """Remove what is in the trash for good; returns the runs removed."""
+    gone = trashed(layout)
+    for name in gone:
+        with files.writing("The trash"):
+            shutil.rmtree(layout.trash / name)
+    return _record(layout, author, "emptied", gone)
+
+
+def _record(layout: Layout, author: str, what: str, run_ids: Sequence[str]) -> list[str]:
+    """Keep who did what to these runs, where somebody is named."""
+    for run_id in run_ids if author else ():
+        workspace.open(layout).add("event", author, run_id=run_id, what=what)
+    return [*run_ids]
+
+
+def _runs_in(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+
+
+def _put_away(layout: Layout, run_id: str, folder: Path) -> list[str]:
+    """Move a run and what stands on it into a folder. An older copy there goes."""
+    with files.writing(f"The folder {folder}"):
+        folder.mkdir(exist_ok=True)
+    return list(_take(layout, run_id, lambda name: folder / name))
+
+
+def _make_room(place: Path) -> None:
+    """Remove the bundle of a run that was put away before it was made again."""
+    if place.is_dir():
+        shutil.rmtree(place)
+
+
+def _bring_back(layout: Layout, run_ids: Sequence[str], folder: Path, where: str) -> None:
+    for name in run_ids:
+        if not (folder / bundles.safe(name)).is_dir():
+            have = ", ".join(_runs_in(folder)) or "none"
+            raise StoreError(f"There is no run {name!r} in the {where}; it has {have}.")
+        if (layout.bundles / name).is_dir():
+            raise StoreError(f"Run {name} is published again already; the one in the {where} stays there.")
+    identity.check(layout)
+    with versions.committing(layout, store.WAIT_S), files.writing(f"The folder {folder}"):
+        for name in run_ids:
+            os.rename(folder / name, layout.bundles / name)
+    store.publish(layout)
 
 
 def _take(layout: Layout, run_id: str, target: Callable[[str], Path]) -> dict[str, Path]:
@@ -77,6 +151,7 @@ def _take(layout: Layout, run_id: str, target: Callable[[str], Path]) -> dict[st
     with versions.committing(layout, store.WAIT_S), files.writing(f"The run {run_id}"):
         layout.removals.mkdir(exist_ok=True)
         for name in reversed(taken):  # children first: no run is ever without the run that it is based on
+            _make_room(taken[name])
             (layout.removals / name).touch()  # first the record: a kill between leaves a run, not a loss
             os.rename(layout.bundles / name, taken[name])
     store.publish(layout)

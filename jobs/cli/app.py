@@ -6,6 +6,8 @@ try:
     from jobs.cli import jobs, kinds, models, services, store
     from jobs.cli.common import App
     from jobs.cli.render import render
+    from jobs.cli.report import report
+    from jobs.cli.segmenters import export_images
     from jobs.cli.sql import sql
     from jobs.kinds.requests import KINDS
 except KeyboardInterrupt:  # no traceback while the program starts either
@@ -23,6 +25,8 @@ app.add_typer(models.app, name="models")
 for kind in KINDS.values():
     app.command(kind.command)(kinds.command(kind))
 app.command()(render)
+app.command()(report)
+app.command("export-images")(export_images)
 app.add_typer(jobs.app, name="jobs")
 app.command()(services.worker)
 # A statement that begins with a comment looks like an option: "-- units by layer".

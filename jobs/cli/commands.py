@@ -34,7 +34,7 @@ def usage(path: tuple[str, ...], command: Any) -> str:
     words = ["ganatomy", *path]
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            name = str(parameter.name).upper()
+            name = str(parameter.name).upper() + "..." * (parameter.nargs == -1)
             words.append(name if parameter.required else f"[{name}]")
         elif parameter.required:
             words += [parameter.opts[0], str(parameter.name).upper()]

@@ -7,20 +7,22 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 from sqlalchemy.exc import DatabaseError
 
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
+from jobs.cli import terminal
 from jobs.kinds.requests import sentence
 from jobs.queue.client import Client
+from jobs.system.text import one_line, visible
 
 Store = Annotated[
     Path | None,
@@ -28,7 +30,7 @@ Store = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Owner = Annotated[str, typer.Option(envvar="GANATOMY_OWNER", help="The owner of the result.")]
-console = Console(highlight=False)
+console = terminal.PlainConsole()
 
 
 class App(typer.Typer):
@@ -66,7 +68,7 @@ def _close_stderr() -> None:
 
 def fail(reason: str) -> None:
     """Print the reason on standard error and exit with 1."""
-    print(f"ganatomy: {reason}", file=sys.stderr)
+    print(f"ganatomy: {one_line(reason)}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -94,12 +96,27 @@ def show_json(values: object) -> None:
     )
 
 
+def show_facts(facts: Mapping[str, object]) -> None:
+    """Print facts, each on a line of its own."""
+    for name, value in facts.items():
+        console.print(Text.assemble((name, "bold"), ": ", visible(str(value))))
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Print a table, or the sentence `empty` when it has no rows."""
+    """Print a table, or the sentence `empty` when it has no rows.
+
+    The first column, which names the row, is never broken. In a pipe or a file no column is.
+    """
     if not rows:
         console.print(empty)
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    heads = [Column(visible(name), no_wrap=number == 0) for number, name in enumerate(columns)]
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console.print(table)
+    if console.is_terminal:
+        console.print(table, soft_wrap=False)
+        return
+    endless = console.options.update(max_width=1_000_000)
+    width = table.__rich_measure__(console, endless).maximum
+    terminal.PlainConsole(width=width).print(table, soft_wrap=False)

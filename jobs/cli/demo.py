@@ -1,7 +1,9 @@
-"""`ganatomy demo`: from nothing to two dissected generators in the browser.
+"""`ganatomy demo`: from nothing to pages full of results in the browser.
 
-Churches comes with Ganatomy and starts at once. Faces follows when it can be fetched. A second run continues
-from the results of the first.
+Churches comes with Ganatomy and is dissected at once. Causes, contexts and artifact units of it, which take
+minutes to make, come with Ganatomy too (`jobs/demo`) and are imported. Then follow churches with random
+weights, an earlier checkpoint of churches to compare with, and, when they can be fetched, photographic faces
+(ffhq). A second run continues from the results of the first.
 """
 
 from __future__ import annotations
@@ -15,26 +17,29 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from analysis.dissection.settings import DissectionSettings
 from analysis.shared.errors import GanatomyError
+from db.errors import StoreError
 from jobs.cli.common import console
 from jobs.cli.models import registry_of, with_segmenter
-from jobs.cli.submission import speed
+from jobs.cli.submission import follow, require_done, speed
+from jobs.demo import results
+from jobs.kinds.base import Request
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.queue.records import Submission
 from jobs.services import supervisor
 from jobs.system import logs
 
-FIRST = DissectionRequest(
-    generator="churches", settings=DissectionSettings(images=1000, calibration=500), project="demo"
+BASELINE = results.CHURCHES.replace(control="random-weights")
+EARLIER = results.CHURCHES.replace(generator="churches-32px")
+FACES = DissectionRequest(
+    generator="ffhq", settings=DissectionSettings(images=300, calibration=150), project="demo"
 )
-SECOND = DissectionRequest(
-    generator="faces", settings=DissectionSettings(images=400, calibration=200), project="demo"
-)
+REQUESTS = (results.CHURCHES, BASELINE, EARLIER, FACES)
 COLUMNS = (
-    TextColumn("{task.description}"),
+    TextColumn("{task.description}", markup=False),
     BarColumn(),
-    TextColumn("{task.completed}/{task.total}"),
-    TextColumn("{task.fields[speed]}"),
+    TextColumn("{task.completed}/{task.total}", markup=False),
+    TextColumn("{task.fields[speed]}", markup=False),
 )
 
 
@@ -57,8 +62,8 @@ class Demo:
         """
         sizes = {"images": self.images, "calibration": self.calibration}
         asked = {name: size for name, size in sizes.items() if size is not None}
-        requests = [request.replace(**asked) for request in (FIRST, SECOND)]
-        services = supervisor.standard(self.client.layout, port, address, warm=FIRST.generator)
+        requests = [request.replace(**asked) for request in REQUESTS]
+        services = supervisor.standard(self.client.layout, port, address, warm=requests[0].generator)
         services.claim()
         logs.structured(self.client.layout.logs / "supervisor.log")
         with Progress(*COLUMNS, console=console) as bar:
@@ -68,7 +73,7 @@ class Demo:
             except BaseException:
                 services.close()
                 raise
-            threading.Thread(target=parts[1].fetch_and_submit, daemon=True).start()
+            threading.Thread(target=_follow_up, args=(parts,), daemon=True).start()
             services.run(lambda: self._update(services, parts))
         failed = next((part.failed for part in parts if part.failed), "")
         if self.until_done and failed:
@@ -89,6 +94,44 @@ class Demo:
             services.stopping = True
 
 
+def _follow_up(parts: list[Part]) -> None:
+    """Import what comes with Ganatomy, and queue what follows the first dissection."""
+    console.print(imported(parts[0].client, parts[0].request))
+    for part in parts[1:]:
+        part.fetch_and_submit()
+
+
+def imported(client: Client, dissection: DissectionRequest) -> str:
+    """Import the results that come with Ganatomy; a sentence about it. The demo goes on without them."""
+    try:
+        new = results.import_into(client.layout, dissection)
+    except (GanatomyError, StoreError, OSError) as error:
+        return f"Causes, contexts and artifact units are left out: {error}"
+    if not new:
+        return "Causes, contexts and artifact units of churches are there already."
+    return (
+        f"Causes, contexts and artifact units of churches came with Ganatomy: {len(new)} runs are imported."
+    )
+
+
+def make_bundles(client: Client) -> None:
+    """Make the results that come with Ganatomy again, by jobs in this store.
+
+    Raises:
+        GanatomyError: A job failed.
+    """
+
+    def run(request: Request) -> str:
+        submission = client.submit(request)
+        console.print(f"{request.title()}: {submission.message}")
+        if submission.job_id is not None:
+            require_done(follow(client, submission.job_id))
+        return str(submission.run_id)
+
+    for path in results.make(client.layout, run):
+        console.print(str(path))
+
+
 @dataclass
 class Part:
     """One dissection of the demo: its downloads, its job, and what the terminal shows of them."""
@@ -101,6 +144,12 @@ class Part:
     failed: str = ""
     done: bool = False
     printed: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """What is dissected."""
+        twin = self.request.control == "random-weights"
+        return f"{self.request.generator} with random weights" if twin else self.request.generator
 
     def submit(self) -> None:
         """Queue the dissection, or find its results."""
@@ -117,7 +166,7 @@ class Part:
                     registry.fetch(model, models, self._reporter(model))
             self.submit()
         except (GanatomyError, OSError) as error:
-            text = f"{name.title()} is left out: {error} Run `ganatomy demo` again to try again."
+            text = f"{self.name.capitalize()} is left out: {error} Run `ganatomy demo` again to try again."
             self._print_once("left out", text)
             self.done = True
         finally:
@@ -132,7 +181,7 @@ class Part:
         """Show the progress of the job, and its end."""
         if self.done or self.submission is None:
             return
-        name = self.request.generator
+        name = self.name
         job = self.client.job(self.submission.job_id) if self.submission.job_id else None
         if job is not None and not job.ended:
             self._show_bar(f"{name}: {job.stage or job.state}", job.done, job.total or None, speed(job))

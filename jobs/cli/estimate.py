@@ -29,7 +29,7 @@ def show(jobs: Client, request: Request, width: float, json: bool) -> None:
     if request.kind.intervals:
         lines.append(f"intervals  {intervals(needed, width)}")
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line)
 
 
 def counted(request: Request, images: int) -> str:

@@ -11,10 +11,11 @@ import typer
 
 from db.times import duration
 from jobs.cli import schedule
-from jobs.cli.common import Json, Store, changes, client, console, show_json, show_table
+from jobs.cli.common import Json, Store, changes, client, console, show_facts, show_json, show_table
 from jobs.cli.submission import Wait, answer, follow, require_done, submit
 from jobs.kinds.requests import When, parse
 from jobs.queue.client import Client
+from jobs.system.text import visible
 from jobs.worker import folders
 
 app = typer.Typer(help="List, follow, cancel, retry and schedule jobs.", no_args_is_help=True)
@@ -59,9 +60,7 @@ def show(job: JobId, store: Store = None, json: Json = False) -> None:
     if json:
         show_json(found.plain())
         return
-    for key, value in asdict(found).items():
-        if value not in (None, "", {}):
-            console.print(f"[bold]{key}[/]: {value}")
+    show_facts({key: value for key, value in asdict(found).items() if value not in (None, "", {})})
 
 
 @app.command()
@@ -119,7 +118,7 @@ def _print_log(jobs: Client, job: str, position: int) -> int:
     """Print a log from a byte on, part by part, as it may be larger than the memory. Returns its end."""
     while True:
         text, end = jobs.log_from(job, position)
-        print(text, end="", flush=True)
+        print(visible(text), end="", flush=True)
         if end == position:
             return end
         position = end
@@ -132,7 +131,7 @@ def list_watches(store: Store = None, json: Json = False) -> None:
     if json:
         show_json([asdict(each) for each in found])
         return
-    rows = [[each.name, each.folder, each.family] for each in found]
+    rows = [[each.name, each.folder, each.family or "recognised"] for each in found]
     show_table(["name", "folder", "family"], rows, "No folder is watched.")
 
 
@@ -140,19 +139,27 @@ def list_watches(store: Store = None, json: Json = False) -> None:
 def add_watch(
     name: Watch,
     folder: Annotated[Path, typer.Argument(help="The folder to which a training run writes checkpoints.")],
-    family: Annotated[str, typer.Option(help="The generators' architecture: dcgan, progan ...")],
     segmenter: Annotated[str, typer.Option(help="The segmenter of the dissections.")],
+    family: Annotated[str, typer.Option(help="The architecture, where it is not recognised.")] = "",
     key: Annotated[str | None, typer.Option(help="The generator's key inside a checkpoint.")] = None,
     images: Annotated[int, typer.Option(help="Evaluation images.")] = 1000,
     calibration: Annotated[int, typer.Option(help="Calibration images, in addition.")] = 500,
     seed: Annotated[int, typer.Option(help="The seed of the images.")] = 1,
+    inputs: Annotated[
+        str | None, typer.Option(help="What the generators are given, as 'truncation=0.7 class=207'.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another setting of the dissections: --set layers=layer3. Repeatable."),
+    ] = None,
     owner: Annotated[str, typer.Option(help="The jobs' owner.")] = "anyone",
     project: Annotated[str, typer.Option(help="The jobs' project.")] = "default",
     store: Store = None,
 ) -> None:
     """Dissect each new checkpoint in a folder while a worker runs."""
     sizes = {"images": images, "calibration": calibration, "seed": seed}
-    request = {"segmenter": segmenter, **sizes, "owner": owner, "project": project}
+    given = changes(change) | ({"inputs": inputs} if inputs is not None else {})
+    request = {**sizes, "owner": owner, "project": project, **given, "segmenter": segmenter}
     added = folders.FolderWatch(name, str(folder.absolute()), family, key, request)
     folders.add(client(store).layout, added)
     console.print(f"{folder} is watched.")

@@ -75,8 +75,9 @@ def _argument(name: str, annotation: object, default: object) -> Argument:
 
 def _from_parameter(parameter: Parameter) -> Argument:
     """One option. What pydantic checks is left to it, so that its errors are one sentence."""
-    if parameter.name == "generator":
-        return _argument(parameter.name, Annotated[str, typer.Argument(help=parameter.help)], Argument.empty)
+    if parameter.positional:
+        many: type = list[str] if parameter.repeats else str
+        return _argument(parameter.name, Annotated[many, typer.Argument(help=parameter.help)], Argument.empty)
     words = parameter.choices or parameter.none
     kind: type = str if words or parameter.repeats else parameter.type
     default: object = Argument.empty if parameter.required else parameter.default

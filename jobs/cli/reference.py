@@ -51,7 +51,7 @@ def _row(each: Parameter) -> str:
         default = "required"
     else:
         default = each.option.empty if each.default is None else f"`{each.text(each.default)}`"
-    name = "GENERATOR" if each.name == "generator" else each.flag
+    name = each.name.upper() + "..." * each.repeats if each.positional else each.flag
     return f"| `{name}` | {label} | {value} | {default} | {each.option.help} |"
 
 

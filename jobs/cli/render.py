@@ -18,6 +18,10 @@ def render(
     edit: Annotated[str, typer.Argument(help='An edit, such as "ablate layer3 4,17,31".')],
     seed: Annotated[int, typer.Option(min=0, help="The seed of the images.")] = 1,
     latents: Annotated[str, typer.Option(help="The numbers of the images: 0,1,2 or 0-3.")] = "0-3",
+    inputs: Annotated[
+        str | None,
+        typer.Option(help='Beside the latents, such as "truncation=0.7"; the generator\'s own by default.'),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Copy the pictures to this folder.")
     ] = None,
@@ -30,7 +34,7 @@ def render(
 ) -> None:
     """Show images before and after an edit, and their difference."""
     jobs = client(store)
-    made = jobs.render(generator, edit, seed, numbers(latents))
+    made = jobs.render(generator, edit, seed, numbers(latents), inputs)
     run = jobs.pin(made, author=owner) if pin else None
     files = {part: list(getattr(made, part)) for part in PARTS}
     if output is not None:
@@ -45,7 +49,7 @@ def render(
         show_json({**files, **facts, **({"pinned": run} if run else {})})
         return
     for part, names in files.items():
-        console.print(f"{part}: {' '.join(names)}", soft_wrap=True)
+        console.print(f"{part}: {' '.join(names)}")
     console.print(f"{made.milliseconds:.0f} ms{' (cached)' if made.cached else ''}")
     if run:
         console.print(f"Pinned as run {run}.")

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from jobs.cli import demo as demonstration
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
-from jobs.cli.demo import Demo
 from jobs.services import dashboard as process
 from jobs.services import supervisor
 from jobs.system import logs
@@ -68,19 +68,30 @@ def demo(
     port: Port = 8501,
     address: Address = "localhost",
     images: Annotated[
-        int | None, typer.Option(min=1, help="Evaluation images. Default: churches 1000, faces 400.")
+        int | None, typer.Option(min=1, help="Evaluation images. Default: churches 1000, ffhq 300.")
     ] = None,
     calibration: Annotated[
         int | None, typer.Option(min=1, help="Calibration images. Default: half as many.")
     ] = None,
     until_done: Annotated[bool, typer.Option(help="End when the dissections are done.")] = False,
+    make_bundles: Annotated[
+        bool,
+        typer.Option(
+            "--make-bundles",
+            help="Only make the results that come with Ganatomy again, in its folder.",
+        ),
+    ] = False,
     store: Store = None,
 ) -> None:
-    """Dissect the generators churches and faces, and show the results in the dashboard.
+    """Dissect the generators churches and ffhq, and show the results in the dashboard.
 
-    Churches comes with Ganatomy. Faces is fetched, and left out when it cannot be.
+    Churches comes with Ganatomy, and so do causes, contexts and artifact units of it, which take longer.
+    Ffhq, which makes photographs of faces, is fetched, and left out when it cannot be.
     """
-    Demo(client(store), images, calibration, until_done).run(port, address)
+    if make_bundles:
+        demonstration.make_bundles(client(store))
+        return
+    demonstration.Demo(client(store), images, calibration, until_done).run(port, address)
 
 
 def doctor(store: Store = None, json: Json = False) -> None:

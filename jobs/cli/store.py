@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +12,15 @@ from rich.filesize import decimal
 from sqlalchemy.exc import DatabaseError
 
 from analysis.shared.errors import GanatomyError
-from db.store import backup, exchange, health, remote, removal
+from db import workspace
+from db.store import backup, bundles, exchange, health, remote, removal
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
 from jobs.queue import schedules
 from jobs.queue.client import Client
 
 app = typer.Typer(help="Check, rebuild, back up and clean the store.", no_args_is_help=True)
 Run = Annotated[str, typer.Argument(help="The run's id.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Only move it to the trash, from where it can come back.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Address = Annotated[str, typer.Argument(help="Any fsspec address: s3://bucket/path, a folder, ...")]
 
@@ -65,7 +68,7 @@ def salvage(
         raise GanatomyError("Give the run to salvage, or --all.")
     written = health.salvage_all(layout) if run is None else [health.salvage(layout, run)]
     for path in written:
-        console.print(f"Written: {path}", soft_wrap=True)
+        console.print(f"Written: {path}")
     if not written:
         console.print("No bundle is missing.")
 
@@ -89,7 +92,7 @@ def backup_(
             problems.append(f"The schedules are not in the backup: {error}")
     made = backup.backup(here.layout, target, models, extra)
     size = decimal(made.path.stat().st_size)
-    console.print(f"{made.path}: {made.runs} runs, {size}, read back", soft_wrap=True)
+    console.print(f"{made.path}: {made.runs} runs, {size}, read back")
     _tell(problems + made.problems)
 
 
@@ -103,7 +106,7 @@ def restore(
     if layout.schedules.exists():
         schedules.restore(Client(layout).queue, layout.schedules.read_bytes())
         layout.schedules.unlink()
-    console.print(f"Restored. Use it with --store {layout.root}", soft_wrap=True)
+    console.print(f"Restored. Use it with --store {layout.root}")
 
 
 @app.command()
@@ -128,11 +131,45 @@ def evict(
 
 
 @app.command()
-def delete(run: Run, yes: Yes = False, store: Store = None) -> None:
+def delete(run: Run, yes: Yes = False, keep: Keep = False, store: Store = None) -> None:
     """Delete a run and the runs that are based on it."""
     layout = client(store).layout
+    if keep:
+        console.print("In the trash: " + ", ".join(removal.trash(layout, run, _who())))
+        return
     _confirm("Delete", run, removal.standing_on(layout, run), yes)
-    console.print("Deleted: " + ", ".join(removal.delete(layout, run)), soft_wrap=True)
+    console.print("Deleted: " + ", ".join(removal.delete(layout, run)))
+
+
+@app.command()
+def undelete(run: Run, store: Store = None) -> None:
+    """Publish a run in the trash again: one that was deleted on the dashboard or with --keep."""
+    removal.restore(client(store).layout, run, author=_who())
+    console.print(f"Published again: {run}")
+
+
+@app.command("empty-trash")
+def empty_trash(yes: Yes = False, store: Store = None) -> None:
+    """Remove the runs in the trash for good."""
+    layout = client(store).layout
+    there = removal.trashed(layout)
+    if there and not yes and not typer.confirm(f"Remove {', '.join(there)} for good?"):
+        raise GanatomyError("Nothing was changed.")
+    console.print("Removed: " + (", ".join(removal.empty(layout, _who())) or "nothing"))
+
+
+@app.command()
+def rename(
+    run: Run,
+    title: Annotated[str, typer.Argument(help="Its title on pages; empty takes the title away.")],
+    store: Store = None,
+) -> None:
+    """Give a run a title."""
+    here = client(store).layout
+    if run not in bundles.run_ids(here):
+        raise GanatomyError(f"There is no run {run!r} in {here.root}.")
+    workspace.open(here).rename_run(_who(), run, title.strip())
+    console.print(f"Renamed: {run}")
 
 
 @app.command()
@@ -140,13 +177,13 @@ def archive(run: Run, yes: Yes = False, store: Store = None) -> None:
     """Archive a run and the runs that are based on it. No page shows them, and nothing is lost."""
     layout = client(store).layout
     _confirm("Archive", run, removal.standing_on(layout, run), yes)
-    console.print("Archived: " + ", ".join(removal.archive(layout, run)), soft_wrap=True)
+    console.print("Archived: " + ", ".join(removal.archive(layout, run, _who())))
 
 
 @app.command()
 def unarchive(run: Run, store: Store = None) -> None:
     """Publish an archived run again."""
-    removal.unarchive(client(store).layout, run)
+    removal.unarchive(client(store).layout, run, author=_who())
     console.print(f"Published again: {run}")
 
 
@@ -175,9 +212,17 @@ def pull(address: Address, store: Store = None) -> None:
 def _tell(problems: Sequence[str]) -> None:
     """Print what is wrong, and exit with 1 if anything is."""
     for problem in problems:
-        console.print(problem, soft_wrap=True)
+        console.print(problem)
     if problems:
         raise typer.Exit(1)
+
+
+def _who() -> str:
+    """The name of the person at this terminal."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "anyone"
 
 
 def _confirm(action: str, run: str, others: list[str], yes: bool) -> None:
@@ -195,7 +240,7 @@ def export(
 ) -> None:
     """Write a run's tables and data dictionary to a folder."""
     written = exchange.export_run(client(store).layout, run, folder, format, whole)
-    console.print(str(written), soft_wrap=True)
+    console.print(str(written))
 
 
 def import_(
@@ -204,4 +249,4 @@ def import_(
 ) -> None:
     """Copy an exported run into this store and publish it."""
     new = exchange.import_run(client(store).layout, folder)
-    console.print("Imported: " + ", ".join(new) if new else "Here already.", soft_wrap=True)
+    console.print("Imported: " + ", ".join(new) if new else "Here already.")

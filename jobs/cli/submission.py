@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -18,6 +20,8 @@ from jobs.queue.client import Client
 from jobs.queue.records import Job, Submission
 from jobs.system import processes
 
+LOOK_S = 2.0  # between two looks for other workers
+
 Wait = Annotated[
     bool, typer.Option("--wait", help="Follow it to its end; run it here if no worker is alive.")
 ]
@@ -31,7 +35,11 @@ def submit(jobs: Client, request: Request, when: When, wait: bool, json: bool) -
     """
     submission = jobs.submit(request, when)
     if not json:
-        earlier = "".join(f" It waits for the {each.kind.name}." for each in request.before())
+        waits = Counter(each.kind.name for each in request.before())
+        earlier = "".join(
+            f" It waits for {f'{many} {kind}s' if many > 1 else f'the {kind}'}."
+            for kind, many in waits.items()
+        )
         console.print(f"{submission.message}{earlier}")
         if submission.job_id and not wait and not jobs.workers():
             console.print("No worker is running; start one with `ganatomy up` or `ganatomy worker`.")
@@ -82,38 +90,59 @@ def answer(submission: Submission, job: Job | None) -> dict[str, object]:
 
 
 def follow(jobs: Client, job_id: str, quiet: bool = False) -> Job:
-    """Show a job's progress until it has ended; with no worker alive, one runs here for as long."""
-    worker = None if jobs.workers() else here(jobs)
+    """Show a job's progress until it has ended; while no other worker is alive, one runs here for it."""
+    worker = OwnWorker(jobs)
     try:
         return _follow(jobs, job_id, quiet, worker)
     finally:
-        if worker is not None:
-            processes.stop(worker, grace=8.0)
+        worker.stop()
 
 
-def here(jobs: Client) -> subprocess.Popen[bytes]:
-    """A worker for as long as this process lives."""
-    with (jobs.layout.logs / "worker.out").open("ab") as log:
-        return processes.start("jobs.worker", ["--store", str(jobs.layout.root)], output=log)
+@dataclass
+class OwnWorker:
+    """A worker of this process, started once no other is alive: that of another command may end before us."""
+
+    jobs: Client
+    process: subprocess.Popen[bytes] | None = None
+    looked_at: float = float("-inf")  # on time.monotonic()
+
+    def look(self) -> None:
+        """Start it where it is needed.
+
+        Raises:
+            GanatomyError: it has ended.
+        """
+        if self.process is not None and self.process.poll() is not None:
+            raise GanatomyError(
+                "The worker ended (logs/worker.log in the store may say why); run the same command again "
+                "and it goes on from here."
+            )
+        if self.process is None and time.monotonic() - self.looked_at > LOOK_S:
+            self.looked_at = time.monotonic()
+            if not self.jobs.workers():
+                with (self.jobs.layout.logs / "worker.out").open("ab") as log:
+                    arguments = ["--store", str(self.jobs.layout.root)]
+                    self.process = processes.start("jobs.worker", arguments, output=log)
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            processes.stop(self.process, grace=8.0)
 
 
-def _follow(jobs: Client, job_id: str, quiet: bool, worker: subprocess.Popen[bytes] | None) -> Job:
+def _follow(jobs: Client, job_id: str, quiet: bool, worker: OwnWorker) -> Job:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
+        TextColumn("{task.fields[speed]}", markup=False),
     )
     with Progress(*columns, console=console, disable=quiet) as bar:
         task = bar.add_task("queued", total=None, speed="")
         while not (job := jobs.job(job_id)).ended:
+            worker.look()
             bar.update(task, description=job.stage or job.state, completed=job.done, total=job.total or None)
             bar.update(task, speed=speed(job))
-            if worker is not None and worker.poll() is not None:
-                raise GanatomyError(
-                    "The worker ended (logs/worker.log in the store may say why); run the same command again "
-                    "and it goes on from here."
-                )
             time.sleep(0.3)
         bar.update(task, description=job.state, completed=job.done, total=job.total or None)
     return job

@@ -15,21 +15,32 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 from pydantic.functional_serializers import SerializerFunctionWrapHandler
 
+from analysis.models.inputs import Inputs
 from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds.parameters import Parameter, of_settings, parameter, words
 from jobs.system.live import JsonObject
 
 # Rises when the same request would give other numbers, so that old runs are not taken for new ones.
-METHOD = 1
+METHOD = 3  # 1: names by the largest IoU, ablations to 0; 2: alpha from three starts, on more images
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Person = Annotated[str, StringConstraints(pattern=r"^[\w][\w .@-]{0,63}$")]
 LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 ConceptName = Annotated[str, StringConstraints(pattern=r"^\w[\w .,'&/()+-]{0,63}$")]
+InputsText = Annotated[
+    str, StringConstraints(max_length=1000), AfterValidator(lambda text: str(Inputs.parse(text)))
+]
 RunName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$")]
 
 

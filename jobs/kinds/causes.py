@@ -51,16 +51,21 @@ class CausesRequest(ConceptRequest):
         return found
 
     def size(self) -> int:
-        """Images made, steps learned, and the sets that the curves score."""
-        chosen, units, sizes = (
-            self.settings,
-            64,
-            9,
-        )  # of a usual layer; what is not counted is added as it comes
-        learning = chosen.seeds * (chosen.training + 32 + chosen.steps)
-        alone = 2 * units * (chosen.choosing + (chosen.single_images or chosen.images))
-        curves = 6 * sizes * chosen.images + 2 * sizes * chosen.random_sets * chosen.random_images
-        return chosen.images + learning + alone + curves
+        """Passes of images and of their edited parts, in a usual layer whose causal set is no exception."""
+        chosen, units, sizes, top, steps = self.settings, 64, 6, 8, 60
+        samples = chosen.images + chosen.seeds * (chosen.training + 2 * chosen.stop_images)
+        path = chosen.first_steps + 3 * chosen.path_steps if chosen.penalty_weight is None else 0
+        stepped = path + 2 * min(chosen.steps, steps)  # both starts, as long as they usually take
+        looks = (4 if path else 1) + 2 * -(-min(chosen.steps, steps) // chosen.every)
+        learning = 2 * chosen.seeds * (stepped * chosen.step_images + looks * chosen.stop_images)
+        most, first = 2 * top, min(chosen.first_choosing, chosen.choosing)  # units scored on all images
+        choosing = units * first + most * (chosen.choosing - first)
+        single = min(chosen.single_images or chosen.images, chosen.images)
+        alone = choosing + most * single + (units - most) * min(chosen.minor_images, single)
+        curves = 3 * sizes * chosen.images + top * min(chosen.needed_images, chosen.images)
+        drawn = chosen.random_sets + (sizes - 1) * min(chosen.other_sets, chosen.random_sets)
+        cells = sizes * min(chosen.cell_images, chosen.images)
+        return samples + learning + 2 * (alone + curves + drawn * chosen.random_images + cells)
 
     def title(self) -> str:
         return f"Causes of {self.concept} in {self.generator}, {self.layer} ({self.settings.images} images)"

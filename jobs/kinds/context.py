@@ -59,7 +59,7 @@ def causes(layout: Layout, request: ContextRequest) -> str | None:
     from db import store  # pandas and DuckDB, which other requests need not load
     from db.queries import context
 
-    names = (request.generator, str(request.segmenter), request.layer, request.concept)
+    names = (request.generator, request.inputs, str(request.segmenter), request.layer, request.concept)
     found = [str(run) for run in context.causes_of(store.open(layout), *names)["run_id"]]
     if request.causes is None:
         return found[0] if found else None

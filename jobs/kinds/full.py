@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
 from analysis.shared.options import Ge, Le, Option
 from db.layout import Layout
-from jobs.kinds import causes
+from jobs.kinds import catalogue, causes
 from jobs.kinds.base import Kind, Request
 from jobs.kinds.dissection import DissectionRequest, LayersRequest
 
@@ -25,6 +25,11 @@ class FullRequest(LayersRequest):
         Le(50),
         Option("Best", "Concepts whose causes are learned: those with the clearest units."),
     ] = 4
+
+    def with_defaults(self, layout: Layout) -> Self:
+        filled = super().with_defaults(layout)
+        catalogue.must_take_pictures(catalogue.pair(layout, filled.generator, filled.segmenter)[1])
+        return filled
 
     def dissection(self) -> DissectionRequest:
         """The request that comes first."""

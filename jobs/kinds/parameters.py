@@ -66,6 +66,11 @@ class Parameter:
         return f"--{self.name.replace('_', '-')}"
 
     @property
+    def positional(self) -> bool:
+        """Whether the command line takes it without a flag: what is studied."""
+        return self.name in ("generator", "generators")
+
+    @property
     def help(self) -> str:
         """Its help, with what happens when it is left out."""
         if self.none:
@@ -136,8 +141,8 @@ def words(command: str, given: Mapping[str, object], parameters: Mapping[str, Pa
     said = ["ganatomy", command]
     for name, value in given.items():
         known = parameters[name]
-        if name == "generator":
-            said.insert(2, known.text(value))
+        if known.positional:
+            said[2:2] = [value] if isinstance(value, str) else [*value]  # type: ignore[misc]
         elif value != known.default or (known.type in (int, float) and value is not None):
             said += [known.flag, known.text(value)]
     return said

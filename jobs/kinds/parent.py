@@ -31,10 +31,13 @@ class LayerRequest(ModelRequest):
 
     def with_defaults(self, layout: Layout) -> Self:
         filled = super().with_defaults(layout)
-        generator, _segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
+        generator, segmenter = catalogue.pair(layout, filled.generator, filled.segmenter)
+        catalogue.must_take_pictures(segmenter)
         (layer,) = catalogue.layers_of(generator, (self.layer,))
-        filled = filled.model_copy(update={"layer": layer})
-        return filled.model_copy(update={"parent": parent(layout, filled)})
+        # Inputs that were not chosen are those of the dissection, not the generator's own.
+        wanted = filled.inputs if self.inputs is not None else None
+        found, inputs = parent(layout, filled.model_copy(update={"layer": layer, "inputs": wanted}))
+        return filled.model_copy(update={"layer": layer, "parent": found, "inputs": inputs})
 
     def check_units(self, layout: Layout, text: str | None) -> None:
         """Raise `GanatomyError` when a list names units that the layer does not have."""
@@ -61,36 +64,49 @@ class ConceptRequest(LayerRequest):
         return filled
 
 
-def parent(layout: Layout, request: LayerRequest) -> str:
-    """The dissection that a request needs: the one it names, else the newest that fits.
+def parent(layout: Layout, request: LayerRequest) -> tuple[str, str | None]:
+    """The dissection that a request needs, and its inputs: the one it names, else the newest that fits.
 
     Raises:
         GanatomyError: there is none, or the named one is of something else.
     """
     fitting = dissections(layout, request)
     if request.parent is None and fitting:
-        return fitting[0]
+        return next(iter(fitting.items()))
     if request.parent in fitting:
-        return str(request.parent)
+        return str(request.parent), fitting[str(request.parent)]
     models = f"{request.generator} seen by {request.segmenter}, with {request.layer}"
+    if request.inputs is not None:
+        models += f" and {request.inputs or 'no inputs'}"
     if request.parent is not None:
         raise GanatomyError(
             f"Run {request.parent} is no finished dissection of {models} in this store; leave the parent "
             "out for the newest that is."
         )
     command = f"ganatomy dissect {request.generator} --segmenter {request.segmenter}"
+    if request.inputs:
+        command += f" --inputs '{request.inputs}'"
     raise GanatomyError(f"There is no finished dissection of {models} yet; run `{command}` first.")
 
 
-def dissections(layout: Layout, request: LayerRequest) -> list[str]:
-    """Finished dissections of the request's models with its layer, newest first."""
+def dissections(layout: Layout, request: LayerRequest) -> dict[str, str | None]:
+    """The inputs of finished dissections of the request's models with its layer, newest first.
+
+    Where the request has inputs, only those with the same ones.
+    """
     from db import store  # pandas and DuckDB: a second that other requests need not spend
     from db.queries import causes
 
     if not layout.current.exists():
-        return []
+        return {}
     names = (request.generator, str(request.segmenter), request.layer)
-    return [str(run) for run in causes.dissections(store.open(layout), *names)["run_id"]]
+    found = causes.dissections(store.open(layout), *names)
+    inputs = [str(text) if isinstance(text, str) and text else None for text in found["inputs"]]
+    return {
+        str(run): given
+        for run, given in zip(found["run_id"], inputs, strict=True)
+        if request.inputs is None or given == (request.inputs or None)
+    }
 
 
 def concepts(layout: Layout, run_id: str) -> list[str]:

@@ -62,10 +62,30 @@ def parse(kind: str, values: Mapping[str, object]) -> Request:
         raise GanatomyError(sentence(error)) from None
 
 
+def problems(kind: str, values: Mapping[str, object]) -> dict[str, str]:
+    """What is wrong with the values of a request of a known kind, by field; empty when it is valid."""
+    try:
+        KINDS[kind].request.model_validate(values)
+    except ValidationError as error:
+        return _by_field(error)
+    return {}
+
+
 def sentence(error: ValidationError) -> str:
     """A pydantic error as one sentence that names the fields and what each may be."""
-    problems = (f"{_field(problem)}: {_plainly(problem)}" for problem in error.errors())
-    return f"The request is not valid: {'; '.join(dict.fromkeys(problems))}."
+    told = (f"{name}: {problem}" for name, problem in _by_field(error).items())
+    return f"The request is not valid: {'; '.join(told)}."
+
+
+def _by_field(error: ValidationError) -> dict[str, str]:
+    """What is wrong with each field. A field of several types says what each of them may be."""
+    found: dict[str, list[str]] = {}
+    for problem in error.errors():
+        said = found.setdefault(_field(problem), [])
+        text = _plainly(problem)
+        same = f"{problem['input']!r} should be "
+        said.append(text.removeprefix(same) if said and said[0].startswith(same) else text)
+    return {name: " or ".join(dict.fromkeys(said)) for name, said in found.items()}
 
 
 def _field(problem: ErrorDetails) -> str:
@@ -76,6 +96,8 @@ def _plainly(problem: ErrorDetails) -> str:
     given, said = problem["input"], problem["msg"]
     if problem["type"] == "string_pattern_mismatch":
         return f"{given!r} cannot be a name"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
     if isinstance(given, str | int | float) and said.startswith("Input "):
-        return f"{given!r} {said.removeprefix('Input ')}"
+        return f"{given!r} {said.removeprefix('Input ').partition(', unable to parse')[0]}"
     return said.lower()

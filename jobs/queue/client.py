@@ -35,7 +35,7 @@ from jobs.queue.records import (
     Worker,
 )
 from jobs.render import client as render_client
-from jobs.render.client import RenderResult
+from jobs.render.client import Activations, ActivationsRequest, MeasureRequest, MeasureResult, RenderResult
 from jobs.system.settings import Settings
 
 LOG_PART = 1 << 20  # bytes of a log that are in memory at a time
@@ -301,13 +301,37 @@ class Client:
         """The known generators and segmenters, and whether their weights are here."""
         return catalogue.models(self.layout, role)
 
-    def render(self, generator: str, edit: str, seed: int, latents: Sequence[int]) -> RenderResult:
-        """Before, after and difference of an edit such as "ablate layer3 4,17,31", per latent."""
+    def render(
+        self,
+        generator: str,
+        edit: str,
+        seed: int,
+        latents: Sequence[int],
+        inputs: str | None = None,
+        sha256: str = "",
+    ) -> RenderResult:
+        """Before, after and difference of an edit such as "ablate layer3 4,17,31", per latent.
+
+        `inputs` that are None are the generator's own.
+        """
+        self._must_render()
+        return render_client.render(self.layout, generator, edit, seed, latents, inputs, sha256)
+
+    def measure(self, asked: MeasureRequest) -> MeasureResult:
+        """What a segmenter sees in one image before and after an edit."""
+        self._must_render()
+        return render_client.measure(self.layout, asked)
+
+    def activations(self, asked: ActivationsRequest) -> Activations:
+        """A unit's activation on the images of some latents."""
+        self._must_render()
+        return render_client.activations(self.layout, asked)
+
+    def _must_render(self) -> None:
         if self.read_only and not self.render_ready():
             raise GanatomyError(
                 "No render process runs on this store, and this dashboard starts none: it is read-only."
             )
-        return render_client.render(self.layout, generator, edit, seed, latents)
 
     def pin(self, made: RenderResult, author: str, shared: bool = True, run_id: str | None = None) -> str:
         """Keep a render as rows of table `render`, with run `run_id` as parent; the id of its own run."""

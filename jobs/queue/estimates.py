@@ -15,6 +15,7 @@ from db.layout import Layout
 from db.queries import runs
 from db.store import files
 from jobs.kinds.base import Request
+from jobs.queue import workers
 from jobs.queue.records import Estimate, ImagesNeeded
 
 ATTEMPTS = 5  # runs that are searched for one with intervals
@@ -23,23 +24,39 @@ ATTEMPTS = 5  # runs that are searched for one with intervals
 def estimate(layout: Layout, request: Request) -> Estimate:
     """Time and disk of a request.
 
-    The time follows from the median speed of earlier runs of the same generator, else of the same kind. The
-    disk is the mean size of the newest three of their bundles.
+    The time follows from the median speed of earlier runs of the kind with the same generator, else of the
+    kind, else from other kinds of runs of the generator. The disk is the mean size of the newest three of
+    their bundles, where they are of the kind. Runs that were made elsewhere and imported say nothing about
+    this machine, so they count only in a store without runs of this one.
     """
     images = request.size()
     earlier, basis = pd.DataFrame(), ""
     with suppress(StoreError):
         earlier = runs.runs(store.open(layout))
+    if "host" in earlier and (earlier.host == workers.host()).any():
+        earlier = earlier[earlier.host == workers.host()]
     if "images_per_s" in earlier:
-        earlier = earlier[(earlier.kind == request.kind.name) & (earlier.images_per_s > 0)]
-        same = earlier[earlier.generator == getattr(request, "generator", None)]
-        earlier, basis = (earlier, "of this kind") if same.empty else (same, "of this generator")
-    if earlier.empty:
+        timed = earlier[earlier.images_per_s > 0]
+        alike = timed[timed.kind == request.kind.name]
+        of_generator = timed[timed.generator == getattr(request, "generator", None)]
+        same = alike[alike.generator == getattr(request, "generator", None)]
+        known = (
+            (same, "of this generator"),
+            (alike, "of this kind"),
+            (of_generator, "of this generator, of another kind"),
+        )
+        earlier, basis = next((each for each in known if len(each[0])), (timed.head(0), ""))
+    if earlier.empty or "images_per_s" not in earlier:
         return Estimate(images, None, None, "no earlier run to go by")
     speed = float(earlier.images_per_s.median())
+    if basis.endswith("another kind"):
+        return Estimate(images, images / speed, None, f"roughly, from {_count(earlier)} {basis}")
     sizes = [files.size(layout.bundles / str(run)) for run in earlier.run_id.head(3)]
-    count = f"{len(earlier)} earlier {'run' if len(earlier) == 1 else 'runs'}"
-    return Estimate(images, images / speed, sum(sizes) // len(sizes), f"from {count} {basis}")
+    return Estimate(images, images / speed, sum(sizes) // len(sizes), f"from {_count(earlier)} {basis}")
+
+
+def _count(earlier: pd.DataFrame) -> str:
+    return f"{len(earlier)} earlier {'run' if len(earlier) == 1 else 'runs'}"
 
 
 def images_for(layout: Layout, request: Request, width: float) -> ImagesNeeded | None:

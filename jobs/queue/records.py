@@ -12,6 +12,7 @@ from jobs.system.live import JsonObject
 
 State = Literal["waiting", "queued", "running", "done", "failed", "cancelled"]
 ENDED = frozenset({"done", "failed", "cancelled"})
+LEASE_S = 30.0  # a lease that was not renewed for this long belongs to a dead or stuck worker
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,12 @@ class Worker:
     host: str
     devices: tuple[str, ...]
     started_at: datetime
+    silent_s: float = 0.0  # since it last renewed its lease
+
+    @property
+    def stuck(self) -> bool:
+        """Whether its process is there but does nothing, as when it is paused or its disk hangs."""
+        return self.silent_s > LEASE_S
 
 
 @dataclass(frozen=True)

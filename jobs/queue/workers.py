@@ -14,12 +14,11 @@ from pathlib import Path
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
 from db.times import utc_now
-from jobs.queue.records import Worker
+from jobs.queue.records import LEASE_S, Worker
 from jobs.system import live, locks, slots
 from jobs.system.settings import Settings
 
 BEAT_S = 2.0  # between two renewals of a worker's lease
-LEASE_S = 30.0  # a lease that was not renewed for this long belongs to a dead worker
 LIMIT = 64  # workers of one machine on one store
 
 
@@ -86,9 +85,10 @@ def alive(layout: Layout) -> list[Worker]:
             host=values["host"],
             devices=tuple(values["devices"]),
             started_at=datetime.fromisoformat(values["started_at"]),
+            silent_s=_silence(file),
         )
         for file, values in found
-        if live.alive(values) or (_elsewhere(values) and _fresh(file))
+        if live.alive(values) or (_elsewhere(values) and _silence(file) < LEASE_S)
     ]
 
 
@@ -96,11 +96,12 @@ def _elsewhere(values: live.JsonObject) -> bool:
     return values.get("machine", live.machine()) != live.machine()
 
 
-def _fresh(file: Path) -> bool:
+def _silence(file: Path) -> float:
+    """Seconds since a lease was renewed; longer than one lasts where it is gone."""
     try:
-        return time.time() - file.stat().st_mtime < LEASE_S
+        return max(0.0, time.time() - file.stat().st_mtime)
     except OSError:
-        return False
+        return 2 * LEASE_S
 
 
 @dataclass

@@ -31,6 +31,7 @@ def pin(
         "state": "final",
         "generator": made.generator,
         "seed": made.seed,
+        "inputs": made.inputs or None,
         "images": len(names),
         "owner": author,
         "started_at": utc_now(),

@@ -13,12 +13,13 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -28,14 +29,19 @@ from starlette.routing import Route
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
-from jobs.kinds.base import Name
+from jobs.kinds.base import InputsText, Name
 from jobs.kinds.requests import sentence
 from jobs.render import client
 from jobs.system import live, locks, logs
+from jobs.system.live import JsonObject
 from jobs.system.settings import Settings, cores
 
 if TYPE_CHECKING:
     from jobs.render.pictures import Pictures
+
+
+MEASURE = TypeAdapter(client.MeasureRequest)
+ACTIVATIONS = TypeAdapter(client.ActivationsRequest)
 
 
 class RenderRequest(BaseModel):
@@ -44,35 +50,56 @@ class RenderRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     generator: Name
-    edit: str = Field(max_length=20_000)
-    seed: int = Field(ge=0, le=2**53)
+    edit: str = Field(max_length=client.LONGEST_EDIT)
+    seed: int = Field(ge=0, le=client.LARGEST)
+    inputs: InputsText = ""
+    sha256: str = Field("", max_length=64)
     latents: list[int] = Field(min_length=1, max_length=client.MOST_LATENTS)
 
 
 def application(pictures: Pictures) -> Starlette:
-    """The HTTP application: POST /render, GET /health."""
+    """The HTTP application: POST /render, POST /measure, POST /activations, GET /health."""
 
     async def render(request: Request) -> Response:
-        try:
-            body = RenderRequest.model_validate_json(await request.body())
-            return JSONResponse(await run_in_threadpool(pictures.answer, **body.model_dump()))
-        except ValidationError as error:
-            reason, status = sentence(error), 422
-        except (GanatomyError, StoreError) as error:
-            reason, status = str(error), 422
-        except OSError as error:
-            problem = f"The picture could not be written ({error.strerror})"
-            reason, status = f"{problem}; check that the disk has room.", 422
-        except Exception as error:
-            structlog.get_logger().exception("a render failed")
-            problem = f"The picture could not be made ({type(error).__name__}: {error})"
-            reason, status = f"{problem}; see logs/render.log.", 500
-        return JSONResponse({"error": reason}, status_code=status)
+        def work(body: bytes) -> JsonObject:
+            return pictures.answer(**RenderRequest.model_validate_json(body).model_dump())
+
+        return await _answer(work, request)
+
+    async def measure(request: Request) -> Response:
+        return await _answer(lambda body: pictures.measure(MEASURE.validate_json(body)), request)
+
+    async def activations(request: Request) -> Response:
+        return await _answer(lambda body: pictures.activations(ACTIVATIONS.validate_json(body)), request)
 
     async def health(request: Request) -> Response:
         return JSONResponse({"pid": os.getpid(), "loaded": pictures.generators.names})
 
-    return Starlette(routes=[Route("/render", render, methods=["POST"]), Route("/health", health)])
+    routes = [
+        Route("/render", render, methods=["POST"]),
+        Route("/measure", measure, methods=["POST"]),
+        Route("/activations", activations, methods=["POST"]),
+        Route("/health", health),
+    ]
+    return Starlette(routes=routes)
+
+
+async def _answer(work: Callable[[bytes], JsonObject], request: Request) -> Response:
+    """What `work` makes of a request's body, or in one sentence why it makes nothing."""
+    try:
+        return JSONResponse(await run_in_threadpool(work, await request.body()))
+    except ValidationError as error:
+        reason, status = sentence(error), 422
+    except (GanatomyError, StoreError) as error:
+        reason, status = str(error), 422
+    except OSError as error:
+        problem = f"The picture could not be written ({error.strerror})"
+        reason, status = f"{problem}; check that the disk has room.", 422
+    except Exception as error:
+        structlog.get_logger().exception("a render failed")
+        problem = f"The picture could not be made ({type(error).__name__}: {error})"
+        reason, status = f"{problem}; see logs/render.log.", 500
+    return JSONResponse({"error": reason}, status_code=status)
 
 
 def main() -> None:
@@ -103,7 +130,7 @@ def serve(layout: Layout, idle_seconds: float, warm: str) -> None:
     pictures = Pictures(layout, Settings().render_generators)
     if warm:
         try:
-            pictures.generators.get(warm)
+            pictures.generators.get(warm, "")
         except GanatomyError as error:  # the first request for it will give the reason
             log.warning("not warmed", generator=warm, reason=str(error))
     path = client.socket(layout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 import socket
@@ -10,6 +11,10 @@ import sys
 from pathlib import Path
 
 from analysis.shared.errors import GanatomyError
+from db.layout import Layout
+
+# Uploads pass through this process's memory; a larger checkpoint is put into the store's folder `incoming`.
+MOST_UPLOADED_MB = 1024
 
 
 def app_file() -> Path:
@@ -32,28 +37,42 @@ def require_free_port(port: int, address: str = "localhost") -> None:
             ) from error
 
 
-def arguments(port: int, address: str) -> list[str]:
-    """Streamlit's command line."""
-    options = {
-        "server.port": str(port),
+def options(port: int, address: str) -> dict[str, object]:
+    """Streamlit's configuration."""
+    return {
+        "server.port": port,
         "server.address": address,
-        "server.headless": "true",
+        "server.headless": True,
         # The watcher would walk through torch, and import pages again while they are served.
         "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "global.developmentMode": "false",
+        "server.maxUploadSize": MOST_UPLOADED_MB,
+        "browser.gatherUsageStats": False,
+        "global.developmentMode": False,
     }
-    return ["streamlit", "run", str(app_file()), *(f"--{name}={value}" for name, value in options.items())]
 
 
 def serve(store: Path, port: int, address: str, read_only: bool = False) -> None:
-    """Serve the dashboard of a store in this process until told to stop."""
+    """Serve the pages and the HTTP API of a store in this process until told to stop."""
     os.environ["GANATOMY_STORE"] = str(store.absolute())
     os.environ["GANATOMY_READ_ONLY"] = str(read_only)
-    sys.argv = arguments(port, address)
-    from streamlit.web.cli import main as streamlit
+    sys.argv = [str(app_file())]  # Streamlit takes its folder for that of the configuration
+    _prepare(store)
+    from streamlit.starlette import App
 
-    streamlit()
+    from jobs.api import server
+    from jobs.report import routes
+
+    layout = Layout(store.absolute())
+    own = [*server.routes(layout), *routes.routes(layout)]
+    App(app_file(), routes=own).run(config=options(port, address))
+
+
+def _prepare(store: Path) -> None:
+    """Import what pages need before anybody is told that they are served, and ask what Home asks meanwhile.
+
+    By name, because no module of `jobs` may import the dashboard.
+    """
+    importlib.import_module("dashboard.preparation").prepare(store)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from jobs.system.child import PARENT
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
 
 
 def start(
@@ -48,6 +51,20 @@ def expendable() -> None:
     """Let the kernel kill this process, rather than worker or dashboard, when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def keep_memory() -> None:
+    """Let this process keep what it frees, to use it again, instead of giving it back to the kernel.
+
+    Convolutions get and free blocks of megabytes all the time. By default (glibc) each comes from the kernel,
+    which fills it with zeros page by page: on a CPU a fifth to a third of a small generator's pass. Elsewhere
+    nothing happens.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        # Older versions take no more than 32 MiB for the first.
+        _ = libc.mallopt(M_MMAP_THRESHOLD, 1 << 30) or libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def stop(process: subprocess.Popen[bytes], grace: float = 5.0) -> int:

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     read_only: bool = Field(
         default=False, description="Whether a dashboard shows everything and changes nothing."
     )
+    project: str = Field(default="", description="Name that the dashboard shows on every page.")
     host: str | None = Field(default=None, description="This machine's name in slots and runs.")
 
     def slots(self) -> int:

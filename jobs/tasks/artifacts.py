@@ -9,6 +9,7 @@ import structlog
 from torch import Tensor
 
 from analysis.artifacts.artifacts import rank_artifacts
+from analysis.artifacts.features import chosen_network
 from analysis.artifacts.references import reference
 from analysis.shared.latent_ranges import SCORING, span
 from analysis.shared.number_lists import numbers
@@ -24,15 +25,17 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
         self.watch.save()
         request, settings = self.request, self.request.settings
         structlog.get_logger().info("loading", generator=request.generator, reference=request.reference)
+        layout, device = self.spec.layout, self.spec.device
+        network = chosen_network(settings.features, self.segmenter, settings.images, layout.models, device)
         found = rank_artifacts(
             self.generator,
-            self.segmenter,
+            network,
             self.reference(),
             layer=request.layer,
             by_hand=numbers(request.marked) if request.marked else (),
             settings=settings,
             seed=request.seed,
-            reference_name=request.reference,
+            reference_name=str(request.reference),
             progress=self.stages,
             keep=self.kept,
         )
@@ -43,9 +46,10 @@ class ArtifactsTask(LayerTask[ArtifactsRequest]):
 
         A folder is named as in the store's `references`.
         """
-        kind, _, name = self.request.reference.partition(":")
+        wanted = str(self.request.reference)
+        kind, _, name = wanted.partition(":")
         layout, size = self.spec.layout, self.generator.image_shape[-2:]
-        where = f"folder:{layout.references / name}" if kind == "folder" else self.request.reference
+        where = f"folder:{layout.references / name}" if kind == "folder" else wanted
         count = 2 * self.request.settings.images
         return reference(where, count, size=(int(size[0]), int(size[1])), models=layout.models)
 

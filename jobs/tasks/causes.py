@@ -42,9 +42,7 @@ class CausesTask(LayerTask[CausesRequest]):
             keep=self.kept,
             settings=settings,
         )
-        self.finish_layer(
-            found, settings.images, latent_ranges.lane(latent_ranges.TESTING, 0, settings.images)
-        )
+        self.finish_layer(found, found.images, latent_ranges.lane(latent_ranges.TESTING, 0, found.images))
 
 
 if __name__ == "__main__":

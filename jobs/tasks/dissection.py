@@ -10,23 +10,37 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import structlog
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from analysis.artifacts.references import reference
 from analysis.counting.compilation import cold
 from analysis.counting.counts import Counts
 from analysis.counting.edges import Edges
-from analysis.counting.passes import Source, count_blocks, make_pictures, pilot_from
+from analysis.counting.passes import TOGETHER, Source, count_blocks, make_pictures, picture, pilot_from
 from analysis.counting.plan import BLOCK, Plan, blocks
-from analysis.counting.thresholds import Thresholds, choose
+from analysis.counting.preparation import MESSAGE, prepare
+from analysis.counting.thresholds import Thresholds, choose, unscored
 from analysis.dissection.dissection import measure
-from analysis.models import generators
+from analysis.dissection.reference_shares import looked, table
+from analysis.dissection.segmenter_agreement import IMAGES, kappas
+from analysis.dissection.settings import REFERENCE_IMAGES
+from analysis.models import generators, segmenters
 from analysis.models.controls import random_twin
 from analysis.models.generator import Generator
+from analysis.models.segmenter import checked_labels
+from analysis.shared.arrays import Arrays
 from analysis.shared.errors import GanatomyError
+from analysis.shared.latents import latents
 from db.store import bundles, files
 from jobs.kinds.dissection import DissectionRequest
 from jobs.tasks.label_cache import LabelCache
@@ -34,7 +48,12 @@ from jobs.tasks.reported_segmenter import ReportedSegmenter
 from jobs.tasks.saved_counts import SavedCounts
 from jobs.tasks.task import ModelTask, Row, main
 
+Batch = tuple[range, NDArray[Any], list[NDArray[np.uint8]]]  # numbers, labels, pictures
 PAUSE = 60.0  # seconds at least between two publications
+OF_REPLICAS = [
+    *("name_share", "likely_names"),
+    *(f"composition{part}" for part in ("", "_side", "_lift", "_lift_low", "_lift_high", "_gain")),
+]
 GROWTH = 1.5  # and so many times as many evaluation images
 
 
@@ -46,6 +65,8 @@ class DissectionTask(ModelTask[DissectionRequest]):
     published: tuple[float, int] = (0.0, 0)  # when, with how many evaluation images
     calibration: Counts | None = None
     thresholds: Thresholds | None = None
+    kappas: pd.DataFrame | None = None  # of the two segmenters
+    compared: tuple[pd.DataFrame, dict[str, Arrays]] | None = None  # shares, and pictures
     calibrated: bool = False  # thresholds are those of all calibration images
 
     @cached_property
@@ -58,6 +79,8 @@ class DissectionTask(ModelTask[DissectionRequest]):
             request.seed,
             request.layers,
             settings.threshold,
+            sides=settings.sides,
+            compositions=settings.compositions,
             rotation=request.seed if request.control == "rotation" else None,
         )
 
@@ -90,21 +113,26 @@ class DissectionTask(ModelTask[DissectionRequest]):
     @cached_property
     def source(self) -> Source:
         """Where blocks of images and labels come from. Label maps in the store are not made again."""
+        return Source(self.generator, self.reported, self.plan, self.labels)
+
+    @cached_property
+    def labels(self) -> LabelCache:
+        """The label maps of this generator's images that the store keeps."""
         concepts = [f"{concept.name}/{concept.category}" for concept in self.reported.concepts]
-        labels = LabelCache.of(
+        return LabelCache.of(
             self.spec.layout,
-            self.generator.weights_sha256,
+            self.generator.identity,
             self.reported.weights_sha256,
             concepts,
             self.plan.seed,
             self.generator.image_shape,
         )
-        return Source(self.generator, self.reported, self.plan, labels)
 
     @cached_property
     def edges(self) -> Edges:
         """Bin edges, in a file beside the counts that are made with them."""
-        file = self.folder / "edges.npz"
+        # Before units were standardised, the edges of rotated ones were in the file of the others.
+        file = self.folder / ("edges.npz" if self.plan.rotation is None else "edges-standardised.npz")
         try:
             return Edges.load(file)
         except GanatomyError:
@@ -126,8 +154,10 @@ class DissectionTask(ModelTask[DissectionRequest]):
         """
         saved = self.saved(thresholds)
         counts = saved.read()
-        if counts is not None and counts.about != self.source.about(counts.grid, self.edges, thresholds):
-            structlog.get_logger().warning("saved counts are of other models; all images are counted again")
+        if counts is not None and not self._is_of_this_run(counts, thresholds):
+            structlog.get_logger().warning(
+                "saved counts are of other models or images; all images are counted again"
+            )
             counts = None
         for first, last in counts.ranges if counts else ():
             for block in blocks(first, last):
@@ -141,6 +171,12 @@ class DissectionTask(ModelTask[DissectionRequest]):
                 self._publish_provisional(thresholds, counts)
         assert counts is not None
         return counts
+
+    def _is_of_this_run(self, counts: Counts, thresholds: Thresholds | None) -> bool:
+        """Whether saved counts are of the same models, edges and latents; 0.1.0 had others in large runs."""
+        start, stop = self.plan.calibration if thresholds is None else self.plan.evaluation
+        inside = all(start <= first and last <= stop for first, last in counts.ranges)
+        return inside and counts.about == self.source.about(counts.grid, self.edges, thresholds)
 
     def _report(self, first: int, last: int, found: bool) -> None:
         """Report a block. It is progress once, though the first look and the evaluation may both count it."""
@@ -159,35 +195,107 @@ class DissectionTask(ModelTask[DissectionRequest]):
     def calibrate(self, span: tuple[int, int]) -> Thresholds:
         """Thresholds and names from the calibration images of a span."""
         self.calibration = self.count(span)
-        self.thresholds = choose(self.calibration, self.plan.threshold)
+        plan = self.plan
+        self.thresholds = choose(self.calibration, plan.threshold, plan.sides, plan.compositions)
         return self.thresholds
 
     def run(self) -> None:
         """Everything, from the pilot to the final publication."""
         self.watch.save()
-        self.progress.begin(stage("pilot"))
+        if cold():
+            self.progress.begin(MESSAGE)
+            prepare()
+        self.progress.begin("pilot")
         log = structlog.get_logger()
         log.info(
             "loaded", generator=self.generator.name, segmenter=self.reported.name, **log_fields(self.plan)
         )
         _ = self.edges
         self._publish_first()
-        self.progress.begin(stage("calibration"))
+        self.progress.begin("calibration")
         thresholds = self.calibrate(self.plan.calibration)
         self.calibrated = True
-        self.progress.begin(stage("evaluation"))
+        if self.calibration is not None and (reason := unscored(thresholds, self.calibration)):
+            log.warning(reason)
+        self.progress.begin("evaluation")
         evaluation = self.count(self.plan.evaluation, thresholds)
         self.progress.begin("pictures")
         make_pictures(self.source, evaluation)
+        self._compare_segmenters()
+        self._look_at_reference()
         self.publish(evaluation, "final")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _compare_segmenters(self) -> None:
+        """How far the second segmenter agrees with the first, on some evaluation images."""
+        name, (start, stop) = self.request.second_segmenter, self.plan.evaluation
+        if name is None:
+            return
+        self.progress.begin("second segmenter")
+        second = segmenters.load(name, self.spec.layout.models, self.spec.device)
+        span = (start, min(stop, start + IMAGES))
+        try:
+            self.kappas = kappas(self.generator, self.segmenter, second, self.plan.seed, span)
+        except GanatomyError as error:  # what was counted is worth more than this
+            structlog.get_logger().warning("the segmenters are not compared", reason=str(error))
+
+    def _look_at_reference(self) -> None:
+        """How much of each concept the generator draws, and how much the reference pictures show."""
+        name, (start, stop) = self.request.reference, self.plan.evaluation
+        if name is None:
+            return
+        self.progress.begin("reference pictures")
+        span = (start, min(stop, start + REFERENCE_IMAGES))
+        count, concepts = max(span[1] - span[0], 2), self.segmenter.concepts
+        kind, _, what = name.partition(":")
+        layout, size = self.spec.layout, self.generator.image_shape[-2:]
+        where = f"folder:{layout.references / what}" if kind == "folder" else name
+        try:
+            pictures = reference(where, count, size=(int(size[0]), int(size[1])), models=layout.models)
+            theirs = looked(self._segmented(pictures), len(concepts))
+        except (GanatomyError, OSError) as error:  # what was counted is worth more than this
+            structlog.get_logger().warning("the reference is not compared with", reason=str(error))
+            return
+        drawn = looked(self._drawn(span), len(concepts))
+        self.compared = (
+            table(drawn.shares, theirs.shares, concepts, name),
+            {"drawn": drawn.arrays(), "reference": theirs.arrays()},
+        )
+
+    def _drawn(self, span: tuple[int, int]) -> Iterator[Batch]:
+        """The generator's images of some latents, labelled; kept labels are not made again."""
+        for first, last in blocks(*span):
+            kept = self.labels.get(first, last)
+            for start in range(first, last, TOGETHER):
+                numbers = range(start, min(start + TOGETHER, last))
+                z = latents(self.plan.seed, numbers.start, numbers.stop, self.generator.latent_shape)
+                images = self.generator.images(z)
+                part = None if kept is None else kept[start - first : numbers.stop - first]
+                yield (
+                    numbers,
+                    self._labels(images, numbers) if part is None else part,
+                    list(map(picture, images)),
+                )
+
+    def _segmented(self, batches: Iterator[Tensor]) -> Iterator[Batch]:
+        """Reference pictures by their number, labelled."""
+        first = 0
+        for images in batches:
+            for part in images.split(TOGETHER):
+                numbers = range(first, first + len(part))
+                first += len(part)
+                yield numbers, self._labels(part, None), list(map(picture, part))
+
+    def _labels(self, images: Tensor, numbers: range | None) -> NDArray[Any]:
+        seed = None if numbers is None else self.plan.seed
+        return checked_labels(self.segmenter, images, seed, numbers or ()).cpu().numpy()
 
     def _publish_first(self) -> None:
         """Publish first numbers, from the first block of each part, unless there are no more blocks."""
         (a, b), (c, d) = self.plan.calibration, self.plan.evaluation
         if (b - a <= BLOCK and d - c <= BLOCK) or bundles.revisions(self.spec.layout, self.spec.run_id):
             return
-        self.progress.begin(stage("first look"))
+        self.progress.begin("first look")
         thresholds = self.calibrate((a, min(b, a + BLOCK)))
         self.publish(self.count((c, min(d, c + BLOCK)), thresholds), "provisional")
 
@@ -214,13 +322,17 @@ class DissectionTask(ModelTask[DissectionRequest]):
         # What is published early has not made all images of the request, so it states a speed of its own.
         images = evaluation.images + self.calibration.images
         row["images_per_s"] = images / row["duration_s"] if row["duration_s"] else None
-        self.write(row, dissection.tables(), dissection.arrays())
+        tables = dissection.tables()
+        if state == "provisional":  # replicas are as large as the calibration only at the end
+            tables["unit"] = tables["unit"].drop(columns=OF_REPLICAS)
+        if self.kappas is not None:
+            tables["concept"] = tables["concept"].merge(self.kappas, on="concept", how="left")
+        arrays = dissection.arrays()
+        if self.compared is not None:
+            tables["reference_share"] = self.compared[0]
+            arrays |= self.compared[1]
+        self.write(row, tables, arrays)
         self.published = (time.monotonic(), evaluation.images)
-
-
-def stage(name: str) -> str:
-    """The name of a stage. The first one on a machine says why it takes longer: functions are compiled."""
-    return f"{name}, preparing: the first time on a machine takes a minute more" if cold() else name
 
 
 def log_fields(plan: Plan) -> dict[str, str]:

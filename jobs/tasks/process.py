@@ -57,6 +57,7 @@ def main(work: Work) -> None:
     Python's clean-up, in which libraries fill the log.
     """
     processes.expendable()
+    processes.keep_memory()
     spec = Spec(**json.load(sys.stdin))
     log = logs.readable(sys.stderr)
     log.info(

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
+
+from jobs.queue import workers
 
 PACKAGES = ("ganatomy", "torch", "numpy", "numba", "scipy", "duckdb", "pyarrow")
+
+
+def columns() -> dict[str, Any]:
+    """The columns of table `run` about the program and machine of a run."""
+    return {
+        "versions": json.dumps(versions()),
+        "host": workers.host(),
+        "git_revision": revision(),
+    }
 
 
 def versions() -> dict[str, str]:

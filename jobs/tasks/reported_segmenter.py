@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from analysis.models.segmenter import Segmenter, segmenter_hash, segmenter_name
+from analysis.models.segmenter import Segmenter, labels_by_number, segmenter_hash, segmenter_name
 from analysis.shared.concepts import Concept
 from jobs.tasks.progress import Progress
 
@@ -20,6 +20,9 @@ class ReportedSegmenter:
         self._reported = 0  # images of the current block
         self.name = segmenter_name(segmenter)
         self.weights_sha256 = segmenter_hash(segmenter)
+        if (by_number := labels_by_number(segmenter)) is not None:
+            self.labels_of = by_number
+            self.labelled_generator = getattr(segmenter, "labelled_generator", None)
 
     @property
     def concepts(self) -> Sequence[Concept]:

@@ -22,10 +22,13 @@ import structlog
 from analysis.dissection.dissection import describe
 from analysis.models import generators, segmenters
 from analysis.models.generator import Generator
+from analysis.models.inputs import Inputs
 from analysis.models.segmenter import Segmenter, segmenter_name
 from analysis.shared.arrays import Arrays
+from analysis.shared.errors import GanatomyError
 from analysis.shared.stage_cache import OtherSettingsError
 from db import store
+from db.queries import runs
 from db.store import bundles
 from db.times import utc_now
 from jobs.kinds import catalogue
@@ -33,7 +36,6 @@ from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.requests import KINDS
-from jobs.queue import workers
 from jobs.tasks import process, provenance
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
@@ -54,6 +56,56 @@ class Task(ABC, Generic[R]):
     @abstractmethod
     def run(self) -> None:
         """Everything, to the final publication."""
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of what the run has so far."""
+        folder = self.spec.layout.work / self.spec.run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def watch(self) -> StopWatch:
+        """The time of this run, attempts before this one included."""
+        return StopWatch(self.folder / "time.json")
+
+    def row(self, state: str, **more: object) -> Row:
+        """The row of table `run`: the request, where and when it ran, and `more` columns.
+
+        `images_per_s` is the speed of the whole request, from which estimates are made.
+        """
+        times, request = self.watch.save(), self.request
+        return {
+            "run_id": self.spec.run_id,
+            "kind": request.kind.name,
+            "parent_run_id": None,
+            "state": state,
+            **provenance.columns(),
+            "settings": json.dumps(request.model_dump(mode="json"), sort_keys=True),
+            "device": self.spec.slot,
+            "owner": request.owner,
+            "project": request.project,
+            "started_at": times.started_at,
+            "finished_at": utc_now(),
+            "duration_s": times.seconds,
+            "images_per_s": request.size() / times.seconds if times.seconds else None,
+        } | more
+
+    def write(
+        self,
+        row: Row,
+        tables: Mapping[str, pd.DataFrame],
+        arrays: Mapping[str, Mapping[str, np.ndarray]],
+    ) -> None:
+        """Write a bundle and make it what the store shows."""
+        stage, began = self.progress.stage, time.monotonic()
+        self.progress.begin(f"publishing ({row['state']})")
+        bundles.write(self.spec.layout, row, tables, arrays)
+        store.publish(self.spec.layout, [self.spec.run_id])
+        self.progress.publish()
+        took = round(time.monotonic() - began, 2)
+        structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
+        self.progress.begin(stage)
 
 
 def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
@@ -89,21 +141,11 @@ class ModelTask(Task[M]):
     """A task that needs a generator and a segmenter, and publishes a run."""
 
     @cached_property
-    def folder(self) -> Path:
-        """The folder of what the run has so far."""
-        folder = self.spec.layout.work / self.spec.run_id
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    @cached_property
-    def watch(self) -> StopWatch:
-        """The time of this run, attempts before this one included."""
-        return StopWatch(self.folder / "time.json")
-
-    @cached_property
     def generator(self) -> Generator:
         """The generator, loaded once."""
-        return generators.load(self.request.generator, self.spec.layout.models, self.spec.device)
+        inputs = Inputs.parse(self.request.inputs or "")
+        layout, device = self.spec.layout, self.spec.device
+        return generators.load(self.request.generator, layout.models, device, inputs, exact=True)
 
     @cached_property
     def segmenter(self) -> Segmenter:
@@ -130,50 +172,17 @@ class ModelTask(Task[M]):
         return {role: pd.DataFrame([facts]) for role, facts in self.facts.items()}
 
     def row(self, state: str, **more: object) -> Row:
-        """The row of table `run`: the request, its models, where and when it ran, and `more` columns.
-
-        `images_per_s` is the speed of the whole request, from which estimates are made.
-        """
-        times, request = self.watch.save(), self.request
+        """As for every task, with the models' names and weights, seed and inputs."""
         generator, segmenter = self.facts["generator"], self.facts["segmenter"]
-        return {
-            "run_id": self.spec.run_id,
-            "kind": request.kind.name,
-            "parent_run_id": None,
-            "state": state,
+        about = {
             "generator": generator["name"],
             "segmenter": segmenter["name"],
-            "seed": request.seed,
+            "seed": self.request.seed,
+            "inputs": self.request.inputs,
             "generator_sha256": generator["weights_sha256"],
             "segmenter_sha256": segmenter["weights_sha256"],
-            "settings": json.dumps(request.model_dump(mode="json"), sort_keys=True),
-            "versions": json.dumps(provenance.versions()),
-            "device": self.spec.slot,
-            "host": workers.host(),
-            "git_revision": provenance.revision(),
-            "owner": request.owner,
-            "project": request.project,
-            "started_at": times.started_at,
-            "finished_at": utc_now(),
-            "duration_s": times.seconds,
-            "images_per_s": request.size() / times.seconds if times.seconds else None,
-        } | more
-
-    def write(
-        self,
-        row: Row,
-        tables: Mapping[str, pd.DataFrame],
-        arrays: Mapping[str, Mapping[str, np.ndarray]],
-    ) -> None:
-        """Write a bundle and make it what the store shows."""
-        stage, began = self.progress.stage, time.monotonic()
-        self.progress.begin(f"publishing ({row['state']})")
-        bundles.write(self.spec.layout, row, tables, arrays)
-        store.publish(self.spec.layout, [self.spec.run_id])
-        self.progress.publish()
-        took = round(time.monotonic() - began, 2)
-        structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
-        self.progress.begin(stage)
+        }
+        return super().row(state, **about | more)
 
     def finish(self, found: Result, **about: object) -> None:
         """Publish the final results; `about` are further columns of table `run`. Remove the run's folder."""
@@ -187,6 +196,22 @@ class LayerTask(ModelTask[L]):
 
     A process that is killed at any point is followed by one that goes on from there.
     """
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator, which is the one that the parent dissected.
+
+        Raises:
+            GanatomyError: other weights have its name since.
+        """
+        made = super().generator
+        known = runs.generator_sha256(store.open(self.spec.layout), str(self.request.parent))
+        if known and known != made.weights_sha256:
+            raise GanatomyError(
+                f"The generator '{made.name}' has other weights than when {self.request.parent} dissected "
+                "it, so its units have other numbers; dissect it again first."
+            )
+        return made
 
     @property
     def kept(self) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from analysis.models import generators
+from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
@@ -36,7 +36,7 @@ class FolderWatch:
 
     name: str
     folder: str
-    family: str
+    family: str  # empty: recognised from each checkpoint
     key: str | None
     request: JsonObject  # a request of kind `dissect` without its generator
 
@@ -74,7 +74,10 @@ def add(layout: Layout, watch: FolderWatch) -> None:
         )
     if not Path(watch.folder).is_dir():
         raise GanatomyError(f"{watch.folder} is not a folder; create it first, or name another.")
+    if watch.family and watch.family not in generators.FAMILIES:
+        raise GanatomyError(generators.no_family(watch.family))
     parse("dissect", {**watch.request, "generator": watch.name})
+    segmenters.describe(str(watch.request["segmenter"]), layout.models)
     _store(layout, {**_stored(layout), watch.name: watch})
 
 
@@ -146,8 +149,9 @@ class FolderWatcher:
 
     def _register(self, watch: FolderWatch, file: Path, model: str) -> None:
         """Start a process that reads the checkpoint and registers it as a model."""
-        arguments = ["--store", str(self.client.layout.root), "--name", model, "--family", watch.family]
-        arguments += ["--weights", str(file), *(["--key", watch.key] if watch.key else [])]
+        arguments = ["--store", str(self.client.layout.root), "--name", model, "--weights", str(file)]
+        arguments += ["--family", watch.family] if watch.family else []
+        arguments += ["--key", watch.key] if watch.key else []
         with (self.client.layout.logs / f"watch-{watch.name}.log").open("ab") as log:
             process = processes.start("jobs.worker.registration", arguments, output=log)
         self.registrations[model] = (watch, process)

@@ -19,8 +19,9 @@ def main() -> None:
     """Read, check and register the checkpoint that the command line names."""
     processes.expendable()
     parser = argparse.ArgumentParser(prog="jobs.worker.registration")
-    for name in ("store", "name", "family", "weights"):
+    for name in ("store", "name", "weights"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--family", help="where it is not recognised from the file")
     parser.add_argument("--key")
     options = parser.parse_args()
     try:

@@ -7,7 +7,7 @@ from statistics import median
 
 from children import free_port
 
-from benchmarks import viewers
+from benchmarks.pages import viewers
 from db import store
 from db.layout import Layout
 

@@ -1,6 +1,7 @@
 """Runs to hold beside the session's dissection: checkpoints of a training, and one with other names."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,9 @@ def _without(tables: dict[str, pd.DataFrame], concept: str) -> dict[str, pd.Data
     scores, units, known = tables["unit_concept"], tables["unit"], tables["concept"]
     here = scores["concept"] == concept
     gone = ["threshold", "iou", "iou_low", "iou_high", "calibration_iou"]
-    scores.loc[here, gone], scores.loc[here, ["label", "detector"]] = np.nan, False
+    gone += ["lift", "lift_low", "lift_high", "lift_q_value", "calibration_lift"]
+    flags = ["label", "largest_iou", "detector"]
+    scores.loc[here, gone], scores.loc[here, "side"], scores.loc[here, flags] = np.nan, None, False
     units.loc[units["concept"] == concept, "concept"] = None
     known.loc[known["concept"] == concept, ["images", "calibration_images"]] = 3
     return {"unit_concept": scores, "unit": units, "concept": known}
@@ -64,4 +67,5 @@ def _renamed(table: pd.DataFrame) -> pd.DataFrame:
 def _write(layout: Layout, like: Bundle, tables: dict[str, pd.DataFrame], **facts: str) -> None:
     arrays = {name: dict(like.array(name)) for name in like.names("arrays")}
     files = {name: like.file(name) for name in like.names("files")}
-    bundles.write(layout, {**like.run, "revision": 1, **facts}, tables, arrays, files)
+    before = str(datetime.fromisoformat(str(like.run["started_at"])) - timedelta(days=1))
+    bundles.write(layout, {**like.run, "revision": 1, "started_at": before, **facts}, tables, arrays, files)

@@ -22,6 +22,12 @@ def copied(store: Path, to: Path) -> Layout:
     return Layout.create(to)
 
 
+def cause(layout: Layout) -> None:
+    """Causes of discs, by a job."""
+    little = ["--images", "4", "--steps", "4", "--seeds", "2", "--random-sets", "2", "--top", "3"]
+    ganatomy(layout.root, "ace", "planted", "--layer", "layer1", "--concept", "disc", *little, "--wait")
+
+
 def insert(layout: Layout) -> None:
     """An insertion of discs, by a job."""
     asked = ["planted", "--layer", "layer1", "--concept", "disc", "--images", "12", "--measuring", "32"]

@@ -1,12 +1,13 @@
 """The Artifacts page in a browser: rank, mark with the keyboard and take back, compare, export."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from effects_store import copied, spoil
+from PIL import Image
 from playwright.sync_api import Page, expect
 from visiting import Dashboard, Visitor, serve
 
@@ -50,8 +51,13 @@ def test_rankings_are_those_of_the_store(visitor: Visitor, dashboard: Dashboard)
 
 def test_units_are_marked_with_keys_and_taken_back(visitor: Visitor, dashboard: Dashboard) -> None:
     order = artifacts.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "images")["unit"].tolist()
-    page = visitor.open("/artifacts?by=images&author=ada")
+    page = visitor.open("/artifacts?by=images")
     expect(page.get_by_text("Marked: none yet")).to_be_visible()
+    name = page.locator(".st-key-person-marks input")
+    name.fill("ada")
+    name.press("Enter")
+    visitor.settle()
+    assert "ada" not in page.url
     # The last thing that the page draws: a key that is pressed before a page is whole can be lost.
     expect(page.get_by_text("The edit as JSON")).to_be_visible()
     press(page, "m")
@@ -65,38 +71,46 @@ def test_units_are_marked_with_keys_and_taken_back(visitor: Visitor, dashboard: 
     press(page, "u")
     expect(page.get_by_text(f"Marked: {order[0]}", exact=True)).to_be_visible()
     assert marks(dashboard) == [(order[0], "ada")]
-    page.get_by_role("radio", name="Marked here (1)").click()
+    page.get_by_role("radio", name="Marked by people").click()
     expect(page.get_by_text(f"ablate layer1 {order[0]}", exact=True)).to_be_visible()
     press(page, "m")
     expect(page.get_by_text("Nothing is marked yet")).to_be_visible()
     assert marks(dashboard) == []
 
 
-def test_before_and_after_follow_the_slider_and_the_list_goes_out(
+def test_quick_keys_are_all_heard(visitor: Visitor, dashboard: Dashboard) -> None:
+    order = artifacts.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "images")["unit"].tolist()
+    page = visitor.open("/artifacts?by=images")
+    expect(page.get_by_role("button", name=f"Mark unit {order[0]}", exact=True)).to_be_visible()
+    page.locator("h1").click()
+    for key in ("ArrowRight", "ArrowRight", "m", "ArrowRight", "ArrowRight", "m"):
+        page.keyboard.press(key)  # one after the other, as fast as a browser takes them
+    visitor.expect_parameter("at", "4")
+    expect(page.get_by_role("button", name=f"Unmark unit {order[4]}", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"Marked: {order[2]}, {order[4]}", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name=f"Unmark unit {order[4]}")).to_be_in_viewport()
+    for _ in range(2):
+        page.keyboard.press("u")
+    expect(page.get_by_text("Marked: none yet")).to_be_visible()
+    assert marks(dashboard) == []
+
+
+def test_before_and_after_share_a_picture_and_the_list_goes_out(
     visitor: Visitor, dashboard: Dashboard
 ) -> None:
     order = artifacts.ranked(stores.open(Layout(dashboard.store)), "spoiled-1", "ablation")["unit"].tolist()
-    page = visitor.open("/artifacts?n=3&wipe=20")
-    expect(page.get_by_role("img", name="8 images, the left 20 % without 3 units")).to_be_visible()
-    slider = page.get_by_role("slider", name="After, from the left (%)")
-    slider.focus()
-    slider.press("ArrowRight")
-    visitor.expect_parameter("wipe", "21")
-    expect(page.get_by_role("img", name="8 images, the left 21 % without 3 units")).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="The edit as JSON").click()
-    content = json.loads(Path(download.value.path()).read_text())
+    page = visitor.open("/artifacts?n=3")
+    edges = page.get_by_role("slider", name=re.compile("as it is and without 3 units"))
+    expect(edges).to_have_count(8)
+    edges.first.press("ArrowRight")
+    expect(edges.first).to_have_attribute("aria-valuenow", "55")
+    sheet = visitor.download(page.get_by_role("button", name="Images as PNG"))
+    with Image.open(sheet) as image:
+        assert image.width > 3 * image.height  # eight across, before and after
+    file = visitor.download(page.get_by_role("button", name="The edit as JSON"))
+    content = json.loads(file.read_text())
     assert content["units"] == order[:3]
     assert Edit.parse(content["edit"]) == Edit.ablate("layer1", order[:3])
     page.get_by_role("link", name="Open this edit on the Ablate page").click()
     expect(page.get_by_role("heading", name="Ablate")).to_be_visible()
     visitor.expect_parameter("edit", content["edit"])
-
-
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(1400, "light"), pytest.param(1400, "dark", marks=pytest.mark.slow), (420, "light")]
-)
-def test_it_fits_and_nothing_stands_in_the_way(
-    visitor: Visitor, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    visitor.must_fit("/artifacts", width, scheme)

@@ -4,7 +4,6 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from effects_store import copied, insert
@@ -35,9 +34,8 @@ def test_the_finding_and_what_position_explains_come_first(visitor: Visitor) -> 
 
 def test_the_contexts_are_those_of_the_store(visitor: Visitor, dashboard: Dashboard) -> None:
     page = visitor.open("/context?strength=2k&as=raw")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Contexts as CSV").click()
-    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    file = visitor.download(page.get_by_role("button", name="Contexts as CSV"))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
     snapshot = stores.open(Layout(dashboard.store))
     frame = context.contexts(snapshot, str(visitor.parameter("run")))
     assert [row["context"] for row in rows] == frame["context"].tolist()
@@ -98,12 +96,3 @@ def test_without_an_insertion_the_way_to_one_is_said(browser: Browser, store: Pa
         expect(page.get_by_role("combobox", name="Patch")).to_be_visible()
         visitor.must_be_well()
         context.close()
-
-
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(1400, "light"), pytest.param(1400, "dark", marks=pytest.mark.slow), (420, "light")]
-)
-def test_it_fits_and_nothing_stands_in_the_way(
-    visitor: Visitor, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    visitor.must_fit("/context", width, scheme)

@@ -28,7 +28,10 @@ PAGES = (
     "/artifacts",
     "/compare",
     "/sql",
+    "/boards",
     "/jobs",
+    "/models",
+    "/models?model=churches&of=generator&add=generator",
 )
 DISSECT = {"generator": "planted", "images": 64, "calibration": 64}
 
@@ -78,7 +81,7 @@ def test_two_dashboards_show_a_store_that_cannot_be_written(browser: Browser, fr
         expect(page.get_by_text("Dissect planted").first).to_be_visible()
         expect(page.get_by_text("nightly")).to_be_visible()
         expect(page.get_by_role("button", name="Pause")).to_have_count(0)
-        page.get_by_role("button", name="Open", exact=True).click()
+        page.get_by_role("button", name="Open", exact=True).last.click()
         expect(page.get_by_text("This command repeats the job")).to_be_visible()
         expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
         page = Visitor(page, second).open("/")

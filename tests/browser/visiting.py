@@ -44,9 +44,9 @@ class Dashboard:
     store: Path
 
 
-def serve(store: Path) -> Iterator[Dashboard]:
-    """A dashboard process on a free port, ended afterwards."""
-    port = free_port()
+def serve(store: Path, port: int | None = None) -> Iterator[Dashboard]:
+    """A dashboard process on a free port, or on the given one, ended afterwards."""
+    port = port or free_port()
     command = [
         sys.executable,
         "-P",
@@ -123,16 +123,29 @@ class Visitor:
         self.page.wait_for_function(UNBROKEN)
         return self.page
 
-    def turn(self, button: Locator, name: str) -> None:
-        """Click until the address has the parameter, as a person would.
+    def download(self, button: Locator) -> Path:
+        """The file of a download button, clicked until it comes, as a person would: see `turn`."""
+        for _ in range(5):
+            self.settle()
+            with contextlib.suppress(TimeoutError):
+                with self.page.expect_download(timeout=20_000) as found:
+                    button.click()
+                return Path(found.value.path())
+        raise AssertionError("nothing was downloaded")
+
+    def turn(self, button: Locator, name: str, value: str | None = None) -> None:
+        """Click until the address has the parameter (of that value, if one is given), as a person would.
 
         A click on a page whose parts still move can land beside the button.
         """
+        script = """([name, value]) => {
+            const found = new URL(location).searchParams.get(name);
+            return value === null ? found !== null : found === value;
+        }"""
         for _ in range(5):
             button.click()
             with contextlib.suppress(TimeoutError):
-                script = "name => new URL(location).searchParams.has(name)"
-                self.page.wait_for_function(script, arg=name, timeout=8_000)
+                self.page.wait_for_function(script, arg=[name, value], timeout=8_000)
                 return
         raise AssertionError(f"{name} never came into the address")
 
@@ -155,7 +168,8 @@ class Visitor:
         found: list[str] = []
         for _ in range(5):  # what is drawn again is faded, and with it the contrast
             violations = Axe().run(page).response["violations"]
-            found = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+            grave = ("serious", "critical")
+            found = [v["id"] for v in violations if v["impact"] in grave or v["id"] == "heading-order"]
             if not found:
                 break
             page.wait_for_timeout(2000)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.shared import count_intervals
-from dashboard.widgets import comparison_tables
-from dashboard.widgets.comparison import Choice, differences, run_names, suggestions
+from dashboard.comparison import gaps, tables
+from dashboard.comparison.choice import Choice, differences, run_names, suggestions
 from dashboard.widgets.rows import Row
 from db.queries.compare import Arm
 
@@ -124,8 +124,8 @@ def test_what_differs_is_said_in_words(facts: dict[str, Any], said: str) -> None
 def test_concepts_that_some_run_does_not_have_are_named() -> None:
     told = differences(choice([run("a", "a"), run("b", "b")]), vocabulary(a=["tree"], b=["tree", "moon"]))
     assert len(told) == 1
-    assert "1 concept of 2" in told[0]
-    assert "moon" in told[0]
+    assert "only 1 concept of 2 can be compared" in told[0]
+    assert "Known only to b: moon." in told[0]
 
 
 def test_a_concept_of_another_category_is_another() -> None:
@@ -133,6 +133,50 @@ def test_a_concept_of_another_category_is_another() -> None:
     assert "0 concepts of 2" in told[0]
     assert "door (object)" in told[0]
     assert "door (part)" in told[0]
+
+
+def layers_of(**grids: dict[str, int]) -> dict[Arm, Row]:
+    return {
+        Arm(run_id, name): {"units": 8, "height": side, "width": side}
+        for run_id, layers in grids.items()
+        for name, side in layers.items()
+    }
+
+
+def test_layers_of_one_name_and_grid_stand_in_one_row() -> None:
+    layers = layers_of(a={"layer1": 4, "layer2": 8}, b={"layer1": 4, "layer2": 8})
+    pairs = tables.pairs(layers)
+    assert tables.paired(pairs) == ["layer1 · 4x4", "layer2 · 8x8"]
+    assert [arm.run_id for arm in pairs] == ["a", "b", "a", "b"]
+
+
+def test_layers_of_other_names_or_grids_are_paired_by_resolution() -> None:
+    layers = layers_of(a={"layer1": 4, "layer2": 8, "layer3": 8}, b={"layer1": 8, "conv": 4, "layer4": 8})
+    pairs = {str(arm): row for arm, row in tables.pairs(layers).items()}
+    assert pairs == {
+        **{"a:layer1": "4x4", "b:conv": "4x4", "a:layer2": "8x8", "b:layer1": "8x8"},
+        **{"a:layer3": "8x8 · 2", "b:layer4": "8x8 · 2"},
+    }
+
+
+def test_runs_of_another_sample_are_found_or_missing() -> None:
+    many = run("g-1", "g", images=1000)
+    few, lone = run("h-1", "h"), run("k-1", "k")
+    again = run("h-2", "h", images=1000)
+    chosen = {row["run_id"]: row for row in (many, few, lone)}
+    there, absent = tables.same_sample(chosen, many, [again, many, few, lone])
+    assert [row["run_id"] for row in there] == ["h-2"]
+    assert [row["run_id"] for row in absent] == ["k-1"]
+    assert gaps.target(chosen) is few  # most have its sample
+    assert gaps.target({"g-1": many, "h-1": few})["run_id"] == "g-1"  # more images
+
+
+def test_the_missing_run_is_asked_for_with_the_same_segmenter_and_sample() -> None:
+    sample = run("g-1", "g", images=1000, request={"generator": "g", "segmenter": "parts", "images": 1000})
+    asked = gaps.like(run("h-1", "h", request={"generator": "h", "images": 100}), sample)
+    given = asked.given()
+    assert (given["generator"], given["segmenter"], given["images"]) == ("h", "parts", 1000)
+    assert given["control"] == "none"
 
 
 def random_named(seed: int, arms: list[Arm]) -> pd.DataFrame:
@@ -159,7 +203,7 @@ COMMON = pd.DataFrame(
 def test_the_page_s_counts_are_those_of_the_rows() -> None:
     chosen = choice([run("a", "a"), run("b", "b")])
     named = random_named(3, list(chosen.arms))
-    frame = comparison_tables.tally(named, chosen.layers, chosen.names, COMMON)
+    frame = tables.tally(named, chosen.layers, chosen.names, COMMON)
     assert list(frame["category"].unique()) == ["object", "part", "material", "all"]
     for row in frame.to_dict("records"):
         mine = [
@@ -180,17 +224,13 @@ def test_the_page_s_counts_are_those_of_the_rows() -> None:
 def test_where_nothing_is_named_zeros_are_shown_with_what_may_have_been_missed() -> None:
     chosen = choice([run("a", "a")])
     nothing = random_named(3, list(chosen.arms)).head(0)
-    frame = comparison_tables.tally(nothing, chosen.layers, chosen.names, COMMON)
+    frame = tables.tally(nothing, chosen.layers, chosen.names, COMMON)
     assert (frame[["named", "surely", "perhaps", "concepts", "concepts_low"]] == 0).all(axis=None)
     assert dict(zip(frame["category"], frame["concepts_high"], strict=True)) == {
         **{"object": 2, "part": 2, "material": 1},  # all that there are
         "all": 4,  # Wilson: 0 of 20 units may be 16 %
     }
-    assert (
-        comparison_tables.tally(nothing, chosen.layers, chosen.names, COMMON, has_cut=False)["surely"]
-        .isna()
-        .all()
-    )
+    assert tables.tally(nothing, chosen.layers, chosen.names, COMMON, has_cut=False)["surely"].isna().all()
 
 
 def seen(**rare: tuple[str, ...]) -> pd.DataFrame:
@@ -218,31 +258,45 @@ def test_a_cut_within_an_interval_sets_no_arm_apart() -> None:
     counted = [(arm, c, n) for c, *both in held for arm, n in zip((first, second), both, strict=True) if n]
     where = [{"run_id": arm.run_id, "layer": arm.layer, "concept": c} for arm, c, _ in counted]
     numbers = pd.DataFrame([n for _, _, n in counted], columns=["units", "surely", "perhaps"])
-    states = comparison_tables.concept_states(
-        pd.DataFrame(where).join(numbers), seen(b=("roof", "brick")), chosen.names
-    )
-    everywhere, nowhere, each = comparison_tables.concept_differences(states, list(COMMON["concept"]))
+    states = tables.concept_states(pd.DataFrame(where).join(numbers), seen(b=("roof", "brick")), chosen.names)
+    everywhere, nowhere, each = tables.concept_differences(states, list(COMMON["concept"]))
     assert (everywhere, nowhere) == (["tree"], ["brick"])
-    assert each[first] == comparison_tables.ConceptDifferences(
-        alone=["door"], perhaps=["sky"], lacks=[], unseen=[]
-    )
-    assert each[second] == comparison_tables.ConceptDifferences(
+    assert each[first] == tables.ConceptDifferences(alone=["door"], perhaps=["sky"], lacks=[], unseen=[])
+    assert each[second] == tables.ConceptDifferences(
         alone=[], perhaps=["sky"], lacks=["door"], unseen=["brick", "roof"]
     )
 
 
-def test_under_the_calibrated_rule_what_is_named_is_had() -> None:
+def test_the_map_and_the_list_of_differences_agree_under_names_by_lift() -> None:
+    arm, other = (chosen := choice([run("a", "a")])).arms
+    known = seen(a=()).query("run_id == 'a' and concept in ('tree', 'door')")
+    nothing = pd.DataFrame(columns=["run_id", "layer", "concept", "units", "surely", "perhaps"])
+    best = pd.DataFrame(
+        {"run_id": "a", "layer": [arm.layer, other.layer], "concept": "door", "detects": ["perhaps", "no"]}
+    )
+    found = pd.DataFrame({"run_id": ["a"], "layer": [other.layer], "concept": ["tree"]})
+    states = tables.concept_states(nothing, known, chosen.names, found, best)
+    assert states == {
+        arm: {"tree": "lacks", "door": "perhaps"},
+        other: {"tree": "has", "door": "lacks"},
+    }
+    _, nowhere, each = tables.concept_differences(states, ["tree", "door"])
+    assert nowhere == []
+    assert each[arm].perhaps == ["door"]
+
+
+def test_under_names_by_lift_what_is_detected_is_had() -> None:
     arm, other = (chosen := choice([run("a", "a")])).arms
     known = seen(a=()).query("run_id == 'a' and concept == 'tree'")
     named = pd.DataFrame({"run_id": "a", "layer": [arm.layer, other.layer], "concept": "tree"})
     named = named.assign(units=[1, 0], surely=None, perhaps=None)
-    assert comparison_tables.concept_states(named, known, chosen.names) == {
+    assert tables.concept_states(named, known, chosen.names) == {
         arm: {"tree": "has"},
         other: {"tree": "lacks"},
     }
 
 
-def test_scores_over_the_ceiling_and_over_the_mask() -> None:
+def test_scores_by_each_measure_and_whether_the_concept_is_detected() -> None:
     chosen = choice([run("a", "a")])
     best = pd.DataFrame(
         {
@@ -254,23 +308,35 @@ def test_scores_over_the_ceiling_and_over_the_mask() -> None:
             "iou_high": [0.45, 0.35, np.nan, np.nan],
             "mask_iou": [0.3, 0.28, 0.1, 0.2],
             "ceiling_iou": [0.8, 0.5, 0.4, 0.0],
+            "lift": [0.14, 0.03, np.nan, -0.12],
+            "lift_low": [0.05, -0.01, np.nan, np.nan],
+            "lift_high": [0.2, 0.07, np.nan, np.nan],
+            "detector": [True, False, None, False],
         }
     )
-    frame = comparison_tables.by_concept(best, chosen.names, over_ceiling=True)
+    frame = tables.by_concept(best, chosen.names, "ceiling")
     assert list(frame["concept"]) == ["door", "sky", "tree", "tree"]
-    assert list(frame["beats_mask"]) == ["no", "perhaps", "perhaps", "yes"]
+    assert list(frame["detects"]) == ["no", "", "perhaps", "yes"]
     assert frame["score"].tolist() == pytest.approx([np.nan, 0.5, 0.6, 0.5], nan_ok=True)
-    assert comparison_tables.by_concept(best, chosen.names, False)["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert frame["mask_score"].tolist() == pytest.approx([np.nan, 0.25, 0.56, 0.375], nan_ok=True)
+    frame = tables.by_concept(best, chosen.names, "iou")
+    assert frame["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert frame["score_low"].tolist()[2:] == [0.25, 0.35]
+    frame = tables.by_concept(best, chosen.names, "lift")
+    assert frame["score"].tolist() == pytest.approx([-0.12, np.nan, 0.03, 0.14], nan_ok=True)
+    assert frame["score_high"].tolist()[2:] == [0.07, 0.2]
+    assert (frame["mask_score"] == 0).all()
+    assert frame["over_ceiling"].tolist() == pytest.approx([np.nan, 0.5, 0.6, 0.5], nan_ok=True)
 
 
 def test_only_trainings_with_two_checkpoints_are_drawn() -> None:
     frame = pd.DataFrame({"run_id": ["early-1", "late-1", "lone-1", "g-1"], "share": 0.5})
     lone = run("lone-1", "lone", training="u", training_steps=1, training_images=32)
     runs = {row["run_id"]: row for row in (*CHECKPOINTS[:2], lone, run("g-1", "g"))}
-    found = comparison_tables.along(frame, runs)
+    found = tables.along(frame, runs)
     assert list(found["run_id"]) == ["early-1", "late-1"]
     assert list(found["training_images"]) == [3200, 28800]
-    assert comparison_tables.along(frame[2:], {key: runs[key] for key in ("lone-1", "g-1")}).empty
+    assert tables.along(frame[2:], {key: runs[key] for key in ("lone-1", "g-1")}).empty
 
 
 def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -> None:
@@ -280,7 +346,7 @@ def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -
     again = dict(CHECKPOINTS[0], run_id="again", started_at=pd.Timestamp(2026, 2, 1))
     lone = dict(CHECKPOINTS[0], run_id="other", segmenter="other")
     runs = {row["run_id"]: row for row in [*points(2), *CHECKPOINTS, again, lone]}
-    found = comparison_tables.along(pd.DataFrame({"run_id": list(runs), "share": 0.5}), runs)
+    found = tables.along(pd.DataFrame({"run_id": list(runs), "share": 0.5}), runs)
     assert set(found["run_id"]) == set(runs) - {"late-1", "other"}
     assert set(found["line"]) == {"t (seed 1)", "t (seed 2)"}
     assert not found.duplicated(["line", "training_steps"]).any()
@@ -289,21 +355,21 @@ def test_a_line_joins_checkpoints_of_one_sample_and_the_newest_of_equal_runs() -
 def test_checkpoints_of_unlike_samples_are_not_joined() -> None:
     early, late = (dict(row, seed=k) for k, row in enumerate(CHECKPOINTS[:2]))
     runs = {row["run_id"]: row for row in (early, late)}
-    assert comparison_tables.along(pd.DataFrame({"run_id": list(runs)}), runs).empty
-    assert comparison_tables.checkpoints(runs)
-    assert not comparison_tables.checkpoints({"early-1": early, "g-1": run("g-1", "g")})
+    assert tables.along(pd.DataFrame({"run_id": list(runs)}), runs).empty
+    assert tables.checkpoints(runs)
+    assert not tables.checkpoints({"early-1": early, "g-1": run("g-1", "g")})
 
 
 def test_a_line_that_begins_late_is_told() -> None:
     points = [("early", 1, "sky"), ("late", 3, "sky"), ("late", 3, "tree"), ("middle", 2, "tree")]
     points += [("late", 3, "dome"), ("middle", 2, "dome"), ("late", 3, "door")]
     frame = pd.DataFrame(points, columns=["run_id", "training_steps", "concept"])
-    assert comparison_tables.late(frame) == {("early",): ["dome", "tree"], ("early", "middle"): ["door"]}
+    assert tables.late(frame) == {("early",): ["dome", "tree"], ("early", "middle"): ["door"]}
 
 
 def test_the_best_layer_of_a_run_is_chosen_on_calibration_images() -> None:
     frame = pd.DataFrame(
         {"run_id": "a", "layer": ["layer1", "layer2"], "concept": "tree"}
-        | {"calibration_iou": [0.5, 0.4], "iou": [0.3, 0.6]}
+        | {"calibration_lift": [0.5, 0.4], "lift": [0.3, 0.6]}
     )
-    assert list(comparison_tables.best_layer(frame)["layer"]) == ["layer1"]
+    assert list(tables.best_layer(frame)["layer"]) == ["layer1"]

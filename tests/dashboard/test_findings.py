@@ -17,6 +17,9 @@ OWN = {
 }
 
 
+ALPHAS = pd.DataFrame({"rank": range(1, 8), "alpha": [1.0, 0.9, 0.5, 0.4, 0.01, 0.01, 0.0]})
+
+
 def curve(**p_values: float | None) -> pd.DataFrame:
     """The rows of the first eight units, and of one; p-values by edit."""
     rows = [
@@ -34,11 +37,11 @@ def curve(**p_values: float | None) -> pd.DataFrame:
 def test_the_finding_tells_removed_and_added_each_beside_random_sets() -> None:
     said = findings.sentence(RUN, OWN, curve(ablate=1 / 51, insert=0.4))
     assert (
-        "Switching off the first **8 units** removes **90% (80% to 100%)** of all tree pixels, more than any "
-        "of 50 random sets (p = 0.02)." in said
+        "Switching off the first **8 units** (to 0) removes **90% (80% to 100%)** of all tree pixels, more "
+        "than any of 50 random sets (p = 0.02)." in said
     )
     assert "adds 20.0% (10.0% to 30.0%) of all pixels, but random sets do as much (p = 0.4)" in said
-    assert said.endswith("is - of the cell.")
+    assert "At one random cell" not in said  # it was not measured
     some = findings.sentence(RUN, OWN, curve(ablate=2.5 / 51, insert=None))
     assert "more than most random sets (p = 0.049)" in some
     assert "of all pixels. It was" in some
@@ -49,10 +52,24 @@ def test_the_finding_tells_removed_and_added_each_beside_random_sets() -> None:
     assert "adds nothing: the change is -30.0%" in said
 
 
+def test_a_null_is_told_as_one() -> None:
+    none = {"removed": 0.01, "removed_low": -0.02, "removed_high": 0.03}
+    none |= {"uniform_effect": -0.0001, "uniform_low": -0.001, "uniform_high": 0.002}
+    rows = curve(ablate=1 / 51, insert=0.4).assign(effect=0.00005, effect_low=-0.00086, effect_high=0.00095)
+    said = findings.sentence(RUN, OWN | none, rows)
+    assert "removes **no tree that can be measured**: 1.0% (-2.0% to 3.0%) of its pixels." in said
+    assert "adds none that can be measured: 0.0050% (-0.0860% to 0.0950%) of all pixels" in said
+    assert "of the cell, so none can be measured." in said
+    assert "-0%" not in said
+    assert "p = " not in said
+
+
 def test_the_finding_says_what_is_missing_with_a_dash_and_when_0_is_not_off() -> None:
     none = curve()
     added = findings.sentence(RUN, OWN | {"removed": -1.5}, none)
-    assert added.endswith("Queue the job again with ablation to the mean.")
+    assert added.endswith("queue the job again with `--ablate off`.")
+    off = findings.sentence(RUN, OWN | {"removed": -1.5, "ablate_kind": "off"}, none)
+    assert off.endswith("So to ablate these units adds to the concept.")
     assert "off state" not in findings.sentence(RUN, OWN | {"removed": -1.5, "ablate_kind": "mean"}, none)
     nothing = OWN | {"removed": None, "removed_low": None, "removed_high": None, "ablate_kind": "mean"}
     said = findings.sentence(RUN, nothing, none[:0])
@@ -62,9 +79,10 @@ def test_the_finding_says_what_is_missing_with_a_dash_and_when_0_is_not_off() ->
 @pytest.mark.parametrize(
     ("facts", "stopped", "overlap", "sure", "word"),
     [
-        ({}, 3, 0.75, True, "they share 75% of their first 4 units"),  # not of 8, of which four act at most
+        ({}, 3, 0.75, True, "which share 75% of the first 4 units"),  # not of 8, of which four act at most
         ({}, 3, 0.5, False, "unreliable"),
         ({}, 2, 0.9, False, "more steps"),
+        ({}, 3, 1.0, True, "Learned from 3 random starts, which agree on the first 4 units"),
         ({}, 3, np.nan, False, "unreliable"),
         ({"acting_units": 0, "acting_most": 0}, 3, 0.0, False, "No unit acts"),
     ],
@@ -73,7 +91,7 @@ def test_doubt_is_about_the_units_that_act(
     facts: dict[str, Any], stopped: int, overlap: float, sure: bool, word: str
 ) -> None:
     table = pd.DataFrame({"units": [4, 8], "overlap": [overlap, 0.1]})
-    found, said = findings.reliability(OWN | facts, stopped, table)
+    found, said = findings.reliability(OWN | facts, stopped, table, ALPHAS)
     assert found is sure
     assert word in said
 

@@ -1,10 +1,9 @@
 """A store that Ganatomy 0.1.0 wrote, with a run of every kind, opens and shows the right things."""
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from full_store import left
 
 from db import store, workspace
 from db.layout import Layout
@@ -25,9 +24,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    folder = tmp_path_factory.mktemp("old")
-    shutil.unpack_archive(Path(__file__).parents[1] / "data" / "store-0.1.tar.xz", folder, filter="data")
-    return Layout.create(folder)
+    return left(tmp_path_factory.mktemp("old"))
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def test_a_note_is_kept_with_author_and_time(layout: Layout) -> None:
         space.change("note", number, text="gone")
 
 
-@pytest.mark.parametrize("table", ["saved_query", "saved_view", "model"])
+@pytest.mark.parametrize("table", ["saved_view", "model"])
 def test_a_name_is_there_once(layout: Layout, table: str) -> None:
     space = workspace.open(layout)
     space.add(table, "ada", name="mine")
@@ -128,3 +128,14 @@ def test_a_locked_workspace_is_a_sentence_within_three_seconds(layout: Layout) -
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_a_search_takes_every_character_as_it_is(layout: Layout) -> None:
+    space = workspace.open(layout)
+    space.add("note", "ada", run_id="r", layer=None, unit=None, text="100 % of DOMES_here")
+    space.add("note", "bob", run_id="r", layer=None, unit=None, text="nothing")
+    for text in ("100 %", "domes_", "ADA"):
+        assert space.containing("note", text, ("text", "author"))["author"].tolist() == ["ada"]
+    for text in ("100_%", "domes%", "'"):
+        assert space.containing("note", text, ("text", "author")).empty
+    assert space.containing("note", "n", ("author", "text"))["author"].tolist() == ["bob"]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analysis.models.checkpoints import State, load_state
-from analysis.models.families.parts import Parts
+from analysis.models.families.family import Parts
 from analysis.models.families.planted_shapes import COLOURS, GROUND
 
 CELLS, LATENT, NOISE = 16, 8, 4

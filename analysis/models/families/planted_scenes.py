@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analysis.models.checkpoints import State, load_state
-from analysis.models.families.parts import Parts
+from analysis.models.families.family import Family, Parts
 
 CELLS, LATENT, NOISE = 32, 24, 8
 # In painting order: the colour of each thing in [-1, 1]; a wall is of a material.
@@ -124,6 +124,14 @@ def build(state: State) -> Parts:
     own = {"order": "units.order", "gain": "units.gain", "wander": "units.wander"}
     load_state(chain, {own.get(name, name): value for name, value in state.items()}, "planted scenes")
     return Parts(chain, ["units", "placed"], (LATENT,))
+
+
+FAMILY = Family(
+    "planted scenes",
+    recognises=lambda state: {"order", "gain", "wander"} <= set(state),
+    build=lambda state, _config, _inputs: build(state),
+    hidden=True,
+)
 
 
 class Units(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from analysis.models.checkpoints import State, load_state
-from analysis.models.families.parts import Parts
+from analysis.models.families.family import Family, Parts
 from analysis.models.vocabularies import SHAPES
 
 NAMES = [concept.name for concept in SHAPES.concepts]
@@ -85,6 +85,14 @@ def build(state: State) -> Parts:
     steps["draw"] = Draw()
     module = load_state(nn.Sequential(steps), state, "a planted generator")
     return Parts(module, ["units1.1", "units2.1"], (LATENT, 1, 1))
+
+
+FAMILY = Family(
+    "planted shapes",
+    recognises=lambda state: "units1.0.weight" in state,
+    build=lambda state, _config, _inputs: build(state),
+    hidden=True,
+)
 
 
 class Place(nn.Module):

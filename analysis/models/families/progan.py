@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analysis.models.checkpoints import load_state
-from analysis.models.families.parts import Parts
+from analysis.models.families.family import Family, Parts
 
 WIDTHS = (96, 96, 64, 48, 24)  # channels at 4, 8, 16, 32 and 64 pixels
 LATENT = 64
@@ -84,3 +84,10 @@ def build(state: Mapping[str, Tensor]) -> Parts:
     module = progan(widths, latent)
     load_state(module, {name: value.float() for name, value in state.items()}, "a progressive generator")
     return Parts(module, ["blocks.0.7", *(f"blocks.{k}.6" for k in range(1, count))], (latent,))
+
+
+FAMILY = Family(
+    "progressive generator of this project's training",
+    recognises=lambda state: "blocks.0.1.weight" in state and "colour.weight" in state,
+    build=lambda state, _config, _inputs: build(state),
+)

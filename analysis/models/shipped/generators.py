@@ -1,4 +1,4 @@
-"""The generators that come with Ganatomy: churches with its checkpoints, and planted scenes. No torch."""
+"""The generators that come with Ganatomy: churches, checkpoints and arms of it, planted scenes. No torch."""
 
 from __future__ import annotations
 
@@ -45,6 +45,48 @@ def _churches(name: str, facts: dict[str, Any]) -> ModelInfo:
     )
 
 
+# By kind of arm: the family, what it is called, and the paths of the layers.
+ARMS = {
+    "progressive": (
+        "progan",
+        "a progressive generator trained at its full size",
+        ("blocks.0.7", *(f"blocks.{k}.6" for k in range(1, 5))),
+    ),
+    "dcgan": (
+        "dcgan",
+        "a DCGAN with batch normalisation",
+        tuple(f"main.{k}" for k in (2, 5, 8, 11)),
+    ),
+}
+
+
+def _arm(name: str, facts: dict[str, Any]) -> ModelInfo:
+    """A generator that `analysis.training.arms` trained on church scenes beside others."""
+    family, what, paths = ARMS[facts["arm"]]
+    small = "-small-" in name
+    without = "" if facts["minibatch_statistic"] else ", without the minibatch statistic"
+    return ModelInfo(
+        name=name,
+        role="generator",
+        family=family,
+        title=f"Churches: {what}{without}" + f"; small, training seed {facts['seed']}" * small,
+        licence=LICENCE,
+        source="trained by this project; docs/models/arms.md",
+        weights=Bundled(facts["file"], facts["sha256"]),
+        layers=tuple(
+            Layer(f"layer{k + 1}", path, units, 4 * 2**k, 4 * 2**k)
+            for k, (path, units) in enumerate(zip(paths, facts["widths"], strict=True))
+        ),
+        latent_shape=(64, 1, 1) if family == "dcgan" else (64,),
+        image_size=(64, 64),
+        default_segmenter="church-parts",
+        trained_on="drawn church scenes",
+        training_steps=facts["steps"],
+        training_images=facts["images"],
+        hidden=small,
+    )
+
+
 PLANTED_SCENES = ModelInfo(
     name="planted-scenes",
     role="generator",
@@ -62,10 +104,11 @@ PLANTED_SCENES = ModelInfo(
 
 
 def _in_order() -> list[ModelInfo]:
-    """The trained generator first, then its checkpoints in the order of the training."""
-    known = {name: facts for name, facts in index().items() if "steps" in facts}
+    """The trained generator first, then its checkpoints in the order of the training, then the arms."""
+    arms = [_arm(name, facts) for name, facts in index().items() if "arm" in facts]
+    known = {name: facts for name, facts in index().items() if "pixels" in facts}
     order = sorted(known, key=lambda name: (name != "churches", known[name]["steps"]))
-    return [_churches(name, known[name]) for name in order]
+    return [*(_churches(name, known[name]) for name in order), *arms]
 
 
 SHIPPED = [*_in_order(), PLANTED_SCENES]

@@ -29,7 +29,7 @@ CHURCH_PARTS = [
         source="trained by this project; docs/models/church-parts.md",
         weights=Bundled(facts["file"], facts["sha256"]),
         concepts=CONCEPTS,
-        variant="churches",
+        config={"world": "churches"},
     )
     for name, facts in index().items()
     if name == "church-parts"

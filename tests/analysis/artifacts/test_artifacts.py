@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from analysis import rank_artifacts
 from analysis.artifacts import top_images
-from analysis.artifacts.ablations import ablated_features, activity
+from analysis.artifacts.ablations import ablated_features, activity, kept_maps
 from analysis.artifacts.artifacts import Artifacts
 from analysis.artifacts.features import Extractor, as_extractor, features_of
 from analysis.artifacts.planted_damage import FAR, disturbed, with_rare_unit
@@ -68,18 +68,18 @@ def is_found_and_restored(damaged: list[int], layer: str, seed: int) -> None:
     found = find(damaged, layer, seed)
     assert set(found.rankings["ablation"].units[: len(damaged)]) == set(damaged)
     effects = found.effects().set_index(["ranking", "metric"])
-    row, random = effects.loc[("ablation", "FID")], effects.loc[("random", "FID")]
+    row, random = effects.loc[("ablation", "FID_inf")], effects.loc[("random", "FID_inf")]
     assert row.after < 0.4 * row.before
     assert row.fall > 4 * row.fall_error
     assert random.after > 0.7 * random.before
     # What is left is the distance of the undamaged generator without the same units: nothing else changed.
-    rows = ablated_features(churches(), rough, layer, [damaged], seed, (600_000, 600_000 + IMAGES))
+    rows = ablated_features(kept_maps(churches(), layer, seed, (600_000, 600_000 + IMAGES)), rough, [damaged])
     undamaged = frechet(features_of(rough, torch.cat(clean())[1::2]).numpy(), rows[0])
-    assert row.after == pytest.approx(undamaged, rel=1e-3)
+    assert effects.loc[("ablation", "FID")].after == pytest.approx(undamaged, rel=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 11))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_a_damaged_unit_is_found_first_and_its_ablation_restores(seed: int) -> None:
     is_found_and_restored(planted_units(seed, 48), "layer4", seed)
 
@@ -99,7 +99,7 @@ def test_weak_damage_is_found_first_by_ablation_and_its_ablation_restores(seed: 
     found = rank_artifacts(churches(damaged, "layer4", seed, 5.0), short, clean(), counts=[1], **settings)
     assert found.rankings["ablation"].units[0] == damaged[0]
     row = found.effects().set_index(["ranking", "metric"]).loc[("ablation", "FID")]
-    whole = ablated_features(churches(), short, "layer4", [damaged], seed, (600_000, 600_200))[0]
+    whole = ablated_features(kept_maps(churches(), "layer4", seed, (600_000, 600_200)), short, [damaged])[0]
     undamaged = frechet(features_of(short, torch.cat(clean())[1::2]).numpy(), whole)
     assert row.after == pytest.approx(undamaged, rel=1e-3)  # nothing of the damage is left
     assert row.fall > 0.1 * row.before
@@ -121,7 +121,7 @@ def rarely(seed: int) -> Generator:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(11, 21))
+@pytest.mark.parametrize("seed", [11, 12])
 def test_a_unit_that_is_on_in_few_images_and_wrong_is_first_by_each_ranking(seed: int) -> None:
     generator, short = rarely(seed), short_features()
     settings: dict[str, Any] = {"images": 500, "sets": 2, "counts": (1,), "seed": seed}
@@ -131,8 +131,9 @@ def test_a_unit_that_is_on_in_few_images_and_wrong_is_first_by_each_ranking(seed
     row = found.effects().set_index(["ranking", "metric"]).loc[("ablation", "FID")]
     assert row.after < 0.9 * row.before
     span = (600_000, 600_050)
-    rows = ablated_features(generator, rough, "layer4", [[48]], seed, span)
-    assert np.array_equal(rows[0], ablated_features(churches(), rough, "layer4", [()], seed, span)[0])
+    rows = ablated_features(kept_maps(generator, "layer4", seed, span), rough, [[48]])
+    whole = ablated_features(kept_maps(churches(), "layer4", seed, span), rough, [()])[0]
+    np.testing.assert_allclose(rows[0], whole, atol=1e-4)  # processors round layers of other sizes otherwise
 
 
 @pytest.mark.parametrize("activation", ["rms", "peak"])
@@ -181,13 +182,60 @@ def test_too_few_pictures_are_refused() -> None:
 
 def test_features_are_those_of_whole_edits() -> None:
     generator, lists = churches(), [(), (3,), (5, 40)]
-    found = ablated_features(generator, rough, "layer4", lists, 7, (10, 31))
+    kept = kept_maps(generator, "layer4", 7, (10, 31))
+    found = ablated_features(kept, rough, lists)
     z = latents(7, 10, 31, generator.latent_shape)
     for row, units in zip(found, lists, strict=True):
         images = edited_images(generator, Edit.ablate("layer4", units) if units else Edit(), z)[1]
         assert np.allclose(row, rough(images), atol=1e-5)
     r = generator.features(z, ["layer4"])[1]["layer4"]
-    assert np.allclose(activity(generator, "layer4", 7, (10, 31), "peak"), r.amax((2, 3)).T)
+    assert np.allclose(activity(kept, "peak"), r.amax((2, 3)).T)
+
+
+def test_images_in_which_units_are_off_are_not_made_again() -> None:
+    """A unit that is on in few images: its ablation is made in those, and equals that of whole edits."""
+    torch.manual_seed(0)
+    start, end = nn.ConvTranspose2d(5, 4, 4), nn.Conv2d(4, 3, 3, padding=1)
+    start.bias = nn.Parameter(torch.tensor([2.0, -0.3, -9.0, 0.5]))
+    steps = nn.Sequential(start, nn.ReLU(), nn.Upsample(scale_factor=4), end, nn.Tanh())
+    generator = Generator(steps, ["1"], (5, 1, 1))
+    kept, seen = kept_maps(generator, "layer1", 1, (0, 40)), []
+
+    def counted(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return rough(images)
+
+    lists: list[tuple[int, ...]] = [(), (0,), (1,), (2,), (1, 2)]
+    z = latents(1, 0, 40, (5, 1, 1))
+    on = (generator.features(z, ["layer1"])[1]["layer1"] > 0).flatten(2).any(2)
+    assert on[:, 0].all()
+    assert 0 < on[:, 1].sum() < 30
+    assert not on[:, 2].any()
+    found = ablated_features(kept, counted, lists)
+    assert sum(seen) == 40 + 40 + 2 * int(on[:, 1].sum())  # plain, unit 0, and unit 1 twice
+    assert np.array_equal(found[3], found[0])
+    for row, units in zip(found, lists, strict=True):
+        images = edited_images(generator, Edit.ablate("layer1", units) if units else Edit(), z)[1]
+        assert np.allclose(row, rough(images), atol=1e-6)
+
+
+def test_lists_of_the_same_units_are_measured_once(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def counted(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return rough(images)
+
+    # Of 30 random sets of one unit some of 48 are the same, and the one by hand is among the lists twice.
+    settings: dict[str, Any] = {"images": 90, "sets": 30, "counts": (1,), "random_counts": (1,)}
+    found = rank_artifacts(churches(), counted, clean(200), layer="layer4", by_hand=[4], **settings)
+    lists = {scored.units for scored in [*found.lists, *found.random]}
+    assert len(lists) < len(found.random)
+    assert found.about["tail_passes"] == 90 * (1 + 48 + 1 + len(lists))
+    assert sum(seen) == found.about["tail_passes"] + 200  # and the reference
+    for scored in found.random:
+        twins = [other for other in found.random if other.units == scored.units]
+        assert all(other.after["FID"].value == scored.after["FID"].value for other in twins)
 
 
 @pytest.mark.slow
@@ -210,13 +258,22 @@ def test_results_go_on_from_what_is_kept_and_can_be_applied(tmp_path: Path) -> N
     assert Edit.parse(str(first.edit("hand", 2))) == Edit.ablate("layer4", [9, 4])
     units, effects = first.frame(), first.effects()
     assert units.query("ranking == 'hand'").unit.tolist() == [9, 4, 30]
-    assert len(effects) == 2 * (2 * 2 + 3 + 3)  # the three marked units together too, and random sets
+    assert len(effects) == 3 * (2 * 2 + 3 + 3)  # the three marked units together too, and random sets
     whole = effects.set_index(["ranking", "metric", "units"]).loc[("hand", "FID", 3)]
     z = latents(1, 600_000, 600_090, network.latent_shape)
     images = edited_images(network, Edit.ablate("layer4", [9, 4, 30]), z)[1]
     other = torch.cat(clean(200))[1::2]  # the half that ranked nothing
     assert whole.after == pytest.approx(frechet(rough(other).numpy(), rough(images).numpy()), rel=1e-3)
     assert whole.after_high - whole.after == pytest.approx(2.2622 * whole.after_error, rel=1e-4)  # t of 9
+    table = effects.set_index(["ranking", "metric", "units"])
+    yardstick = Yardstick(rough(other).numpy())
+    z0 = latents(1, 600_000, 600_090, network.latent_shape)
+    plain, without = (yardstick.fid(rough(x).numpy()).extrapolated() for x in (network.images(z0), images))
+    limit = table.loc[("hand", "FID_inf", 3)]
+    assert [limit.before, limit.after, limit.fall, limit.fall_error] == pytest.approx(
+        [plain.value, without.value, plain.minus(without).value, plain.minus(without).error], rel=1e-3
+    )
+    assert limit.before < whole.before
     assert whole.as_good <= 1
     assert effects[effects.ranking != "random"].as_good.between(1 / 4, 1).all()
     random = effects[(effects.ranking == "random") & (effects.units == 1) & (effects.metric == "FID")].iloc[0]
@@ -237,6 +294,7 @@ def test_references(tmp_path: Path) -> None:
     assert images.shape == (3, 3, 16, 16)
     assert -1 <= float(images.min()) < float(images.max()) <= 1
     assert next(reference("drawn:churches", 2, size=(32, 32))).shape == (2, 3, 32, 32)
+    assert next(reference("drawn:rooms", 2)).shape == (2, 3, 64, 64)
     for name, sentence in (
         ("churches", "names no reference"),
         ("drawn:moon", "no drawn world"),

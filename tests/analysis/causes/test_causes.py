@@ -6,26 +6,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import Tensor
 
 from analysis import Causes, Generator, ace
 from analysis.causes.settings import curve_sizes
 from analysis.editing.edits import Edit
 from analysis.editing.interventions import edited_images
-from analysis.models.families import planted_causes, shape_colours
+from analysis.models.families import planted_causes
+from analysis.models.segmentation import shape_colours
 from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
 from db.schema import metadata
 
-SEGMENTER = shape_colours.build(shape_colours.weights(0), "planted", "", "cpu")
+SEGMENTER = shape_colours.build(shape_colours.weights(0), {}, "planted", "cpu")
 HAND = [7, 2, 11]
-FEW = {"training": 48, "choosing": 12, "random_images": 4, "cell_images": 12}
+FEW = {"training": 48, "choosing": 12, "cell_images": 12}
 
 
 class Blind:
     """A segmenter that knows nothing of discs."""
 
     concepts = (Concept("cat"),)
+
+    def labels(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 1, 8, 8, dtype=torch.int64)
+
+    def probability(self, images: Tensor, concept: Concept | str) -> Tensor:
+        return images[:, 0]
 
 
 BLIND = Blind()
@@ -60,11 +69,11 @@ def test_the_curve_starts_at_nothing_and_has_every_ranking(causes: Causes) -> No
     assert (known.effect <= known.effect_high + 1e-12).all()
 
 
-def shares(edit: Edit) -> tuple[float, float]:
+def shares(edit: Edit, images: int) -> tuple[float, float]:
     """The disc's share of the test images' pixels before and after an edit of the whole generator."""
     parts = planted_causes.build(planted_causes.weights(5))
     generator = Generator(parts.module, parts.layers, parts.latent_shape)
-    both = edited_images(generator, edit, latents(1, 300_032, 300_056, generator.latent_shape))
+    both = edited_images(generator, edit, latents(1, 300_032, 300_032 + images, generator.latent_shape))
     was, now = (float((SEGMENTER.labels(images) == 1).float().mean()) for images in both)
     return was, now
 
@@ -72,7 +81,7 @@ def shares(edit: Edit) -> tuple[float, float]:
 @pytest.mark.parametrize(("ranking", "n"), [("ace", 2), ("hand", 3)])
 def test_the_curves_effect_is_the_edits(causes: Causes, ranking: str, n: int) -> None:
     for operation, sign in (("ablate", -1), ("insert", 1)):
-        was, now = shares(causes.edit(operation, n, ranking))  # type: ignore[arg-type]
+        was, now = shares(causes.edit(operation, n, ranking), causes.images)  # type: ignore[arg-type]
         row = causes.curve.query(f"ranking == '{ranking}' and edit == '{operation}' and units == {n}").iloc[0]
         assert row.effect == pytest.approx(sign * (now - was), abs=1e-3)
         assert row.relative_effect == pytest.approx(sign * (now - was) / was, rel=1e-2)
@@ -85,9 +94,23 @@ def test_units_can_be_ablated_to_their_mean() -> None:
     edit = found.edit("ablate", 1)
     assert str(edit).startswith("mean layer1 ")
     assert edit.steps[0].units[0].value == found.units.ablate_value[found.ranking[0]] > 0
-    was, now = shares(edit)
+    was, now = shares(edit, found.images)
     row = found.curve.query("ranking == 'ace' and edit == 'ablate' and units == 1").iloc[0]
     assert row.effect == pytest.approx(was - now, abs=1e-3)
+
+
+def test_a_needed_unit_is_one_without_which_the_set_does_less(causes: Causes) -> None:
+    strength = causes.alpha
+    chosen = [int(unit) for unit in causes.ranking[: causes.top] if strength[unit] > 0]
+    assert set(np.flatnonzero(np.isfinite(causes.needed["ablate"]))) == set(chosen)
+    for edit, sign in (("ablate", -1), ("insert", 1)):
+        moved = []
+        for units in (chosen, chosen[1:]):
+            values = {unit: float(causes.values[edit][unit]) for unit in units}
+            was, now = shares(Edit.insert("layer1", values), causes.images)
+            moved.append(sign * (now - was) / was)
+        assert causes.needed[edit][chosen[0]] == pytest.approx(moved[0] - moved[1], abs=5e-3)
+    assert np.array_equal(causes.units.insert_needed, causes.needed["insert"], equal_nan=True)
 
 
 def test_random_sets_stand_beside_every_edit(causes: Causes) -> None:
@@ -122,9 +145,18 @@ def test_single_units_are_ranked_by_what_they_do(causes: Causes) -> None:
     both = disc.effect["ablate"] + disc.effect["insert"]
     assert np.allclose(disc.effect["both"], both)
     strongest = int(truth.argmax())
-    was, now = shares(Edit.insert("layer1", {strongest: float(causes.values["insert"][strongest])}))
+    on = Edit.insert("layer1", {strongest: float(causes.values["insert"][strongest])})
+    images = disc.images["insert"]
+    was, now = shares(on, int(images[strongest]))
     assert disc.effect["insert", strongest] == pytest.approx(now - was, abs=1e-3)
-    assert (disc.images == 24).all()
+    assert images[strongest] == 32
+    acting = [unit for unit in causes.ranking[: causes.top] if causes.alpha[unit] > 0]
+    most = disc.choosing_effect.abs().unstack("edit")[["ablate", "insert"]].max(axis=1)
+    full = {*acting, *most.sort_values(ascending=False).index[: causes.top]}
+    assert {*images.index[images == 32]} == full
+    assert {*images.index[images == 8]} == set(range(18)) - full
+    assert (truth[images == 8] == 0).all()
+    assert (disc.shown[disc.images == 32] >= 16).all()
 
 
 def test_the_stratified_effect_is_that_of_the_test_images(causes: Causes) -> None:
@@ -152,7 +184,7 @@ def test_a_kept_task_goes_on(tmp_path: Path, causes: Causes) -> None:
     with pytest.raises(KeyboardInterrupt):
         asked(keep=tmp_path, progress=stop_at_random)
     done = {path.stem for path in tmp_path.glob("*.npz")}
-    assert {"constants", "iou", "alpha-0", "alpha-1", "curves"} <= done
+    assert {"constants", "iou", "weight", "alpha", "curves"} <= done
     again: list[str] = []
     found = asked(keep=tmp_path, progress=lambda stage, done, total: again.append(stage))
     assert not any(stage.startswith(("alpha", "curves")) for stage in again)
@@ -176,7 +208,7 @@ def test_given_ious_are_used() -> None:
     [
         ({"layer": "layer9"}, "has no layer 'layer9'"),
         ({"concept": "dog"}, "no concept 'dog'"),
-        ({"concept": "post"}, "None of 96 training images shows 'post'"),
+        ({"concept": "post"}, "None of 768 training images shows 'post'"),
         ({"insert": "most"}, "no insertion 'most'"),
         ({"penalty": "cube"}, "no penalty 'cube'"),
         ({"ablate": "most"}, "no ablation 'most'"),
@@ -187,6 +219,8 @@ def test_given_ious_are_used() -> None:
         ({"iou": np.zeros(3)}, "give one each"),
         ({"learning": {"speed": 1}}, "no option 'speed'"),
         ({"images": 1}, "images is 1; it must be 2 or more"),
+        ({"random_sets": "5"}, "random_sets is '5'; it must be a whole number"),
+        ({"amounts": {"images": 5}}, "images was given twice"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(wanted: dict[str, Any], words: str) -> None:

@@ -8,11 +8,12 @@ from analysis import Generator
 from analysis.causes import single_cells
 from analysis.causes.sample import Sample, pooled
 from analysis.causes.segmentation import ConceptSegmenter
-from analysis.models.families import planted_causes, shape_colours
+from analysis.models.families import planted_causes
+from analysis.models.segmentation import shape_colours
 from analysis.shared.meter import Meter
 
 Small = tuple[Sample, ConceptSegmenter, Meter]
-SEGMENTER = shape_colours.build(shape_colours.weights(0), "planted", "", "cpu")
+SEGMENTER = shape_colours.build(shape_colours.weights(0), {}, "planted", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def small() -> Small:
     meter = Meter()
     disc, generator = (
         ConceptSegmenter(SEGMENTER, "disc", meter),
-        Generator(*planted_causes.build(planted_causes.weights(1))),
+        Generator(*planted_causes.build(planted_causes.weights(1))[:3]),
     )
     return Sample(generator, "layer1", disc, 1, (7, 17), meter, batch=4, keep_images=True), disc, meter
 
@@ -32,7 +33,10 @@ def test_single_cells_are_scored_in_the_cell_that_was_edited(
     at = single_cells.draw_cells(made, 6, 1)
     assert at.where.flatten(1).sum(1).tolist() == [1] * len(at.rows)
     units = planted_causes.truth(1).argsort()[-2:].tolist()
-    gone = single_cells.score_cells(made, disc, units, np.zeros(18), at, lambda done: None)
+    wanted = np.ones(len(at.rows), bool)
+    gone = single_cells.score_cells(made, disc, units, np.zeros(18), at, wanted, lambda done: None)
+    some = single_cells.score_cells(made, disc, units, np.zeros(18), at, at.held, lambda done: None)
+    assert np.array_equal(some, np.where(at.held, gone, at.before))
     weight = 0.0
     for n, (row, where) in enumerate(zip(at.rows, at.where, strict=True)):
         held = float(made.there[row][where]) > 0
@@ -56,7 +60,9 @@ def every_cell(
     for row in range(images):
         rows = torch.full((256,), row)
         at = single_cells.Cells(rows, where, np.ones(256, bool), np.ones(256), np.ones(256))
-        after = single_cells.score_cells(made, disc, units, np.full(18, value), at, lambda done: None)
+        after = single_cells.score_cells(
+            made, disc, units, np.full(18, value), at, at.held, lambda done: None
+        )
         found.append(after)
     return np.stack(found)
 

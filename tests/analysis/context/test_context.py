@@ -13,7 +13,7 @@ from analysis.context import insertions
 from analysis.context.cells import context_names, memberships, near
 from analysis.context.context import Context
 from analysis.context.forced_units import TAILS, best_units, measure_units, random_edits
-from analysis.models.families import scene_colours
+from analysis.context.passes import Forced, forced
 from analysis.models.families.planted_scenes import (
     BLOCKS,
     NAMES,
@@ -23,14 +23,15 @@ from analysis.models.families.planted_scenes import (
     truth,
     weights,
 )
-from analysis.models.families.scene_colours import carried
 from analysis.models.generator import Generator
+from analysis.models.segmentation import scene_colours
+from analysis.models.segmentation.scene_colours import carried
 from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
 from analysis.shared.unit_statistics import UnitStatistics
 
-SEGMENTER = scene_colours.build(scene_colours.weights(0), "scene-colours", "", "cpu")
+SEGMENTER = scene_colours.build(scene_colours.weights(0), {}, "scene-colours", "cpu")
 CONCEPTS = [concept.name for concept in SEGMENTER.concepts]
 
 
@@ -146,10 +147,12 @@ def test_effects_are_those_of_whole_edits() -> None:
     from analysis.editing.edits import Box, Edit
     from analysis.editing.interventions import edited_images
 
-    context = measure(1, "cloud", images=3, every=64)
+    context = measure(1, "cloud", images=3, every=8)
+    assert context.measured.together.cells > 4
+    assert not context.measured.together.spread.any()  # this segmenter looks at single pixels
     generator, label = planted(1), CONCEPTS.index("cloud") + 1
     values = dict(zip(context.units, context.values["k"], strict=True))
-    tried = np.argwhere(np.isfinite(context.measured.effect[0, 2]))[::3]
+    tried = np.argwhere(np.isfinite(context.measured.effect[0, 2]))[::11]
     z = latents(1, context.latents[0] + 2, context.latents[0] + 3, generator.latent_shape)
     for row, column in tried:
         edit = Edit.insert("layer1", values, [Box(row, row, column, column)])
@@ -211,7 +214,7 @@ class Striped(torch.nn.Module):
     """Latents to maps of 32x32 cells whose odd columns are twenty times the even ones; images of the maps."""
 
     def forward(self, r: Tensor) -> Tensor:
-        return r.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+        return r.mean(1, keepdim=True).clamp(max=1).expand(-1, 3, -1, -1)
 
 
 class Stripes(torch.nn.Module):
@@ -256,11 +259,11 @@ def test_the_energy_of_what_is_forced_is_the_one_that_was_reckoned() -> None:
     r = generator.features(latents(5, 600, 632, generator.latent_shape), ["layer1"])[1]["layer1"]
     realised = []
     for edit in (
-        insertions.Forced.same(units, values, 32),
-        insertions.Forced(*random_edits(facts, units, values, 32, seed=1)),
+        Forced.same(units, values, 32),
+        Forced(*random_edits(facts, units, values, 32, seed=1)),
     ):
         cells = insertions.tried_cells(generator.layer("layer1"), r.shape[2], 0)
-        changes = [(insertions.forced(r, edit, *cell) - r).square().sum((1, 2, 3)) for cell in cells]
+        changes = [(forced(r, edit, [[cell]] * 32) - r).square().sum((1, 2, 3)) for cell in cells]
         realised.append(float(torch.stack(changes).mean()))
     assert realised[0] == pytest.approx(float(facts.energy(values, units).sum()), rel=0.1)
     assert realised[1] == pytest.approx(realised[0], rel=0.15)
@@ -278,11 +281,13 @@ def test_an_energy_out_of_reach_is_told() -> None:
 @pytest.mark.parametrize("patch", [1, 2, 3])
 def test_a_square_of_cells_is_forced(patch: int) -> None:
     r = torch.zeros(2, 5, 6, 6)
-    edit = insertions.Forced(np.array([[1, 2], [3, 4]]), np.array([[1.0, 2.0], [3.0, 4.0]]), patch)
-    changed = insertions.forced(r, edit, 2, 3)
+    edit = Forced(np.array([[1, 2], [3, 4]]), np.array([[1.0, 2.0], [3.0, 4.0]]), patch)
+    changed = forced(r, edit, [[(2, 3)], [(2, 3)]])
     assert changed.sum() == patch**2 * 10
     assert changed[1, 3, 2, 3] == 3
-    assert insertions.forced(r, edit, 0, 0)[0, 1].sum() == (1 if patch == 1 else 4)
+    corner = forced(r, edit, [[(0, 0)], [(0, 0), (5, 5)]])
+    assert corner[0, 1].sum() == (1 if patch == 1 else 4)
+    assert corner[1, 3].sum() == 3 * ((1 if patch == 1 else 4) + (4 if patch == 3 else 1))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @given(st.integers(0, 10_000))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_the_mean_and_its_interval_are_those_of_a_loop(seed: int) -> None:
     effect, inside, _ = case(seed)
     found = mean_in(effect, inside)
@@ -34,7 +34,7 @@ def test_the_mean_and_its_interval_are_those_of_a_loop(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_row_matching_is_a_difference_within_rows_and_a_regression(seed: int) -> None:
     effect, inside, eligible = case(seed)
     parts, weights = [], []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -38,7 +38,6 @@ def brute(labels: NDArray[np.uint16], h: int, w: int, concept: int) -> float:
     return best
 
 
-@settings(deadline=None)  # the first case compiles
 @given(st.integers(0, 10_000), st.sampled_from([(1, 1), (2, 3), (4, 2)]), st.integers(1, 2))
 def test_it_is_the_best_level_of_the_averaged_concept(seed: int, grid: tuple[int, int], maps: int) -> None:
     random, (h, w) = np.random.default_rng(seed), grid

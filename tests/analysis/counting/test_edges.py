@@ -14,7 +14,7 @@ from analysis.shared.errors import GanatomyError
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(arrays(np.float32, 12, elements=floats), arrays(np.float32, 6, elements=st.floats(width=32)))
 def test_the_table_finds_the_edges_below(quantiles: np.ndarray, values: np.ndarray) -> None:
     layer = snapped(np.sort(quantiles)[None])

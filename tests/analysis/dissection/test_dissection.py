@@ -10,15 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from analysis.counting.counts import Counts
-from analysis.counting.passes import Source, count, make_pictures, pilot
+from analysis.counting.passes import Source, check_finite, count, make_pictures, pilot
 from analysis.counting.plan import Plan, blocks, partner_offsets
 from analysis.counting.thresholds import Thresholds, choose
 from analysis.dissection.dissection import describe, dissect, measure
 from analysis.models import generators
-from analysis.models.controls import random_twin, rotation
+from analysis.models.controls import random_twin, rotated, rotation, scales
 from analysis.models.generator import Generator
+from analysis.shared.bilinear import skipped
 from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
+from analysis.shared.latents import latents
 
 
 class Halves:
@@ -83,7 +85,7 @@ def equal(one: Counts, other: Counts) -> None:
         best, again = one.top_images.layers[name].ordered(), other.top_images.layers[name].ordered()
         np.testing.assert_array_equal(best.latents, again.latents)
         np.testing.assert_array_equal(best.maps, again.maps)
-    for part in ("places", "areas", "shown"):
+    for part in ("places", "areas", "shown", "overlap", "constant_replicas"):
         np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
 
 
@@ -192,6 +194,32 @@ def test_nan_and_infinite_activations_are_counted_as_lowest_and_highest() -> Non
     assert result.frame().query("unit in (2, 4)")["threshold"].isna().all()
 
 
+def test_a_layer_without_any_finite_activation_is_refused() -> None:
+    with pytest.raises(GanatomyError, match="'layer1' has no finite activation in the image of latent 7"):
+        check_finite({"layer1": torch.full((3, 2, 4, 4), torch.nan)}, [7, 8, 9])
+    r = torch.rand(3, 2, 4, 4)
+    r[1] = torch.inf
+    with pytest.raises(GanatomyError, match="latent 8"):
+        check_finite({"layer1": r}, [7, 8, 9])
+    r = torch.rand(3, 2, 4, 4)
+    r[:, 1] = torch.nan  # one unit only
+    check_finite({"layer1": r, "layer2": 1e38 * torch.ones(2, 9, 9, 9)}, [7, 8, 9])
+
+
+def test_too_few_images_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    result = dissect(odd(), Halves(), images=8, calibration=64, layers=["layer1"])
+    assert "8 evaluation images confirm no name and give no interval; 20 do" in caplog.text
+    caplog.clear()
+
+    class Never(Halves):
+        def labels(self, images: Tensor) -> Tensor:
+            return torch.zeros_like(super().labels(images))
+
+    result = dissect(odd(), Never(), images=64, calibration=64, layers=["layer1"])
+    assert result.frame()["iou"].isna().all()
+    assert "No unit is scored: 0 of 64 calibration images show the most frequent concept" in caplog.text
+
+
 def test_a_fixed_tail_is_what_was_asked_for() -> None:
     result = dissect(odd(), Halves(), images=400, calibration=400, threshold=0.05, seed=3)
     tails = result.frame().query("concept == 'left' and layer == 'layer2' and unit < 3")["tail"]
@@ -200,8 +228,8 @@ def test_a_fixed_tail_is_what_was_asked_for() -> None:
 
 def test_names_chosen_on_evaluation_images_have_no_interval() -> None:
     result = dissect(odd(), Halves(), images=64, calibration=64, naming="evaluation")
-    assert result.frame()["iou_low"].isna().all()
-    assert result.frame()["label"].any()
+    assert result.frame()[["iou_low", "lift_low"]].isna().all(axis=None)
+    assert result.frame()["lift"].notna().any()
 
 
 def test_rotated_units_are_another_basis_of_the_same_space() -> None:
@@ -210,6 +238,91 @@ def test_rotated_units_are_another_basis_of_the_same_space() -> None:
     result = dissect(odd(), Halves(), images=64, calibration=64, layers=["layer1"], rotation=1)
     plain = dissect(odd(), Halves(), images=64, calibration=64, layers=["layer1"])
     assert not np.allclose(result.frame()["iou"].to_numpy(), plain.frame()["iou"].to_numpy(), equal_nan=True)
+
+
+class Scaled(nn.Module):
+    """A layer whose units have other scales and offsets, which the rest of the generator takes back."""
+
+    def __init__(self, scale: Sequence[float], offset: Sequence[float]) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(nn.Conv2d(8, 6 * 15, 1), nn.Unflatten(1, (6, 15)))
+        self.scale, self.offset = (torch.tensor(x)[:, None, None] for x in (scale, offset))
+        self.scaled, self.draw = nn.Identity(), nn.Conv2d(6, 3, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        maps = self.layer(z).view(-1, 6, 3, 5)
+        maps = (self.scaled(maps * self.scale + self.offset) - self.offset) / self.scale
+        return self.draw(nn.functional.interpolate(maps, (12, 20), mode="bilinear"))
+
+
+def scaled(scale: Sequence[float], offset: Sequence[float]) -> Generator:
+    torch.manual_seed(0)
+    return Generator(Scaled(scale, offset), ["scaled"], latent_shape=(8, 1, 1))
+
+
+class Coarse(Halves):
+    """The same labels on a grid of a quarter of the image's side."""
+
+    def labels(self, images: Tensor) -> Tensor:
+        return super().labels(images)[:, :, ::4, ::4]
+
+
+def test_a_layer_whose_cells_are_skipped_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Twelve rows and twenty columns on label maps of 3 x 5: of 16 cells four have a weight."""
+    torch.manual_seed(0)
+    draw = nn.Sequential(nn.Upsample((12, 20)), nn.Conv2d(8, 6, 1), nn.Conv2d(6, 3, 1))
+    generator = Generator(draw, ["0", "1"], latent_shape=(8, 1, 1))
+    pilot(generator, Halves(), Plan.make(images=64, calibration=64))
+    assert not caplog.records
+    pilot(generator, Coarse(), Plan.make(images=64, calibration=64, layers=["layer2"]))
+    (record,) = caplog.records
+    assert "layer2 has 12 x 20 cells, and label maps 3 x 5 pixels: 75 %" in record.getMessage()
+    for cells, pixels in ((12, 3), (10, 7), (8, 4), (5, 9), (7, 2)):  # beside torch, one cell at a time
+        maps = torch.eye(cells)[:, None, :, None]
+        read = nn.functional.interpolate(maps, (pixels, 1), mode="bilinear").abs().sum((1, 2, 3)) > 0
+        assert skipped((cells, 1), (pixels, 1)) == pytest.approx(1 - float(read.float().mean()))
+
+
+def test_a_rotation_mixes_units_of_all_scales_alike() -> None:
+    """A unit of large values is in an axis as much as the rotation says, and no more."""
+    scale, offset = (1000.0, 1.0, 0.01, 4.0, 0.5, 30.0), (5.0, 0.0, 100.0, -3.0, 0.0, 0.0)
+    wide, plain = scaled(scale, offset), scaled([1.0] * 6, [0.0] * 6)
+    z = torch.randn(500, 8, 1, 1, generator=torch.Generator().manual_seed(1))
+    r, again = (g.features(z, ["layer1"])[1]["layer1"] for g in (wide, plain))
+    found = rotated(r, 1, "layer1", scales(wide, ["layer1"], 4)["layer1"])
+    other = rotated(again, 1, "layer1", scales(plain, ["layer1"], 4)["layer1"])
+    torch.testing.assert_close(found, other, rtol=1e-3, atol=0.05)  # the unit at 100 +- .01 in float32
+    # Against the definition, on numpy.
+    values = again.double().numpy().transpose(1, 0, 2, 3).reshape(6, -1)
+    reference = plain.features(latents(4, 0, 640, (8, 1, 1)), ["layer1"])
+    known = reference[1]["layer1"].double().numpy().transpose(1, 0, 2, 3).reshape(6, -1)
+    standard = (values - known.mean(1, keepdims=True)) / known.std(1, keepdims=True)
+    expected = rotation(6, 1, "layer1").double().numpy() @ standard
+    assert np.allclose(other.numpy().transpose(1, 0, 2, 3).reshape(6, -1), expected, atol=1e-4)
+    one, two = (
+        dissect(g, Halves(), images=64, calibration=64, rotation=1).frame()["iou"].to_numpy()
+        for g in (wide, plain)
+    )
+    assert np.allclose(one, two, atol=0.02, equal_nan=True)
+    assert np.isfinite(one).any()
+
+
+def test_a_rotation_leaves_constant_units_constant() -> None:
+    generator = odd()
+    found = scales(generator, ["layer2"], 1)["layer2"]
+    assert found.spread[3] == 1.0
+    assert found.mean[3] == 2.0
+
+
+def test_shards_of_a_rotated_run_add_up() -> None:
+    generator, segmenter = odd(), Halves()
+    plan = Plan.make(images=128, calibration=64, seed=5, layers=["layer1"], rotation=2)
+    edges = pilot(generator, segmenter, plan)
+    thresholds = choose(count(generator, segmenter, plan, plan.calibration, edges))
+    first, last = plan.evaluation
+    spans = [(first, last), (first + 64, last), (first, first + 64)]
+    whole, late, early = (count(generator, segmenter, plan, span, edges, thresholds) for span in spans)
+    equal(whole, late.merge(early))
 
 
 def test_a_random_twin_has_other_weights_and_the_same_shape() -> None:

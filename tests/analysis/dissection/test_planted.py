@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from analysis.counting.agreement import iou_at, null_iou_at
+from analysis.counting.agreement import iou_at, null_iou_at, turned
 from analysis.counting.passes import picture
 from analysis.dissection.dissection import Dissection, dissect
 from analysis.dissection.pictures import Pictures
@@ -25,7 +25,7 @@ def planted() -> Dissection:
 def test_planted_units_get_their_concept_and_unseen_shapes_get_none(planted: Dissection) -> None:
     frame = planted.frame()
     names = frame[frame["label"]]
-    names = names[NamingRule("calibrated").of_frame(names)]
+    names = names[NamingRule("lift").of_frame(names)]
     found = names.set_index(["layer", "unit"])["concept"].to_dict()
     expected = {
         (layer, unit.unit): unit.concept
@@ -39,12 +39,13 @@ def test_planted_units_get_their_concept_and_unseen_shapes_get_none(planted: Dis
 
 
 def test_the_papers_rule_lets_place_alone_pass(planted: Dissection) -> None:
-    names = planted.frame().query("label")
-    calibrated = names[NamingRule("calibrated").of_frame(names)].groupby("layer")
-    paper = names[NamingRule("paper").of_frame(names)].groupby("layer")
-    assert (paper.size() > calibrated.size()).all()
-    assert (calibrated.size() == 24).all()
-    assert (calibrated["concept"].nunique() == 4).all()
+    frame = planted.frame()
+    names, largest = frame.query("label"), frame.query("largest_iou")
+    by_lift = names[NamingRule("lift").of_frame(names)].groupby("layer")
+    paper = largest[NamingRule("paper").of_frame(largest)].groupby("layer")
+    assert (paper.size() > by_lift.size()).all()
+    assert (by_lift.size() == 24).all()
+    assert (by_lift["concept"].nunique() == 4).all()
 
 
 def test_columns_and_ranges(planted: Dissection) -> None:
@@ -76,9 +77,14 @@ def test_the_slider_gives_the_tables_numbers(planted: Dissection) -> None:
         counts = planted.arrays()[f"counts-{name}"]
         for concept in range(scores.iou.shape[1]):
             edge = counts["pair"][:, concept].astype(int)
-            known = edge >= 0
+            low = counts["side"][:, concept] < 0
             for curve, column in ((iou_at, scores.iou), (null_iou_at, scores.null_iou)):
-                np.testing.assert_allclose(curve(counts, edge)[known, concept], column[known, concept])
+                for some, side, at in (
+                    (~low, counts, edge),
+                    (low, turned(counts), counts["edges"].shape[1] - 1 - edge),
+                ):
+                    known = some & (edge >= 0)
+                    np.testing.assert_allclose(curve(side, at)[known, concept], column[known, concept])
 
 
 def test_masks_recomputed_from_latents_give_the_same_iou(planted: Dissection) -> None:
@@ -92,7 +98,7 @@ def test_masks_recomputed_from_latents_give_the_same_iou(planted: Dissection) ->
     labels = segmenter.labels(images)
     for row in planted.frame().query("label and layer == 'layer2'").head(8).itertuples():
         up = nn.functional.interpolate(features["layer2"][:, [row.unit]], labels.shape[2:], mode="bilinear")
-        mask = up[:, 0] > row.threshold
+        mask = (up[:, 0] > row.threshold) == (row.side == "high")
         shown = (labels == [c.name for c in segmenter.concepts].index(row.concept) + 1).any(1)
         assert row.iou == pytest.approx(float((mask & shown).sum() / (mask | shown).sum()), abs=1e-4)
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.editing.edits import OPERATIONS, Box, Edit, Step, Unit
+from analysis.editing.edits import OPERATIONS, Box, Edit, Step, Unit, boxes
 from analysis.shared.errors import GanatomyError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -86,3 +86,20 @@ def test_what_is_no_edit_is_one_sentence(text: str) -> None:
     ) as caught:
         Edit.parse(text)
     assert "\n" not in str(caught.value)
+
+
+@given(st.sets(st.tuples(st.integers(0, 12), st.integers(0, 12))))
+def test_boxes_hold_exactly_the_cells(cells: set[tuple[int, int]]) -> None:
+    found = boxes(cells)
+    held = [
+        (row, column)
+        for box in found
+        for row in range(box.top, box.bottom + 1)
+        for column in range(box.left, box.right + 1)
+    ]
+    assert sorted(held) == sorted(cells)
+    assert boxes(reversed(sorted(cells))) == found
+
+
+def test_a_rectangle_is_one_box() -> None:
+    assert boxes((row, column) for row in range(3, 7) for column in range(2, 9)) == (Box(3, 6, 2, 8),)

@@ -8,7 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 from analysis.editing.masks import enlarge, mask, outline, upsample
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(*[st.integers(1, 9)] * 2), st.tuples(*[st.integers(1, 40)] * 2), st.integers(0, 2**31))
 def test_upsampling_is_torchs_bilinear(small: tuple[int, int], large: tuple[int, int], seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=(2, *small)).astype(np.float32)

@@ -10,11 +10,12 @@ import zipfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from analysis.models.archives import fetch_file, pip_options
-from analysis.models.weights import Fetched
+from analysis.models.archives import fetch_files, pip_options
+from analysis.models.weights import Fetched, Member
 from analysis.shared.errors import GanatomyError
 
 CONTENT = b"weights" * 100_000
@@ -23,6 +24,9 @@ EVIL = "raise SystemExit('setup.py ran')"
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+MEMBERS = (Member("toy/w.pth", sha256(CONTENT)),)
 
 
 @pytest.fixture
@@ -48,11 +52,15 @@ def source(request: pytest.FixtureRequest, shelf: Path) -> Fetched:
             zipped.writestr("toy/w.pth", CONTENT)
     else:
         with tarfile.open(archive, "w:gz") as tarred:
-            for name, content in (("setup.py", EVIL.encode()), ("toy/w.pth", CONTENT)):
+            for name, content in (
+                ("setup.py", EVIL.encode()),
+                ("toy/other.pth", b"other"),
+                ("toy/w.pth", CONTENT),
+            ):
                 entry = tarfile.TarInfo(f"toy-1.0/{name}")
                 entry.size = len(content)
                 tarred.addfile(entry, io.BytesIO(content))
-    return Fetched("toy", "1.0", archive.name, sha256(archive.read_bytes()), "toy/w.pth", sha256(CONTENT))
+    return Fetched("toy", "1.0", archive.name, sha256(archive.read_bytes()), MEMBERS)
 
 
 def left(folder: Path) -> list[str]:
@@ -62,33 +70,49 @@ def left(folder: Path) -> list[str]:
 
 def test_one_file_is_taken_out_and_nothing_else_is_left(source: Fetched, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    file = fetch_file(source, tmp_path / "models" / "w.pth", lambda done, total: seen.append((done, total)))
+    folder = tmp_path / "models"
+    (file,) = fetch_files(source, folder, lambda done, total: seen.append((done, total)))
     assert file.read_bytes() == CONTENT
-    assert left(tmp_path / "models") == ["w.pth"]
+    assert left(folder) == ["w.pth"]
     assert seen[-1][0] == seen[-1][1] > 0
-    fetch_file(replace(source, package="no-longer-there"), file)  # the right file is there: nothing to do
+    fetch_files(replace(source, package="no-longer-there"), folder)  # the right file is there: nothing to do
     file.write_bytes(b"damaged")
-    fetch_file(source, file)
+    fetch_files(source, folder)
     assert file.read_bytes() == CONTENT
+
+
+def test_several_files_come_from_one_download_or_none_does(source: Fetched, tmp_path: Path) -> None:
+    folder, other = tmp_path / "models", Member("toy/other.pth", sha256(b"other"))
+    seen: list[int] = []
+    both = replace(source, members=(*MEMBERS, other))
+    files = fetch_files(both, folder, lambda done, _total: seen.append(done))
+    assert [file.read_bytes() for file in files] == [CONTENT, b"other"]
+    assert seen == sorted(set(seen))  # the bytes were counted once
+    files[1].unlink()
+    assert fetch_files(both, folder)[1].read_bytes() == b"other"
+    wrong = replace(both, members=(*MEMBERS, Member("toy/other.pth", "0" * 64)))
+    with pytest.raises(GanatomyError, match="not the expected file"):
+        fetch_files(wrong, tmp_path / "elsewhere")
+    assert left(tmp_path / "elsewhere") == []
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"archive_sha256": "0" * 64}, "not the expected file"),
-        ({"member_sha256": "0" * 64}, "not the expected file"),
-        ({"member": "toy/absent.pth"}, "does not hold toy/absent.pth"),
+        ({"members": (Member("toy/w.pth", "0" * 64),)}, "not the expected file"),
+        ({"members": (Member("toy/absent.pth", "0" * 64),)}, "does not hold toy/absent.pth"),
         ({"version": "2.0", "archive": "toy-2.0.tar.gz"}, "is not on the package indexes"),
         ({"package": "absent"}, "is not on the package indexes"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(
-    source: Fetched, tmp_path: Path, changes: dict[str, str], words: str
+    source: Fetched, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     if "package" in changes:
         changes = {**changes, "archive": "absent-1.0.tar.gz"}
     with pytest.raises(GanatomyError, match=words) as caught:
-        fetch_file(replace(source, **changes), tmp_path / "models" / "w.pth")
+        fetch_files(replace(source, **changes), tmp_path / "models")
     assert "\n" not in str(caught.value)
     assert left(tmp_path / "models") == []
 
@@ -96,9 +120,9 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(
 def test_no_network_is_one_sentence(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
-    source = Fetched("toy", "1.0", "toy-1.0.tar.gz", "0" * 64, "toy/w.pth", "0" * 64)
+    source = Fetched("toy", "1.0", "toy-1.0.tar.gz", "0" * 64, (Member("toy/w.pth", "0" * 64),))
     with pytest.raises(GanatomyError, match="package index did not answer"):
-        fetch_file(source, tmp_path / "models" / "w.pth")
+        fetch_files(source, tmp_path / "models")
     assert left(tmp_path / "models") == []
 
 
@@ -124,10 +148,10 @@ def test_a_broken_connection_is_one_sentence_and_leaves_nothing(
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
     monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
-    source = Fetched("toy", "1.0", "toy-1.0.tar.gz", "0" * 64, "toy/w.pth", "0" * 64)
+    source = Fetched("toy", "1.0", "toy-1.0.tar.gz", "0" * 64, (Member("toy/w.pth", "0" * 64),))
     try:
         with pytest.raises(GanatomyError, match="package index did not answer"):
-            fetch_file(source, tmp_path / "models" / "w.pth")
+            fetch_files(source, tmp_path / "models")
     finally:
         server.shutdown()
         server.server_close()
@@ -140,12 +164,12 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(source: Fetched, tmp_pat
 import resource, signal
 from pathlib import Path
 from analysis.shared.errors import GanatomyError
-from analysis.models.archives import fetch_file
-from analysis.models.weights import Fetched
+from analysis.models.archives import fetch_files
+from analysis.models.weights import Fetched, Member
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    fetch_file({source!r}, Path({str(tmp_path / "models" / "w.pth")!r}))
+    fetch_files({source!r}, Path({str(tmp_path / "models")!r}))
 except GanatomyError as error:
     print(error)
 """
@@ -157,7 +181,7 @@ except GanatomyError as error:
 def test_a_folder_that_cannot_be_written_is_one_sentence(source: Fetched, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     with pytest.raises(GanatomyError, match="Could not write"):
-        fetch_file(source, tmp_path / "models" / "w.pth")
+        fetch_files(source, tmp_path / "models")
 
 
 def test_the_environment_outranks_pips_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from analysis.models import generators, segmenters
-from analysis.models.families import bisenet, planted_shapes
+from analysis.models.families import planted_shapes
+from analysis.models.segmentation import bisenet
 from analysis.shared.errors import GanatomyError
 
 
@@ -67,6 +68,7 @@ def test_a_model_that_was_added_is_described_and_loaded(tmp_path: Path, checkpoi
         generators.add("mine", "planted", file, models)
     assert sorted(path.name for path in (models / "generators").iterdir()) == [
         "mine.json",
+        "mine.png",
         "mine.safetensors",
     ]
 
@@ -74,7 +76,7 @@ def test_a_model_that_was_added_is_described_and_loaded(tmp_path: Path, checkpoi
 def test_a_segmenter_can_be_added(tmp_path: Path) -> None:
     path = tmp_path / "seg.pt"
     torch.save(bisenet.BiSeNet(19).state_dict(), path)
-    added = segmenters.add("parser", "bisenet", path, tmp_path / "models", variant="all")
+    added = segmenters.add("parser", "bisenet", path, tmp_path / "models", settings={"sides": "all"})
     assert len(added.concepts) == 18
     assert segmenters.load("parser", tmp_path / "models").concepts == added.concepts
 
@@ -88,7 +90,7 @@ def test_a_segmenter_can_be_added(tmp_path: Path) -> None:
         ("faces", "planted", "netG", "a generator 'faces' already"),
         ("planted", "planted", "netG", "a generator 'planted' already"),
         ("mine", "os.system", "netG", "no generator family 'os.system'; choose one of"),
-        ("mine", "dcgan", "netG", "not those of a tutorial DCGAN"),
+        ("mine", "dcgan", "netG", "not those of a DCGAN"),
         ("mine", "planted", "netX", "no state dict 'netX'"),
         ("mine", "planted", "netD", "do not fit a planted generator"),
     ],

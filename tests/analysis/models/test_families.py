@@ -1,55 +1,18 @@
 """The generator and segmenter families, with random or planted weights."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from analysis.models import generators, segmenters
-from analysis.models.families import bisenet, dcgan, planted_shapes
+from analysis.models.families import planted_shapes
 from analysis.models.generator import Generator
+from analysis.models.segmentation import bisenet
 from analysis.models.segmenter import Segmenter, checked_labels
 from analysis.models.vocabularies import FACES, FACES_MERGED
 from analysis.shared.concepts import concept_index
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
-
-
-def tutorial(widths: list[int]) -> nn.Module:
-    """The tutorial's own way to write the module."""
-    steps: list[nn.Module] = []
-    for number, (before, after) in enumerate(pairwise(widths)):
-        steps.append(nn.ConvTranspose2d(before, after, 4, *((1, 0) if number == 0 else (2, 1)), bias=False))
-        if number < len(widths) - 2:
-            steps += [nn.BatchNorm2d(after), nn.ReLU(True)]
-    module = nn.Module()
-    module.main = nn.Sequential(*steps, nn.Tanh())
-    return module
-
-
-@pytest.mark.parametrize(("widths", "size"), [([100, 64, 32, 16, 8, 3], 64), ([12, 32, 16, 8, 8, 4, 1], 128)])
-def test_a_dcgan_is_built_from_its_shapes(widths: list[int], size: int) -> None:
-    torch.manual_seed(0)
-    theirs = tutorial(widths).eval()
-    parts = dcgan.build(theirs.state_dict())
-    generator = Generator(parts.module, parts.layers, parts.latent_shape)
-    z = latents(1, 0, 2, (widths[0], 1, 1))
-    assert generator.image_shape == (3, size, size)
-    assert [layer.units for layer in generator.layers] == widths[1:-1]
-    assert [layer.path for layer in generator.layers][:2] == ["main.2", "main.5"]
-    with torch.no_grad():
-        assert torch.equal(generator.images(z)[:, : widths[-1]], theirs.main(z))
-
-
-def test_other_weights_are_no_dcgan() -> None:
-    for module in (nn.Linear(2, 2), nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 3, 3))):
-        with pytest.raises(GanatomyError, match="not those of a tutorial DCGAN"):
-            dcgan.build(module.state_dict())
-    state = tutorial([10, 8, 4, 3]).state_dict()
-    with pytest.raises(GanatomyError, match=r"do not fit a tutorial DCGAN: .*main\.1\.bias"):
-        dcgan.build({key: value for key, value in state.items() if key != "main.1.bias"})
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +22,8 @@ def faces_net() -> dict[str, torch.Tensor]:
 
 
 def test_merged_twins_add_their_probabilities(faces_net: dict[str, torch.Tensor]) -> None:
-    apart = bisenet.build(faces_net, "apart", "all", "cpu")
-    merged = bisenet.build(faces_net, "merged", "merged", "cpu")
+    apart = bisenet.build(faces_net, {"sides": "all"}, "apart", "cpu")
+    merged = bisenet.build(faces_net, {"sides": "merged"}, "merged", "cpu")
     assert len(apart.concepts) == 18
     assert [c.name for c in merged.concepts].count("eye") == 1
     images = torch.rand(1, 3, 64, 64) * 2 - 1
@@ -72,7 +35,7 @@ def test_merged_twins_add_their_probabilities(faces_net: dict[str, torch.Tensor]
 
 
 def test_labels_have_the_images_own_size(faces_net: dict[str, torch.Tensor]) -> None:
-    segmenter = bisenet.build(faces_net, "it", "merged", "cpu")
+    segmenter = bisenet.build(faces_net, {"sides": "merged"}, "it", "cpu")
     assert isinstance(segmenter, Segmenter)
     images = torch.rand(1, 3, 48, 64) * 2 - 1
     labels = checked_labels(segmenter, images)
@@ -83,7 +46,7 @@ def test_labels_have_the_images_own_size(faces_net: dict[str, torch.Tensor]) -> 
 
 
 def test_probability_is_differentiable_in_the_images(faces_net: dict[str, torch.Tensor]) -> None:
-    segmenter = bisenet.build(faces_net, "it", "merged", "cpu")
+    segmenter = bisenet.build(faces_net, {"sides": "merged"}, "it", "cpu")
     images = (torch.rand(1, 3, 32, 32) * 2 - 1).requires_grad_()
     (slope,) = torch.autograd.grad(segmenter.probability(images, "hair").mean(), images)
     assert slope.abs().sum() > 0
@@ -91,9 +54,9 @@ def test_probability_is_differentiable_in_the_images(faces_net: dict[str, torch.
 
 def test_weights_of_another_network_do_not_fit(faces_net: dict[str, torch.Tensor]) -> None:
     with pytest.raises(GanatomyError, match="do not fit a face-parsing BiSeNet"):
-        bisenet.build({"a": torch.zeros(1)}, "it", "merged", "cpu")
-    with pytest.raises(GanatomyError, match="no vocabulary 'odd'"):
-        bisenet.build(faces_net, "it", "odd", "cpu")
+        bisenet.build({"a": torch.zeros(1)}, {}, "it", "cpu")
+    with pytest.raises(GanatomyError, match="'odd' cannot be the sides of BiSeNet"):
+        bisenet.build(faces_net, {"sides": "odd"}, "it", "cpu")
 
 
 def test_face_vocabularies_cover_every_class_once() -> None:

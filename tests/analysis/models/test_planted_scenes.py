@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.models.families import scene_colours
 from analysis.models.families.planted_scenes import NAMES, Truth, appears, build, truth, weights
-from analysis.models.families.scene_colours import SceneColours, carried
 from analysis.models.generator import Generator
+from analysis.models.segmentation import scene_colours
+from analysis.models.segmentation.scene_colours import SceneColours, carried
 from analysis.shared.latents import latents
 
 SEED = 1
@@ -21,7 +21,7 @@ def generator() -> Generator:
 
 @pytest.fixture(scope="module")
 def segmenter() -> SceneColours:
-    return scene_colours.build(scene_colours.weights(0), "scene-colours", "", "cpu")
+    return scene_colours.build(scene_colours.weights(0), {}, "scene-colours", "cpu")
 
 
 @pytest.fixture(scope="module")

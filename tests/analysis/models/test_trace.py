@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from analysis.models.trace import Cut, Trace
+from analysis.models.cut import Cut
+from analysis.models.trace import Trace
 from analysis.shared.errors import GanatomyError
 
 

@@ -65,7 +65,7 @@ def test_every_flipped_bit_and_every_cut_is_recognised(tmp_path: Path, compresse
 
 
 @given(where=st.floats(0, 1), bit=st.none() | st.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damage_of_a_file_without_checksum_is_an_error_of_one_kind(
     tmp_path_factory: pytest.TempPathFactory, damaged: Callable[..., bytes], where: float, bit: int | None
 ) -> None:

@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from analysis.shared import count_intervals
 
@@ -66,7 +66,6 @@ def test_a_layer_that_names_nothing_may_have_missed_some(units: int, vocabulary:
 counted = st.lists(st.integers(1, 20), max_size=14).filter(lambda counts: sum(counts) <= 64)
 
 
-@settings(deadline=None)
 @given(counted, st.integers(14, 30))
 def test_the_interval_is_about_what_was_found(counts: list[int], vocabulary: int) -> None:
     low, high = count_intervals.distinct(np.array(counts), 64, vocabulary)

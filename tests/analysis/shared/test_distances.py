@@ -29,6 +29,28 @@ def test_frechet_refuses_too_few() -> None:
         frechet(RNG.normal(size=(30, 10)), RNG.normal(size=(100, 10)))
 
 
+def test_a_set_is_at_no_distance_from_itself() -> None:
+    for scale in (1e-4, 1, 1e5):
+        a = scale * RNG.normal(size=(200, 16)) @ RNG.normal(size=(16, 16))
+        assert 0 <= frechet(a, a.copy()) <= 1e-6 * scale**2
+        assert 0 <= frechet(a, a[RNG.permutation(len(a))]) <= 1e-6 * scale**2
+        assert Yardstick(a).fid(a).value >= 0
+
+
+def test_a_collapsed_generator_and_broken_features_are_named() -> None:
+    real = RNG.normal(size=(100, 4))
+    one = np.repeat(RNG.normal(size=(1, 4)), 100, axis=0)
+    for measure in (frechet, frechet_with_error):
+        with pytest.raises(GanatomyError, match="collapsed"):
+            measure(real, one)
+    with pytest.raises(GanatomyError, match="collapsed"):
+        frechet(one, real)
+    with pytest.raises(GanatomyError, match="NaN or infinite"):
+        frechet(real, np.where(real > 2, np.nan, real))
+    with pytest.raises(GanatomyError, match="take 20 or more"):
+        frechet(real[:19], real)
+
+
 def test_the_error_is_the_spread_over_samples() -> None:
     draws = [
         frechet_with_error(RNG.normal(size=(500, 4)), RNG.normal(1, 1, size=(500, 4))) for _ in range(60)
@@ -97,3 +119,42 @@ def test_a_paired_difference_has_the_smaller_error() -> None:
     paired = yardstick.fid(changed).minus(yardstick.fid(b))
     assert paired.error < np.hypot(yardstick.fid(changed).error, yardstick.fid(b).error)
     assert yardstick.kid(changed).minus(yardstick.kid(b)).error < yardstick.kid(changed).error
+
+
+def test_the_extrapolated_distance_lies_on_the_line_through_the_sample_and_its_parts() -> None:
+    a, b = RNG.normal(size=(200, 5)), RNG.normal(0.3, 1, size=(150, 5))
+    found = Yardstick(a, blocks=6).fid(b)
+    groups = [np.array_split(np.random.default_rng(0).permutation(n), 6) for n in (200, 150)]
+    rest = [frechet(np.delete(a, i, 0), np.delete(b, j, 0)) for i, j in zip(*groups, strict=True)]
+    # Distances at 1/N and at 1/(5/6 N), and the line's value at 0.
+    slope = (np.mean(rest) - found.value) / (6 / 5 - 1)
+    assert found.extrapolated().value == pytest.approx(found.value - slope)
+    assert found.extrapolated().error == found.error
+
+
+@pytest.mark.parametrize("far", [0.0, 0.3])
+def test_few_images_raise_the_distance_and_not_the_extrapolated_one(far: float) -> None:
+    """Five pictures per feature, of one distribution or of two whose distance is known."""
+    truth, draws = 20 * far**2, []
+    for _ in range(60):
+        yardstick = Yardstick(RNG.normal(size=(100, 20)))
+        draws.append(yardstick.fid(RNG.normal(far, 1, size=(100, 20))))
+    plain, found = (np.array([d.value for d in row]) for row in (draws, [d.extrapolated() for d in draws]))
+    assert plain.mean() - truth > 0.1 * 20  # a tenth of the trace
+    assert abs(found.mean() - truth) < 0.01 * 20
+    assert found.std() < 1.2 * plain.std()
+    covered = np.abs([found - truth, plain - truth]) < [d.wide for d in draws]
+    assert covered[0].mean() > 0.85
+    assert covered[1].mean() < 0.2
+
+
+def test_a_smaller_spread_at_an_equal_distance_is_no_fall() -> None:
+    scale, fell = 1 / np.sqrt(np.arange(1, 41)), []
+    for _ in range(40):
+        yardstick, made = Yardstick(RNG.normal(size=(200, 40)) * scale), RNG.normal(size=(200, 40)) * scale
+        before, after = yardstick.fid(1.1 * made), yardstick.fid(0.9 * made)
+        falls = before.minus(after), before.extrapolated().minus(after.extrapolated())
+        fell.append([fall.value > 2 * fall.error for fall in falls])
+    plain, found = np.mean(fell, axis=0)
+    assert plain > 0.25
+    assert found < 0.15

@@ -37,7 +37,7 @@ def test_a_finished_stage_is_read(tmp_path: Path) -> None:
 
 
 @given(where=st.floats(0, 1), bit=st.none() | st.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_damaged_stage_is_made_again(
     tmp_path_factory: pytest.TempPathFactory, damaged: Callable[..., bytes], where: float, bit: int | None
 ) -> None:

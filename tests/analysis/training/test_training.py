@@ -1,5 +1,6 @@
 """Training goes on from where it was stopped, and comes to the same weights."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from analysis.models.families.progan import build
-from analysis.training import churches, segmenter
+from analysis.training import churches, segmenter, teacher
 from analysis.training.progressive import Game
-from analysis.training.publish import publish, seen
+from analysis.training.publish import arm_facts, publish, seen
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,14 @@ def test_a_stopped_segmenter_goes_on_to_the_same_weights(
     torch.set_num_threads(1)
     monkeypatch.setattr(segmenter, "COUNT", 8)
     monkeypatch.setattr(segmenter, "BATCH", 4)
+    monkeypatch.setattr(segmenter, "TAUGHT", 6)
+    monkeypatch.setattr(segmenter, "TAUGHT_BATCH", 4)
+    taught_by = tmp_path / "teacher.safetensors"
+    save_file(teacher.WideUnet(sum(segmenter.classes())).state_dict(), taught_by)
     found = []
     for name, stops in (("whole", (3,)), ("stopped", (1, 3))):
         for stop in stops:
-            module = segmenter.train(tmp_path / name, last=stop)
+            module = segmenter.train(tmp_path / name, taught_by, last=stop)
         found.append(module.state_dict())
     assert all(torch.equal(value, found[1][key]) for key, value in found[0].items())
 
@@ -125,3 +130,12 @@ def test_publishing_enters_the_hash(tmp_path: Path) -> None:
     publish("mine", weights, {"steps": 3}, tmp_path)
     assert (tmp_path / "mine.safetensors").read_bytes() == b"weights"
     assert '"steps": 3' in (tmp_path / "index.json").read_text()
+
+
+def test_the_index_says_of_an_arm_what_its_training_wrote(tmp_path: Path) -> None:
+    curve = [{"step": 1, "images": 8}, {"step": 3, "images": 24}]
+    arm = {"kind": "dcgan", "spread": False, "widths": [8, 4], "seed": 2, "batch": 8}
+    written = {"arm": arm, "curve": curve}
+    (file := tmp_path / "arm.json").write_text(json.dumps(written))
+    expected = {"arm": "dcgan", "widths": [8, 4], "minibatch_statistic": False, "seed": 2}
+    assert arm_facts(file) == expected | {"steps": 3, "images": 24}

@@ -8,9 +8,20 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from dashboard.widgets import page, words
+
 APP = Path(__file__).parents[3] / "dashboard" / "app.py"
-WIDGETS = ("selectbox", "button_group", "select_slider", "slider", "number_input", "text_input", "text_area")
-TEXTS = ("title", "subheader", "markdown", "caption", "info", "warning", "error")
+WIDGETS = (
+    "selectbox",
+    "multiselect",
+    "button_group",
+    "select_slider",
+    "slider",
+    "number_input",
+    "text_input",
+    "text_area",
+)
+TEXTS = ("title", "header", "markdown", "caption", "info", "warning", "error")
 
 
 @dataclass
@@ -32,6 +43,7 @@ class Page:
     def run(self) -> "Page":
         self.test.run()
         assert [error.message for error in self.test.exception] == []
+        assert [error for error in self.errors if words.sentence(page.UNEXPECTED) in error] == []
         return self
 
     @property

@@ -20,6 +20,11 @@ def test_the_best_units_of_a_concept_are_ablated(full: Callable[..., Page]) -> N
     assert page.test.code[-1].value.count(",") == 1
 
 
+def test_the_concept_is_counted_in_the_images(full: Callable[..., Page]) -> None:
+    page = full("ablate", **RUN, concept="door")
+    assert "**Door covers 10.0% of the 4 images below before and 10.0% after.**" in page.text
+
+
 def test_units_are_chosen_by_number(full: Callable[..., Page]) -> None:
     page = full("ablate", **RUN, units="4,7-8")
     assert page.test.code[-1].value == "ablate layer1 4,7-8"

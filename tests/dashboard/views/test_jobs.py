@@ -37,6 +37,11 @@ def test_another_kind_has_another_form(full: Callable[..., Page]) -> None:
     assert page.widget("Concept").value == "disc"
 
 
+def test_a_page_past_the_last_is_said(full: Callable[..., Page]) -> None:
+    page = full("jobs", page="999")
+    assert any("999" in error for error in page.errors)
+
+
 def test_wrong_parameters_give_a_sentence(full: Callable[..., Page]) -> None:
     page = full("jobs", job="gone-1", kind="?", images="x", when="?", priority="x")
     assert any("gone-1" in error for error in page.errors)

@@ -17,7 +17,7 @@ def lost(
 ) -> Layout:
     """The store with a run of every kind, without any bundle."""
     layout = Layout(tmp_path / "lost")
-    shutil.copytree(full_store.root, layout.root, symlinks=True)
+    shutil.copytree(full_store.root, layout.root, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
     store.publish(layout)
     for bundle in layout.bundles.glob("[!.]*"):
         shutil.rmtree(bundle)

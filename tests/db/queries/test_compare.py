@@ -39,12 +39,17 @@ def random_tables(seed: int, concepts: list[tuple[str, str]], units: int = 40) -
     half = np.where(random.random(size) < 0.33, np.nan, random.random(size) * 0.04)
     rows["iou_low"], rows["iou_high"] = rows["iou"] - half, rows["iou"] + half
     rows["calibration_iou"] = np.where(rows["iou"].isna(), np.nan, random.random(size))
-    rows["mask_iou"] = random.random(size) * 0.2
+    for control in ("mask_iou", "always_on", "null_iou"):
+        rows[control] = random.random(size) * 0.1
     rows["ceiling_iou"] = np.where(random.random(size) < 0.1, 0.0, 0.2 + 0.8 * random.random(size))
-    rows["q_value"], rows["calibrated"] = random.random(size) * 0.1, random.random(size) - 0.3
-    place = rows.groupby(["layer", "unit"])["calibration_iou"].rank(ascending=False, method="first")
-    rows["label"] = place == 1
-    rows["detector"] = rows["label"] & (rows["iou"] > rows["mask_iou"])
+    control = rows[["mask_iou", "always_on", "null_iou"]].max(axis=1)
+    rows["lift"] = (rows["iou"] - control) / (1 - control)
+    rows["calibration_lift"] = np.where(rows["iou"].isna(), np.nan, random.random(size) - 0.4)
+    rows["lift_q_value"] = np.where(rows["iou"].isna(), np.nan, random.random(size) * 0.08)
+    rows["detector"] = (rows["lift"] > 0) & (rows["lift_q_value"] <= 0.05)
+    for name, value in (("largest_iou", "calibration_iou"), ("label", "calibration_lift")):
+        place = rows.groupby(["layer", "unit"])[value].rank(ascending=False, method="first")
+        rows[name] = (place == 1) & (rows[value] > 0)
     named = rows[rows["label"]].set_index(["layer", "unit"])["concept"]
     unit = rows[["layer", "unit"]].drop_duplicates()
     unit = unit.assign(concept=[named.get((r.layer, r.unit)) for r in unit.itertuples()])
@@ -74,10 +79,10 @@ RULES = [
     Question(ARMS, NamingRule("paper")),
     Question(ARMS, NamingRule("paper", cut=0.1)),
     Question(ARMS, NamingRule("paper", cut=0.1), over_ceiling=True),
-    Question(ARMS, NamingRule("calibrated")),
-    Question(ARMS, NamingRule("calibrated"), over_ceiling=True),
+    Question(ARMS, NamingRule("lift")),
+    Question(ARMS, NamingRule("lift"), over_ceiling=True),
     Question(ARMS, NamingRule("paper"), detectors=True),
-    Question(ARMS, NamingRule("calibrated"), detectors=True),
+    Question(ARMS, NamingRule("lift"), detectors=True),
 ]
 
 
@@ -87,18 +92,19 @@ def by_hand(tables: dict[str, dict[str, pd.DataFrame]], question: Question) -> d
     paper, cut = question.rule.name == "paper", question.rule.cut
     for arm in question.arms:
         for row in tables[arm.run_id]["unit_concept"].to_dict("records"):
-            if row["layer"] != arm.layer or not row["label"] or pd.isna(row["iou"]):
+            chosen = row["largest_iou"] if paper else row["label"]
+            if row["layer"] != arm.layer or not chosen or pd.isna(row["iou"]):
                 continue
             whole = (row["ceiling_iou"] or np.nan) if question.over_ceiling else 1.0
-            evident = row["q_value"] <= 0.05 and row["calibrated"] > 0
-            passes = row["iou"] / whole > cut if paper else evident
+            detects = row["lift"] > 0 and row["lift_q_value"] <= 0.05
+            passes = row["iou"] / whole > cut if paper else detects
             known = not pd.isna(row["iou_low"] / whole)
             sure = known and row["iou_low"] / whole > cut
             perhaps = row["iou_high"] / whole > cut if known else passes
-            if question.detectors and not row["detector"]:
+            if question.detectors and not detects:
                 continue
             counts = found.setdefault((arm.run_id, arm.layer, row["concept"]), [0, 0, 0, 0])
-            for place, so in enumerate((passes, sure, perhaps, passes and row["detector"])):
+            for place, so in enumerate((passes, sure, perhaps, passes and detects)):
                 counts[place] += bool(so)
     return found
 
@@ -132,17 +138,33 @@ def test_units_with_a_name_that_not_all_know_are_counted_apart(
     assert found == [{"run_id": "b", "layer": "layer2", "units": units}]
 
 
+def test_the_two_rules_name_units_differently(snapshot: Snapshot) -> None:
+    paper, lift = (compare.named(snapshot, RULES[place])["units"].sum() for place in (0, 3))
+    assert paper != lift
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "flag"),
+    [(RULES[0], "calibration_iou", "largest_iou"), (RULES[3], "calibration_lift", "label")],
+)
 def test_the_best_unit_is_chosen_on_calibration_images(
-    snapshot: Snapshot, tables: dict[str, dict[str, pd.DataFrame]]
+    snapshot: Snapshot,
+    tables: dict[str, dict[str, pd.DataFrame]],
+    question: Question,
+    first: str,
+    flag: str,
 ) -> None:
-    found = compare.best(snapshot, RULES[0])
+    found = compare.best(snapshot, question)
     assert len(found) == len(ARMS) * len(CONCEPTS)
     for row in found.to_dict("records"):
         every = tables[row["run_id"]]["unit_concept"]
         mine = every[(every["layer"] == row["layer"]) & (every["concept"] == row["concept"])]
-        top = mine.loc[mine["calibration_iou"].idxmax()]
+        top = mine.loc[mine[first].idxmax()]
         assert (row["unit"], row["iou"]) == (top["unit"], top["iou"])
-        assert row["named"] == bool(top["label"] and top["iou"] > 0.05)
+        passes = top["iou"] > 0.05 if first == "calibration_iou" else top["detector"]
+        assert row["named"] == bool(top[flag] and passes)
+    assert found["named"].any()
+    assert not found["named"].all()
 
 
 def test_only_what_every_run_names_is_shared(snapshot: Snapshot) -> None:

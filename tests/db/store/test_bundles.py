@@ -16,6 +16,7 @@ import pytest
 from db import store
 from db.errors import StoreError
 from db.layout import Layout
+from db.schema.views import unit_label, unit_largest_iou
 from db.store import bundles, formats
 
 WriteRun = Callable[..., Path]
@@ -109,7 +110,7 @@ def test_a_damaged_array_is_one_sentence(layout: Layout, write_run: WriteRun) ->
 def test_a_newer_format_is_a_clear_sentence(layout: Layout, write_run: WriteRun) -> None:
     path = write_run() / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 7}))
-    with pytest.raises(StoreError, match="format 7, and this program reads up to 1; update Ganatomy"):
+    with pytest.raises(StoreError, match="format 7, and this program reads up to 2; update Ganatomy"):
         store.publish(layout, ["run-1"])
 
 
@@ -117,16 +118,46 @@ def test_an_older_format_is_lifted_step_by_step(
     layout: Layout, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def rename(old: str, new: str) -> formats.Lift:
-        return lambda name, rows: rows.rename_columns([new if c == old else c for c in rows.column_names])
+        def step(name: str, read: formats.Read) -> pa.Table:
+            return read(name).rename_columns([new if c == old else c for c in read(name).column_names])
+
+        return step
 
     write_run()
-    monkeypatch.setattr(formats, "FORMAT", 3)
-    monkeypatch.setattr(formats, "LIFTS", {1: rename("iou", "overlap"), 2: rename("overlap", "score")})
+    first = formats.FORMAT
+    monkeypatch.setattr(formats, "FORMAT", first + 2)
+    monkeypatch.setattr(
+        formats, "LIFTS", {first: rename("iou", "overlap"), first + 1: rename("overlap", "score")}
+    )
     rows: pa.Table = bundles.latest(layout, "run-1").arrow("unit_concept")
     assert rows["iou"].null_count == len(rows)
-    monkeypatch.setitem(formats.LIFTS, 2, rename("overlap", "iou"))
+    monkeypatch.setitem(formats.LIFTS, first + 1, rename("overlap", "iou"))
     rows = bundles.latest(layout, "run-1").arrow("unit_concept")
     assert rows["iou"].to_pylist()[:3] == [0.0, 0.01, 0.1]
+
+
+def test_a_lift_reads_other_tables_as_its_own_format_has_them(
+    layout: Layout, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps: the first doubles the scores, and the second copies the best score into table unit."""
+
+    def double(name: str, read: formats.Read) -> pa.Table:
+        rows = read(name).to_pandas()
+        return pa.Table.from_pandas(rows.assign(iou=rows.iou * 2) if name == "unit_concept" else rows)
+
+    def copy(name: str, read: formats.Read) -> pa.Table:
+        rows = read(name).to_pandas()
+        best = read("unit_concept").to_pandas().groupby("unit").iou.max()
+        return pa.Table.from_pandas(
+            rows.assign(activation_peak=rows.unit.map(best)) if name == "unit" else rows
+        )
+
+    write_run()
+    first = formats.FORMAT
+    monkeypatch.setattr(formats, "FORMAT", first + 2)
+    monkeypatch.setattr(formats, "LIFTS", {first: double, first + 1: copy})
+    units = bundles.latest(layout, "run-1").table("unit")
+    assert units.activation_peak.tolist() == pytest.approx([0.02, 0.2, 0.4, 0.6])
 
 
 @pytest.mark.parametrize("number", range(1, formats.FORMAT + 1))
@@ -136,6 +167,10 @@ def test_a_real_bundle_of_each_format_so_far(layout: Layout, number: int) -> Non
     store.publish(layout, ["kept"])
     units = store.open(layout).read(bundles.metadata.tables["unit"].select())
     assert units.activation_peak.tolist() == [0.0, 1.5, 3.0, 4.5]
+    for view in (unit_label, unit_largest_iou):  # the first format's has no scores of calibration images
+        named = store.open(layout).read(view.select().order_by(view.c.unit))
+        assert named.concept.fillna("").tolist() == ["", "tree", "tree", "tree"]
+        assert named.detector.tolist()[1:] == [False, True, True]
     assert store.open(layout).bundle("kept").array("counts-layer1")["N"].sum() == 276
 
 
@@ -159,3 +194,25 @@ def test_a_bundle_that_is_being_written_stays_when_the_clock_jumps(
     os.utime(left, (0, 0))
     bundles.sweep(layout)
     assert not left.exists()
+
+
+def test_mapped_arrays_are_the_arrays(layout: Layout) -> None:
+    dice = np.random.default_rng(1)
+    given = {
+        "numbers": dice.integers(0, 9, (5, 4, 3)),
+        "columns": np.asfortranarray(dice.random((4, 6), np.float32)),
+        "one": np.array(2.5),
+        "none": np.zeros((0, 3), np.int16),
+        "words": np.array(["a", "bcd"]),
+    }
+    path = bundles.write(layout, {"run_id": "m", "kind": "dissection"}, {}, {"given": given})
+    held = bundles.read(path).array("given")
+    found = held.mapped()
+    assert sorted(found) == sorted(given)
+    for name, value in given.items():
+        np.testing.assert_array_equal(found[name], value)
+        assert found[name].dtype == held[name].dtype == value.dtype
+    assert isinstance(found["numbers"], np.memmap)
+    assert not found["numbers"].flags.writeable
+    np.savez_compressed(held.path, **given)  # by another program
+    np.testing.assert_array_equal(held.mapped()["numbers"], given["numbers"])

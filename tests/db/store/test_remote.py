@@ -162,7 +162,7 @@ def test_an_endpoint_that_is_down_is_a_sentence(
 def test_a_push_that_is_killed_leaves_no_part_of_a_bundle(
     layout: Layout, other: Layout, write_run: WriteRun, address: str
 ) -> None:
-    names = [f"run-{number:02d}" for number in range(16)]
+    names = [f"run-{number:02d}" for number in range(48)]  # enough that a kill comes before the last one
     for run_id in names:
         write_run(run_id)
     with subprocess.Popen([sys.executable, "-c", PUSH, str(layout.root), address]) as process:

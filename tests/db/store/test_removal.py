@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import store
+from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.schema.base import run
@@ -57,8 +57,66 @@ def test_a_damaged_run_can_be_deleted(family: Layout) -> None:
     assert published(family) == {"base", "causes", "context"}
 
 
-@pytest.mark.parametrize("ask", [removal.delete, removal.archive, removal.unarchive])
+@pytest.mark.parametrize(
+    "ask", [removal.delete, removal.archive, removal.unarchive, removal.trash, removal.restore]
+)
 def test_a_run_that_is_not_there(family: Layout, ask: Callable[[Layout, str], object]) -> None:
     with pytest.raises(StoreError, match="There is no run 'nix'"):
         ask(family, "nix")
     assert len(published(family)) == 4
+
+
+def test_what_is_deleted_comes_back_until_the_trash_is_emptied(family: Layout) -> None:
+    taken = removal.trash(family, "base", "ada")
+    assert taken == ["base", "causes", "context"]
+    assert published(family) == {"other"}
+    assert removal.trashed(family) == sorted(taken)
+    removal.restore(family, *taken, author="bob")
+    assert published(family) == {"base", "causes", "context", "other"}
+    removal.archive(family, "context", "ada")
+    removal.trash(family, "context", "ada")
+    assert (removal.archived(family), removal.trashed(family)) == ([], ["context"])
+    assert removal.empty(family, "bob") == ["context"]
+    assert removal.trashed(family) == []
+    with pytest.raises(StoreError, match="no run 'context' in the trash; it has none"):
+        removal.restore(family, "context")
+    events = workspace.open(family).rows("event", run_id="context")
+    assert [*zip(events["author"], events["what"], strict=True)] == [
+        ("ada", "deleted"),
+        ("bob", "restored"),
+        ("ada", "archived"),
+        ("ada", "deleted"),
+        ("bob", "emptied"),
+    ]
+
+
+def test_a_run_that_was_made_again_can_be_put_away_again(family: Layout, write_run: WriteRun) -> None:
+    removal.trash(family, "other")
+    write_run("other")
+    store.publish(family)
+    with pytest.raises(StoreError, match="published again already"):
+        removal.restore(family, "other")
+    assert removal.trash(family, "other") == ["other"]
+    assert removal.trashed(family) == ["other"]
+    removal.restore(family, "other")
+    assert "other" in published(family)
+
+
+def test_the_archived_copy_stays_when_the_run_was_made_again_and_deleted(
+    family: Layout, write_run: WriteRun
+) -> None:
+    removal.archive(family, "other")
+    write_run("other")
+    store.publish(family)
+    assert removal.trash(family, "other") == ["other"]
+    assert (removal.archived(family), removal.trashed(family)) == (["other"], ["other"])
+    assert "other" not in published(family)
+    removal.unarchive(family, "other")
+    assert "other" in published(family)
+
+
+def test_a_reader_keeps_what_it_reads_while_a_run_goes(family: Layout) -> None:
+    before = store.open(family)
+    removal.trash(family, "other")
+    assert "other" in set(before.read(run.select()).run_id)
+    assert "other" not in published(family)

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from jobs.cli.app import app
+from jobs.queue.client import Client
 
 
 @dataclass
@@ -65,6 +67,8 @@ def ganatomy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         (["jobs", "cancel", "../x"], "../x"),
         (["jobs", "schedule", "add", "n", "planted", "--cron", "soon"], "soon"),
         (["jobs", "schedule", "pause", "n"], "no schedule"),
+        (["jobs", "watch", "add", "w", "/", "--family", "nix", "--segmenter", "planted"], "family 'nix'"),
+        (["jobs", "watch", "add", "w", "/", "--family", "dcgan", "--segmenter", "nix"], "nix"),
         (
             ["jobs", "watch", "add", "w", "/nowhere", "--family", "dcgan", "--segmenter", "planted"],
             "/nowhere",
@@ -190,6 +194,27 @@ def test_a_job_runs_here_when_no_worker_is_alive(tmp_path: Path) -> None:
     again = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
     assert again.returncode == 0
     assert f"Already there: run {answer['run_id']}" in again.stdout
+
+
+def test_a_job_is_finished_here_when_the_only_worker_is_killed(tmp_path: Path) -> None:
+    client = Client.at(tmp_path / "s")
+    program = [sys.executable, "-P", "-m"]
+    store = ["--store", str(client.layout.root)]
+    worker = subprocess.Popen(
+        [*program, "jobs.worker", *store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not client.workers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    words = ["dissect", "planted", "--images", "640", "--calibration", "640", "--wait", "--json", *store]
+    command = subprocess.Popen([*program, "jobs.cli", *words], stdout=subprocess.PIPE, text=True)
+    while not client.running() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert client.running()
+    worker.kill()
+    worker.wait()
+    answer = json.loads(command.communicate(timeout=240)[0])
+    assert (command.returncode, answer["state"]) == (0, "done")
 
 
 @pytest.mark.parametrize(("module", "words"), [("jobs.cli", "Usage: "), ("jobs.worker", "--until-idle")])

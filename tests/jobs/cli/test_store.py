@@ -14,8 +14,8 @@ from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import bundles, removal
-from jobs.cli import models
 from jobs.cli.app import app
+from jobs.models import changes
 from jobs.queue.client import Client
 
 WriteRun = Callable[..., Path]
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_one_sentence(say: Say, tmp_path: Path) -> None:
 
 def test_who_added_a_model_is_noted(layout: Layout) -> None:
     info = ModelInfo("mine", "generator", "dcgan", "Mine", "CC0", "here", Added("mine.safetensors", "ab12"))
-    models.register(layout, info)
+    changes.register(layout, info, "ada")
     row = workspace.open(layout).rows("model").iloc[0]
     assert (row["name"], row.family, row.weights_file, row.weights_sha256) == (
         "mine",
@@ -111,7 +111,7 @@ def test_who_added_a_model_is_noted(layout: Layout) -> None:
         "mine.safetensors",
         "ab12",
     )
-    assert row.author
+    assert row.author == "ada"
 
 
 @pytest.mark.usefixtures("family")

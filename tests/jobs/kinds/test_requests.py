@@ -90,3 +90,11 @@ def test_a_request_survives_json_and_its_command_says_it_all(
 def test_a_name_that_is_none_is_said_plainly() -> None:
     with pytest.raises(GanatomyError, match=r"layers: '' cannot be a name\.$"):
         parse("dissect", {"generator": "planted", "layers": [""]})
+
+
+def test_a_dissection_without_reference_pictures_is_the_run_that_it_was() -> None:
+    plain = DissectionRequest(generator="churches")
+    assert "reference" not in plain.content()
+    assert plain.run_id("g", "s") != plain.replace(reference="drawn:churches").run_id("g", "s")
+    with pytest.raises(GanatomyError, match="reference"):
+        parse("dissect", {"generator": "churches", "reference": "../../etc"})

@@ -12,6 +12,7 @@ from db import store
 from db.layout import Layout
 from db.store import bundles
 from jobs.kinds.dissection import DissectionRequest
+from jobs.queue import workers
 from jobs.queue.client import Client
 
 BEGAN = datetime(2026, 1, 1)
@@ -94,3 +95,24 @@ def test_what_cannot_be_estimated_is_a_sentence(
 ) -> None:
     with pytest.raises(GanatomyError, match=word):
         Client(layout).images_for(planted(**values), width)
+
+
+def test_a_first_run_of_a_kind_goes_by_what_the_generator_did_elsewhere(
+    layout: Layout, pilot: Dissection
+) -> None:
+    keep(layout, "elsewhere", pilot, kind="context", images_per_s=4.0)
+    found = Client(layout).estimate(planted())
+    assert found.seconds == 32.0
+    assert (found.disk_bytes, found.basis) == (
+        None,
+        "roughly, from 1 earlier run of this generator, of another kind",
+    )
+    keep(layout, "same", pilot)
+    assert Client(layout).estimate(planted()).seconds == 12.8
+
+
+def test_a_run_of_another_machine_says_nothing_about_this_one(layout: Layout, pilot: Dissection) -> None:
+    keep(layout, "imported", pilot, host="elsewhere", images_per_s=1000.0)
+    assert Client(layout).estimate(planted()).seconds == pytest.approx(128 / 1000)
+    keep(layout, "own", pilot, host=workers.host(), images_per_s=8.0)
+    assert Client(layout).estimate(planted()).seconds == pytest.approx(128 / 8)

@@ -13,12 +13,15 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from analysis.editing.renders import pixels as drawn
 from analysis.models import generators
 from analysis.shared.errors import GanatomyError
+from analysis.shared.latents import latents as sample
 from jobs.queue.client import Client
-from jobs.render.client import LONGEST_PATH, socket
+from jobs.render.client import LONGEST_PATH, ActivationsRequest, MeasureRequest, MeasureResult, socket
 from jobs.system import live
 
 
@@ -30,6 +33,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     there = live.read(client.layout.live / "render.json")
     if live.alive(there):
         os.kill(there["pid"], signal.SIGTERM)
+
+
+def measured(
+    client: Client, generator: str, segmenter: str, edit: str, seed: int, latent: int
+) -> MeasureResult:
+    return client.measure(MeasureRequest(generator, segmenter, edit, seed, latent))
 
 
 def pixels(file: str) -> np.ndarray:
@@ -46,6 +55,50 @@ def test_before_after_and_difference_are_pictures_in_the_store(client: Client) -
     again = client.render("planted", "ablate layer2 5,6,7,9", 1, [0, 1, 2, 3])
     assert again.cached
     assert (again.before, again.after, again.key) == (made.before, made.after, made.key)
+
+
+def test_a_units_maps_are_those_of_the_generator(client: Client) -> None:
+    latents = tuple(range(3, 14))  # more than are made at once
+    found = client.activations(ActivationsRequest("planted", "layer2", 5, 1, latents))
+    made = generators.load("planted", client.layout.models)
+    z = torch.cat([sample(1, number, number + 1, made.latent_shape) for number in latents])
+    images, maps = made.features(z, ["layer2"])
+    np.testing.assert_allclose(found.maps, maps["layer2"][:, 5].numpy(), atol=1e-6)
+    assert found.latents == latents
+    assert [pixels(file).shape for file in found.images] == [(32, 32, 3)] * len(latents)
+    np.testing.assert_array_equal(pixels(found.images[4]), drawn(images)[4])
+
+
+def test_a_unit_that_is_not_there_is_refused_in_a_sentence(client: Client) -> None:
+    with pytest.raises(GanatomyError, match="there is no unit 4000"):
+        client.activations(ActivationsRequest("planted", "layer2", 4000, 1, (0,)))
+
+
+def test_what_the_segmenter_sees_before_and_after_an_edit(client: Client) -> None:
+    found = measured(client, "planted", "planted", "ablate layer2 0-12 at 0-7:0-15", 1, 2)
+    assert set(found.before) == set(found.after) == set(found.colours)
+    assert found.stroke == pytest.approx(0.5)
+    assert any(found.before[name] != found.after[name] for name in found.before)
+    for name, (image, stroke, elsewhere) in found.after.items():
+        assert stroke is not None
+        assert elsewhere is not None
+        assert image == pytest.approx((stroke + elsewhere) / 2, abs=1e-6), name
+    assert pixels(found.labels_before).shape == pixels(found.labels_after).shape
+    assert (found.change_in_stroke or 0) > (found.change_elsewhere or 0)
+    nothing = measured(client, "planted", "planted", "", 1, 2)
+    assert nothing.before == nothing.after
+    assert nothing.change_in_stroke is None
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "edit", "word"),
+    [("nobody", "ablate layer1 1", "nobody"), ("planted", "ablate layer9 1", "layer9")],
+)
+def test_what_cannot_be_measured_is_one_sentence(
+    client: Client, segmenter: str, edit: str, word: str
+) -> None:
+    with pytest.raises(GanatomyError, match=word):
+        measured(client, "planted", segmenter, edit, 1, 0)
 
 
 def test_an_image_does_not_depend_on_its_company(client: Client) -> None:
@@ -113,9 +166,9 @@ def test_the_generator_that_nobody_asked_for_longest_is_put_away(
 
     loaded: list[str] = []
     load = generators.load
-    monkeypatch.setattr(generators, "load", lambda name, *more: loaded.append(name) or load(name, *more))
+    monkeypatch.setattr(generators, "load", lambda name, *a, **b: loaded.append(name) or load(name, *a, **b))
     cache = pictures.LoadedGenerators(tmp_path, limit=2)
     for name in ("planted", "planted-scenes", "planted", "churches-8px", "planted", "planted-scenes"):
-        cache.get(name)
+        cache.get(name, "")
     assert loaded == ["planted", "planted-scenes", "churches-8px", "planted-scenes"]
     assert cache.names == ["planted", "planted-scenes"]

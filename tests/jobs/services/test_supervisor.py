@@ -83,6 +83,5 @@ def test_a_taken_port_is_refused(layout: Layout) -> None:
 
 
 def test_the_dashboard_serves_this_repositorys_script() -> None:
-    words = dashboard.arguments(8501, "localhost")
-    assert Path(words[2]) == Path(__file__).parents[3] / "dashboard" / "app.py"
-    assert "--server.fileWatcherType=none" in words
+    assert dashboard.app_file() == Path(__file__).parents[3] / "dashboard" / "app.py"
+    assert dashboard.options(8501, "localhost")["server.fileWatcherType"] == "none"

@@ -1,5 +1,6 @@
 """Child processes, locks and live files: what the kernel ends or frees when a process dies."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -73,3 +74,28 @@ def test_a_process_is_the_same_one_after_the_clock_was_set(monkeypatch: pytest.M
     monkeypatch.setattr(psutil, "boot_time", lambda: 1.0)  # it follows from the wall clock
     assert live.alive(before)
     assert not live.alive({**before, "machine": "another"})
+
+
+FAULTS = """
+import resource, torch
+from jobs.system.processes import keep_memory
+def faults():
+    begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(64 << 18)  # 64 MiB, more than malloc takes from its heap by itself
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begun
+faults()
+before = faults()
+keep_memory()
+faults()
+print(before, faults())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="no malloc of glibc")
+def test_freed_memory_is_used_again() -> None:
+    """Each block of 64 MiB is 16,384 pages of 4 KiB that the kernel would have to fill."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    before, after = (int(word) for word in done.stdout.split())
+    assert before > 20 * 20
+    assert after < before / 20

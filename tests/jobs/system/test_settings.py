@@ -13,6 +13,7 @@ COMPUTED = {
     "notify": "none",
     "metrics_port": "none",
     "host": "the host name",
+    "project": "the store's folder",
 }
 
 

@@ -43,7 +43,7 @@ def test_a_damaged_map_is_none(tmp_path: Path) -> None:
 
 
 @given(where=st.floats(0, 1), bit=st.none() | st.integers(0, 7), earlier=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_map_that_is_cut_or_has_a_flipped_bit_is_none_or_the_same(
     tmp_path_factory: pytest.TempPathFactory,
     damaged: Callable[..., bytes],

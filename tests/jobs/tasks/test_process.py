@@ -73,7 +73,7 @@ def test_a_live_file_is_whole_or_empty(tmp_path: Path) -> None:
     where=st.floats(0, 1),
     bit=st.none() | st.integers(0, 7),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_damaged_file_of_progress_starts_anew_or_is_the_same(
     tmp_path_factory: pytest.TempPathFactory,
     damaged: Callable[..., bytes],

@@ -75,7 +75,7 @@ def test_when_both_are_damaged_all_is_counted_again(tmp_path: Path) -> None:
 
 
 @given(st.sets(st.integers(0, 9), min_size=1), st.none() | st.integers(1, 10))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_files_of_an_earlier_version_are_merged_and_nothing_counts_twice(
     tmp_path_factory: pytest.TempPathFactory, blocks: set[int], whole: int | None
 ) -> None:

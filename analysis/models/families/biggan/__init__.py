@@ -1,0 +1,1 @@
+"""BigGAN and BigGAN-deep, in the layouts of their published checkpoints."""

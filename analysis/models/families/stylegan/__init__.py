@@ -1,0 +1,1 @@
+"""StyleGAN2 and StyleGAN3, in the layouts of their published checkpoints."""

@@ -1,0 +1,1 @@
+"""The dashboard under load: a large store, page changes in a browser, many viewers."""

@@ -1,0 +1,1 @@
+"""A store under faults: `python -m benchmarks.soak`."""

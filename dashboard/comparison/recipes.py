@@ -1,0 +1,159 @@
+"""Recipes over their trainings: what differs between them, and what may be chance in training."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis.comparison import trainings
+from dashboard.charts import recipes as charts
+from dashboard.comparison.choice import Choice, request
+from dashboard.widgets import downloads, url, words
+from dashboard.widgets.rows import Row, rows
+from db.queries import comparison as queries
+from db.store import Snapshot
+
+MEASURES = {
+    "detectors": "Detectors",
+    "concepts": "Distinct concepts",
+    "beyond_twin": "Detectors beyond random weights",
+}
+TITLES = {
+    "detectors": "share of units that are detectors",
+    "concepts": "distinct concepts that name detectors",
+    "beyond_twin": "share of detectors minus that with random weights",
+}
+HOW = (
+    "A point is one training, a bar the mean, a line the 95 % interval over trainings (Student's t). "
+    "Trainings of one recipe are generators whose names differ only in their last digit, such as mine-1 and "
+    "mine-2. Intervals of differences are Welch's, not corrected for the number of comparisons. All layers "
+    "together also differ because recipes have other numbers of units in each layer. A line that reaches the "
+    "edge of the chart goes on beyond it."
+)
+
+
+def draw(choice: Choice, snapshot: Snapshot) -> None:
+    """Draw each recipe's counts over its trainings, the differences, and where concepts lie."""
+    compared = _one_each(choice)
+    recipes = {trainings.recipe(str(choice.runs[run]["generator"])) for run in compared}
+    if len(recipes) == len(compared):
+        st.info(
+            "No recipe was trained more than once here, so nothing tells a difference from chance in "
+            "training. Name trainings of one recipe mine-1, mine-2 and so on. Then choose them above, or "
+            "queue a comparison.",
+            icon=":material/casino:",
+        )
+        st.page_link("views/jobs.py", label="Queue a comparison", query_params={"kind": "compare"})
+        return
+    counted = trainings.tally(queries.layers(snapshot, compared), queries.detecting(snapshot, compared))
+    values = trainings.measured(counted)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        offered = [name for name in MEASURES if (values["measure"] == name).any()]
+        measure = url.choice(
+            st.segmented_control,
+            "Measure",
+            "of",
+            offered,
+            required=True,
+            sparse=True,
+            format_func=MEASURES.__getitem__,
+        )
+        some = values[values["measure"] == measure]
+        kinds = [trainings.ALL, *sorted(set(some["category"]) - {trainings.ALL})]
+        kind = url.choice(
+            st.segmented_control, "Category", "over", kinds, required=True, sparse=True, format_func=str.title
+        )
+    some = some[some["category"] == kind]
+    means, differences = trainings.means(some), trainings.differences(some)
+    percent = measure != "concepts"
+    st.markdown(_finding(differences, percent, TITLES[measure]))
+    charts.over_trainings(some, means, TITLES[measure], percent).draw(
+        f"{MEASURES[measure]} of each recipe over its trainings"
+    )
+    st.caption(HOW)
+    _differences(differences, percent)
+    _places(queries.best(snapshot, compared))
+    downloads.table(means, "recipes")
+
+
+def _one_each(choice: Choice) -> tuple[str, ...]:
+    """The first of the chosen runs of each generator as it is; controls are no trainings."""
+    found: dict[str, str] = {}
+    for run_id, run in choice.runs.items():
+        if request(run).get("control", "none") == "none":
+            found.setdefault(str(run["generator"]), run_id)
+    return tuple(found.values())
+
+
+def _finding(differences: pd.DataFrame, percent: bool, what: str) -> str:
+    """Which layers tell each pair of recipes apart; all layers together also differ by the layers' sizes."""
+    by_layer = differences[differences["layer"] != trainings.ALL]
+    told = [
+        _apart(rows(found), percent, what) for _, found in by_layer.groupby(["recipe", "other"], sort=False)
+    ]
+    if not told:
+        return "One recipe is shown; choose trainings of another to compare them."
+    return "  \n".join(told)
+
+
+def _apart(layers: list[Row], percent: bool, what: str) -> str:
+    one, other = (words.plain(layers[0][name]) for name in ("recipe", "other"))
+    if layers[0]["low"] is None:
+        return f"{one} or {other} was trained once here, so any difference may be chance in training."
+    found = [row for row in layers if not row["low"] <= 0 <= row["high"]]
+    each = [f"**{words.plain(row['layer'])}**: {_span(row, percent)}" for row in found]
+    many = f"{len(found)} of {words.count(len(layers), 'layer')}"
+    if not found:
+        return f"No layer tells {one} and {other} apart by {what}: every 95 % interval includes 0."
+    return f"{many} tell {one} and {other} apart by {what}: {one} minus {other} is {'; '.join(each)}."
+
+
+def _span(row: Row, percent: bool) -> str:
+    low, high = (_number(row[name], percent) for name in ("low", "high"))
+    return f"{_number(row['difference'], percent)} (95 % interval {low} to {high})"
+
+
+def _number(value: float, percent: bool) -> str:
+    return f"{100 * value:+.1f} points" if percent else f"{value:+.1f}"
+
+
+def _differences(differences: pd.DataFrame, percent: bool) -> None:
+    if differences.empty:
+        return
+    digits = "percent" if percent else "%.1f"
+    st.dataframe(
+        differences,
+        hide_index=True,
+        column_order=["recipe", "other", "layer", "difference", "low", "high"],
+        column_config={
+            "other": "minus",
+            "difference": st.column_config.NumberColumn(format=digits),
+            "low": st.column_config.NumberColumn("95 % from", format=digits),
+            "high": st.column_config.NumberColumn("to", format=digits),
+        },
+        alt="Differences between recipes, layer by layer",
+    )
+
+
+def _places(best: pd.DataFrame) -> None:
+    """Say whether a concept lies in the same layer in each training of a recipe."""
+    found = trainings.places(best)
+    pairs = int(found["pairs"].sum())
+    if not pairs:
+        return
+    share, by_chance = found["agreeing"].sum() / pairs, trainings.chance(best)
+    st.header("Does a concept lie in the same layer each time?", anchor=False)
+    st.markdown(
+        f"Two trainings of a recipe and a concept that both detect make a pair. In **{share:.0%}** of "
+        f"{words.count(pairs, 'pair')}, the concept's best detector is in the same layer in both. If each "
+        f"training's concepts were shuffled over its layers, it would be {by_chance:.0%}."
+    )
+    st.dataframe(
+        found[found["pairs"] > 0],
+        hide_index=True,
+        column_config={
+            "trainings": st.column_config.Column(help="Trainings with a detector of the concept."),
+            "layer": st.column_config.Column("most often in"),
+            "pairs": st.column_config.Column(help="Pairs of these trainings."),
+            "agreeing": st.column_config.Column("in the same layer", help="Pairs with it in the same layer."),
+        },
+        alt="The layer of each concept's best detector, over trainings",
+    )

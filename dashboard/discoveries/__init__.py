@@ -1,0 +1,1 @@
+"""What causes, context and artifact runs found: one plain sentence and a picture each, for Home."""

@@ -1,0 +1,1 @@
+"""What people write and who they are: names, marks, notes, saved views."""

@@ -1,0 +1,1 @@
+"""The parts of the SQL page: questions, editor, schema, results, saved queries."""

@@ -1,0 +1,142 @@
+"""Recipes against each other, held against plain loops, scipy's own tests, and all orders."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.comparison import trainings
+
+numbers = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=6)
+
+
+def layers() -> pd.DataFrame:
+    rows = [
+        (f"{recipe}-{seed}", f"run-{recipe}-{seed}", layer, units, twin)
+        for recipe, twin in (("big", 1.0), ("small", np.nan))
+        for seed in (1, 2, 3)
+        for layer, units in (("layer1", 8), ("layer2", 4))
+    ]
+    return pd.DataFrame(rows, columns=["generator", "run_id", "layer", "units", "twin_detectors"])
+
+
+def detecting() -> pd.DataFrame:
+    rows = [
+        ("big-1", "layer1", "door", "part", 2),
+        ("big-1", "layer1", "sky", "object", 3),
+        ("big-1", "layer2", "door", "part", 1),
+        ("big-2", "layer1", "sky", "object", 1),
+        ("big-3", "layer2", "tree", "object", 4),
+        ("small-1", "layer1", "sky", "object", 2),
+        ("small-2", "layer1", "sky", "object", 2),
+        ("small-3", "layer1", "sky", "object", 2),
+    ]
+    return pd.DataFrame(rows, columns=["generator", "layer", "concept", "category", "detectors"])
+
+
+def test_counts_are_those_of_a_plain_loop() -> None:
+    counted = trainings.tally(layers(), detecting())
+    assert len(counted) == 6 * 3 * 3  # generators, layers and all, categories and all
+    for row in counted.to_dict("records"):
+        own = [
+            found
+            for found in detecting().to_dict("records")
+            if found["generator"] == row["generator"]
+            and row["layer"] in (found["layer"], "all")
+            and row["category"] in (found["category"], "all")
+        ]
+        assert row["detectors"] == sum(found["detectors"] for found in own)
+        assert row["concepts"] == len({found["concept"] for found in own})
+        assert row["units"] == {"layer1": 8, "layer2": 4, "all": 12}[row["layer"]]
+        assert row["recipe"] == row["generator"][:-2]
+        known = row["category"] == "all" and row["recipe"] == "big"
+        assert (
+            row["twin_detectors"] == (1 + (row["layer"] == "all"))
+            if known
+            else np.isnan(row["twin_detectors"])
+        )
+
+
+def test_what_is_compared_is_a_share_a_number_and_what_is_beyond_the_twin() -> None:
+    values = trainings.measured(trainings.tally(layers(), detecting()))
+    first = values[
+        (values["generator"] == "big-1") & (values["layer"] == "all") & (values["category"] == "all")
+    ]
+    assert dict(zip(first["measure"], first["value"], strict=True)) == pytest.approx(
+        {"detectors": 6 / 12, "concepts": 2, "beyond_twin": 4 / 12}
+    )
+    assert not ((values["recipe"] == "small") & (values["measure"] == "beyond_twin")).any()
+
+
+@given(numbers)
+def test_the_interval_is_scipys(values: list[float]) -> None:
+    found = stats.ttest_1samp(values, 0.0).confidence_interval(0.95) if len(set(values)) > 1 else None
+    wanted = (found.low, found.high) if found else (values[0], values[0])
+    assert trainings.interval(values) == pytest.approx(wanted, abs=1e-9)
+
+
+@given(numbers, numbers)
+def test_the_difference_is_welchs(one: list[float], other: list[float]) -> None:
+    low, high = trainings.welch(one, other)
+    assert (low + high) / 2 == pytest.approx(np.mean(one) - np.mean(other), abs=1e-9)
+    if len(set(one)) > 1 or len(set(other)) > 1:
+        found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+        assert (low, high) == pytest.approx((found.low, found.high), rel=1e-6, abs=1e-9)
+
+
+def test_the_interval_covers_a_planted_difference() -> None:
+    dice = np.random.default_rng(1)
+    hits = 0
+    for _ in range(1000):
+        low, high = trainings.welch(dice.normal(1, 1, 3), dice.normal(0, 2, 3))
+        hits += low <= 1 <= high
+    assert 930 <= hits <= 990  # Welch's interval is somewhat wide for so few
+
+
+def test_one_training_has_no_interval_and_is_still_told() -> None:
+    values = trainings.measured(trainings.tally(layers(), detecting()))
+    alone = values[values["generator"].isin(("big-1", "small-1", "small-2"))]
+    means = trainings.means(alone).set_index(["recipe", "layer", "category", "measure"])
+    big, small = (means.loc[(name, "layer1", "all", "detectors")] for name in ("big", "small"))
+    assert (big["trainings"], big["mean"], np.isnan(big["low"])) == (1, 5 / 8, True)
+    assert (small["trainings"], small["mean"], small["low"], small["high"]) == (2, 0.25, 0.25, 0.25)
+    differences = trainings.differences(alone).set_index(["recipe", "other", "layer", "category", "measure"])
+    found = differences.loc[("big", "small", "layer1", "all", "detectors")]
+    assert found["difference"] == pytest.approx(3 / 8)
+    assert np.isnan(found["low"])
+
+
+def test_places_are_those_of_all_pairs() -> None:
+    best = pd.DataFrame(
+        [
+            *(("big-1", "door", "part", "layer2"), ("big-2", "door", "part", "layer2")),
+            *(("big-3", "door", "part", "layer1"), ("big-1", "sky", "object", "layer1")),
+            *(("big-2", "sky", "object", "layer2"), ("small-1", "sky", "object", "layer1")),
+        ],
+        columns=["generator", "concept", "category", "layer"],
+    )
+    found = trainings.places(best).set_index(["recipe", "concept"])
+    for (recipe, concept), row in found.iterrows():
+        same = best[best["generator"].str.startswith(f"{recipe}-") & (best["concept"] == concept)]["layer"]
+        pairs = list(itertools.combinations(same, 2))
+        assert (row["pairs"], row["agreeing"]) == (len(pairs), sum(a == b for a, b in pairs))
+        assert row["trainings"] == len(same)
+    assert found.loc[("big", "door"), "layer"] == "layer2"
+
+
+def test_chance_is_the_mean_over_all_orders() -> None:
+    a, b = {"door": "1", "sky": "1", "tree": "2"}, {"door": "1", "sky": "2", "hill": "2"}
+    rows = [("x-1", name, "object", layer) for name, layer in a.items()]
+    rows += [("x-2", name, "object", layer) for name, layer in b.items()]
+    best = pd.DataFrame(rows, columns=["generator", "concept", "category", "layer"])
+    shares = []
+    for one in itertools.permutations(a.values()):
+        for other in itertools.permutations(b.values()):
+            mine, theirs = dict(zip(a, one, strict=True)), dict(zip(b, other, strict=True))
+            shares += [mine[name] == theirs[name] for name in ("door", "sky")]
+    assert trainings.chance(best) == pytest.approx(np.mean(shares))
+    assert np.isnan(trainings.chance(best[best["generator"] == "x-1"]))
