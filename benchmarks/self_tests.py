@@ -6,6 +6,7 @@ Everything is drawn from fixed seeds. It takes some minutes on two cores.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from analysis import Generator, ace, dissect
 from analysis.causes import statistics as effects
+from analysis.comparison.trainings import interval
 from analysis.counting import agreement, values
 from analysis.counting.moment_names import MOMENTS
 from analysis.dissection import significance
@@ -31,6 +33,7 @@ FREQUENCIES = (0.5, 0.1, 0.01, 0.001, 0.0001)
 PIXELS = 10_000_000
 NEEDED = 0.1  # of a score, that wrong labels must take
 SIDE = 16
+LAYERS = ("layer2", "layer3", "layer4")  # of the generators of churches
 Row = dict[str, object]
 
 
@@ -264,12 +267,12 @@ def _spread(a: NDArray[np.int64], b: NDArray[np.int64]) -> list[int]:
     return [int(x.sum()) for x in (a, b, a * a, a * b, b * b)]
 
 
-def scores_and_effects(layers: Sequence[str] = ("layer2", "layer3", "layer4"), images: int = 24) -> list[Row]:
+def scores_and_effects(layers: Sequence[str] = LAYERS, images: int = 24, name: str = "churches") -> list[Row]:
     """Does a score say what switching the unit off does? Spearman's correlation over units, churches.
 
     The effect is the share of the concept that ablating the unit to 0 removes, of its name's concept.
     """
-    generator, segmenter = generators.load("churches", None), segmenters.load("church-parts", None)
+    generator, segmenter = generators.load(name, None), segmenters.load("church-parts", None)
     made = dissect(generator, segmenter, images=400, calibration=300, layers=layers)
     frame = made.frame()
     z = latents(1, 300_032, 300_032 + images, generator.latent_shape)
@@ -289,6 +292,28 @@ def scores_and_effects(layers: Sequence[str] = ("layer2", "layer3", "layer4"), i
             row[score] = float(pd.Series(removed).corr(mine[score].reset_index(drop=True), method="spearman"))
         found.append(row)
     return found
+
+
+def effects_over_trainings(
+    recipes: Sequence[str] = ("churches-small", "churches-dcgan-small"),
+    layers: Sequence[str] = LAYERS,
+    images: int = 24,
+) -> list[Row]:
+    """The same for trainings 1 to 3 of two recipes: the mean of the three correlations.
+
+    The interval is Student's, 95 %, over the trainings.
+    """
+    rows: list[Row] = []
+    for recipe in recipes:
+        made = [scores_and_effects(layers, images, f"{recipe}-{seed}") for seed in (1, 2, 3)]
+        for place, layer in enumerate(layers):
+            own = pd.DataFrame([found[place] for found in made])
+            row: Row = {"recipe": recipe, "layer": layer, "units": "/".join(map(str, own["units"]))}
+            for score in ("lift", "iou", "average_precision"):
+                low, high = interval(own[score].tolist())
+                row[score] = f"{own[score].mean():.2f} ({low:.2f} to {high:.2f})"
+            rows.append(row)
+    return rows
 
 
 def _areas(labels: Tensor, concepts: int) -> NDArray[np.float64]:
@@ -318,18 +343,22 @@ PARTS = (
     ("Units that know nothing", true_nulls),
     ("Coverage of intervals", coverage),
     ("Scores and effects", scores_and_effects),
+    ("Scores and effects over trainings", effects_over_trainings),
 )
 
 
-def main() -> None:
-    """Print every table."""
+def main(only: Annotated[str, typer.Option(help="The title of the only table to print.")] = "") -> None:
+    """Print every table, or one."""
     torch.set_num_threads(1)
-    print("# Self-tests\n")
-    print(
-        "Cases whose answer is known, as `python -m benchmarks.self_tests` prints them. The slow tests run "
-        "the same cases."
-    )
+    if not only:
+        print("# Self-tests\n")
+        print(
+            "Cases whose answer is known, as `python -m benchmarks.self_tests` prints them. The slow tests "
+            "run the same cases."
+        )
     for title, part in PARTS:
+        if only not in ("", title):
+            continue
         told = " ".join((part.__doc__ or "").split())
         print(f"\n## {title}\n\n{told}\n\n{table(part())}", flush=True)
 

@@ -18,7 +18,9 @@ from scipy import stats
 
 ALL = "all"  # every layer of a generator, or every category
 SEED = re.compile(r"[-_.](?:\d|s(?:eed)?[-_]?\d{1,2})$")  # larger numbers alone are mostly sizes
-MEASURES = ("detectors", "concepts", "beyond_twin")
+# What each control's detectors are called in a row of counts, and what is beyond them.
+CONTROLS = {"twin_detectors": "beyond_twin", "rotated_detectors": "beyond_rotation"}
+MEASURES = ("detectors", "concepts", *CONTROLS.values())
 
 
 def recipe(generator: str) -> str:
@@ -38,13 +40,14 @@ def tally(layers: pd.DataFrame, detecting: pd.DataFrame) -> pd.DataFrame:
     """Counts per generator, layer and category, with ALL for every layer and for every category.
 
     Args:
-        layers: A row per layer: generator, run_id, layer, units, twin_detectors (NaN without a twin).
+        layers: A row per layer: generator, run_id, layer, units, twin_detectors (with random weights) and
+            rotated_detectors (with rotated units), NaN where nobody dissected it so.
         detecting: A row per concept that names detectors of a layer: generator, layer, concept, category,
             detectors.
 
     Returns:
         position (from 0), generator, recipe, run_id, layer, category, units, detectors, concepts (distinct
-        names of detectors), twin_detectors (of ALL categories only).
+        names of detectors), and the two controls' detectors (of ALL categories only).
     """
     kinds = sorted(detecting["category"].unique())
     rows = []
@@ -55,7 +58,6 @@ def tally(layers: pd.DataFrame, detecting: pd.DataFrame) -> pd.DataFrame:
             named = found if layer == ALL else found[found["layer"] == layer]
             for kind in (*kinds, ALL):
                 some = named if kind == ALL else named[named["category"] == kind]
-                twin = here["twin_detectors"].sum(skipna=False) if kind == ALL else np.nan
                 rows.append(
                     {
                         "position": position,
@@ -67,7 +69,10 @@ def tally(layers: pd.DataFrame, detecting: pd.DataFrame) -> pd.DataFrame:
                         "units": int(here["units"].sum()),
                         "detectors": int(some["detectors"].sum()),
                         "concepts": int(some["concept"].nunique()),
-                        "twin_detectors": twin,
+                    }
+                    | {
+                        control: here[control].sum(skipna=False) if kind == ALL else np.nan
+                        for control in CONTROLS
                     }
                 )
     return pd.DataFrame(rows)
@@ -77,13 +82,13 @@ def measured(counted: pd.DataFrame) -> pd.DataFrame:
     """What is compared, from `tally`: generator, recipe, layer, category, measure, value.
 
     `detectors` is their share of the layer's units, `concepts` a number, `beyond_twin` the share of detectors
-    less that of the same generator with random weights.
+    less that of the same generator with random weights, `beyond_rotation` less that of rotated units.
     """
     share = counted["detectors"] / counted["units"]
     values = counted.assign(
         detectors=share,
         concepts=counted["concepts"].astype(float),
-        beyond_twin=share - counted["twin_detectors"] / counted["units"],
+        **{beyond: share - counted[control] / counted["units"] for control, beyond in CONTROLS.items()},
     )
     keys = ["generator", "recipe", "layer", "category"]
     long = values.melt(keys, list(MEASURES), var_name="measure", value_name="value")

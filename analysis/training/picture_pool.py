@@ -5,18 +5,19 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from analysis.training.pictures import draw
+
 CHUNK = 50
 
 
 def _draw(file: Path, world: str, seed: int, start: int, stop: int) -> None:
-    pictures, _labels = import_module(f"analysis.worlds.{world}").draw(seed, start, stop)
+    pictures, _labels = draw(world, seed, start, stop)
     kept = open_memmap(file, "r+")
     kept[start:stop] = pictures
     kept.flush()

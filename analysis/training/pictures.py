@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 from itertools import repeat
 from pathlib import Path
 
@@ -10,20 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.shared.files import replacing
-from analysis.worlds.churches import draw
 
 Pictures = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-def pictures(folder: Path, seed: int, count: int, workers: int = 2, chunk: int = 250) -> Pictures:
-    """Images (count, 64, 64, 3) and labels (count, 3, 64, 64) of a seed, from the folder's file if there."""
-    file = folder / f"pictures-{seed}-{count}.npz"
+def draw(world: str, seed: int, start: int, stop: int) -> Pictures:
+    """Pictures `start` to `stop` of a drawn world and their labels."""
+    drawn: Pictures = import_module(f"analysis.worlds.{world}").draw(seed, start, stop)
+    return drawn
+
+
+def pictures(
+    folder: Path, seed: int, count: int, world: str = "churches", workers: int = 2, chunk: int = 250
+) -> Pictures:
+    """Images (count, 64, 64, 3) and labels (count, maps, 64, 64) of a seed.
+
+    They are drawn once and kept in a file of the folder.
+    """
+    file = folder / f"{world}-{seed}-{count}.npz"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         starts = range(0, count, chunk)
         stops = [min(start + chunk, count) for start in starts]
         with ProcessPoolExecutor(workers) as pool:
-            parts = list(pool.map(draw, repeat(seed), starts, stops))
+            parts = list(pool.map(draw, repeat(world), repeat(seed), starts, stops))
         with replacing(file) as aside:
             np.savez_compressed(
                 aside,

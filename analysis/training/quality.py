@@ -1,5 +1,7 @@
 """How good the churches generator is: `python -m analysis.training.quality --state FOLDER --out docs/models`.
 
+With `--generator NAME --world rooms` another one.
+
 Writes a sheet of 64 samples, a sheet of samples beside the drawn pictures nearest to them, and quality.json:
 how often each concept is seen beside the drawn world, whether samples lie nearer to the training pictures
 than fresh drawn ones do, distances on the segmenter's features with standard errors, and how well the
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,12 @@ from torch import Tensor
 
 from analysis.models import generators, segmenters
 from analysis.models.segmentation.unet import UnetSegmenter
+from analysis.shared.concepts import Concept
 from analysis.shared.distances import Distance, frechet_with_error, kernel_distance
 from analysis.shared.latents import latents
 from analysis.training.churches import COUNT, SEED, sheet
 from analysis.training.pictures import pictures
-from analysis.training.segmenter import worn
-from analysis.worlds.vocabulary import CONCEPTS
+from analysis.training.segmenter import NAMES, worn
 
 FRESH, SAMPLES, BATCH = 3, 1000, 50  # the seed of drawn pictures that no training saw
 SHOWN, NEAREST = 8, 5
@@ -50,9 +52,9 @@ def sample(name: str, count: int = SAMPLES, seed: int = 11) -> Tensor:
     )
 
 
-def areas(labels: NDArray[np.integer]) -> NDArray[np.float64]:
+def areas(labels: NDArray[np.integer], concepts: Sequence[Concept]) -> NDArray[np.float64]:
     """Each image's share of pixels of each concept, (N, concepts), from labels (N, maps, h, w)."""
-    return np.stack([(labels == k + 1).any(1).mean((1, 2)) for k in range(len(CONCEPTS))], 1)
+    return np.stack([(labels == k + 1).any(1).mean((1, 2)) for k in range(len(concepts))], 1)
 
 
 def segmented(segmenter: UnetSegmenter, images: Tensor) -> NDArray[np.integer]:
@@ -67,7 +69,10 @@ def ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> dict[str, fl
 
 
 def frequencies(
-    exact: NDArray[np.integer], drawn: NDArray[np.integer], made: NDArray[np.integer]
+    exact: NDArray[np.integer],
+    drawn: NDArray[np.integer],
+    made: NDArray[np.integer],
+    concepts: Sequence[Concept],
 ) -> list[dict[str, Any]]:
     """Per concept: shares of pixels and of pictures in drawn labels and in what the segmenter finds.
 
@@ -75,9 +80,12 @@ def frequencies(
     drawn labels, and generated over found, where habits of the segmenter cancel as far as it has them on
     both.
     """
-    shares = {"exact": areas(exact), "segmented": areas(drawn), "generated": areas(made)}
+    shares = {
+        name: areas(labels, concepts)
+        for name, labels in (("exact", exact), ("segmented", drawn), ("generated", made))
+    }
     rows = []
-    for k, concept in enumerate(CONCEPTS):
+    for k, concept in enumerate(concepts):
         own = {name: share[:, k] for name, share in shares.items()}
         rows.append(
             {"concept": concept.name, "category": concept.category}
@@ -131,21 +139,23 @@ def neighbours_sheet(made: Tensor, training: Tensor) -> Image.Image:
     return sheet(torch.cat(shown), columns=NEAREST + 1)
 
 
-def agreement(exact: NDArray[np.integer], found: NDArray[np.integer]) -> dict[str, float]:
+def agreement(
+    exact: NDArray[np.integer], found: NDArray[np.integer], concepts: Sequence[Concept]
+) -> dict[str, float]:
     """IoU of each concept of the segmenter's labels with exact ones."""
     scores = {}
-    for k, concept in enumerate(CONCEPTS, start=1):
+    for k, concept in enumerate(concepts, start=1):
         a, b = (exact == k).any(1), (found == k).any(1)
         scores[concept.name] = float((a & b).sum() / (a | b).sum()) if (a | b).any() else float("nan")
     return scores
 
 
-def measure(state: Path, name: str, out: Path) -> dict[str, Any]:
+def measure(state: Path, name: str, out: Path, world: str) -> dict[str, Any]:
     """Write the sheets and return the figures."""
-    segmenter = segmenters.load("church-parts", None)
+    segmenter = segmenters.load(NAMES[world], None)
     assert isinstance(segmenter, UnetSegmenter)
-    training = as_images(pictures(state, SEED, COUNT)[0])
-    fresh, exact = pictures(state, FRESH, 2 * SAMPLES)
+    training = as_images(pictures(state, SEED, COUNT, world)[0])
+    fresh, exact = pictures(state, FRESH, 2 * SAMPLES, world)
     drawn, made = as_images(fresh), sample(name)
     sheet(made[:64]).save(out / f"{name}-samples.png", optimize=True)
     neighbours_sheet(made, training).save(out / f"{name}-neighbours.png", optimize=True)
@@ -156,10 +166,10 @@ def measure(state: Path, name: str, out: Path) -> dict[str, Any]:
         "generator": name,
         "samples": SAMPLES,
         "drawn_pictures": len(drawn),
-        "frequencies": frequencies(exact, clean, segmented(segmenter, made)),
+        "frequencies": frequencies(exact, clean, segmented(segmenter, made), segmenter.concepts),
         "segmenter_iou_on_drawn": {
-            "clean": agreement(exact, clean),
-            "with_jitter_blur_noise": agreement(exact, jittered),
+            "clean": agreement(exact, clean, segmenter.concepts),
+            "with_jitter_blur_noise": agreement(exact, jittered, segmenter.concepts),
         },
         "nearest_training_picture": {
             "generated": nearness(made, training),
@@ -177,9 +187,10 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, help="folder of the training's drawn pictures")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--generator", default="churches")
+    parser.add_argument("--world", choices=NAMES, default="churches")
     choice = parser.parse_args()
     torch.set_num_threads(1)
-    figures = measure(choice.state, choice.generator, choice.out)
+    figures = measure(choice.state, choice.generator, choice.out, choice.world)
     text = json.dumps(figures, indent=1, default=float)
     (choice.out / f"{choice.generator}-quality.json").write_text(text + "\n")
     show(figures)

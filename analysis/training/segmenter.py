@@ -1,7 +1,8 @@
-"""Train the churches segmenter: `python -m analysis.training.segmenter --state FOLDER --teacher FILE`.
+"""Train the segmenter of a drawn world: `python -m analysis.training.segmenter --world rooms --state FOLDER`.
 
-It learns exact labels of drawn pictures with noise, blur and colour jitter, and on pictures of the churches
-generator, half of them worn likewise, what its teacher finds there (`analysis.training.teacher`).
+It learns exact labels of drawn pictures with noise, blur and colour jitter. With `--teacher FILE` (churches)
+also, on pictures of the churches generator, half of them worn likewise, what its teacher finds there
+(`analysis.training.teacher`).
 The same seed gives the same training; stopped at any time it goes on from the folder's last state.
 """
 
@@ -19,21 +20,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from analysis.models.segmentation.unet import Unet
+from analysis.models.segmentation.unet import WORLDS, Unet, World
 from analysis.shared.files import replacing
 from analysis.training import teacher
 from analysis.training.pictures import Pictures, pictures
-from analysis.worlds.vocabulary import MAPS
 
 SEED, COUNT, BATCH, SAVE = 2, 12_000, 32, 100
 TAUGHT, TAUGHT_BATCH = 3000, 8  # generated pictures, and those of one step
 STEPS, WARM = 3800, 100  # the rate grows over the first WARM steps and falls from then on
 RATE = 4e-3
-
-
-def classes() -> list[int]:
-    """Classes of each map's softmax: its concepts and nothing."""
-    return [1 + len(names) for names in MAPS]
+NAMES = {"churches": "church-parts", "rooms": "room-parts"}  # of the worlds' segmenters
 
 
 def worn(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -48,17 +44,17 @@ def worn(images: Tensor, generator: torch.Generator) -> Tensor:
     return images + uniform(0, 0.12) * torch.randn(images.shape, generator=generator)
 
 
-def targets(labels: NDArray[np.uint8]) -> Tensor:
+def targets(labels: NDArray[np.uint8], world: World) -> Tensor:
     """Labels (N, maps, h, w) to class numbers within each map, 0 being nothing."""
-    first = np.cumsum([0, *(len(names) for names in MAPS[:-1])])[:, None, None]
+    first = np.cumsum([0, *(len(names) for names in world.maps[:-1])])[:, None, None]
     return torch.from_numpy(np.where(labels > 0, labels - first, 0).astype(np.int64))
 
 
-def batch(drawn: Pictures, step: int) -> tuple[Tensor, Tensor]:
+def batch(drawn: Pictures, world: World, step: int) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng((SEED, step))
     chosen = rng.integers(len(drawn[0]), size=BATCH)
     images = torch.from_numpy(drawn[0][chosen]).permute(0, 3, 1, 2).float() / 127.5 - 1
-    wanted = targets(drawn[1][chosen])
+    wanted = targets(drawn[1][chosen], world)
     if rng.random() < 0.5:
         images, wanted = images.flip(-1), wanted.flip(-1)
     return worn(images, torch.Generator().manual_seed(int(rng.integers(2**62)))), wanted
@@ -78,15 +74,15 @@ def taught_batch(lesson: teacher.Lesson, step: int) -> tuple[Tensor, Tensor]:
     return torch.cat([clean, changed]), wanted
 
 
-def entropy(logits: Tensor, wanted: Sequence[Tensor]) -> Tensor:
+def entropy(logits: Tensor, wanted: Sequence[Tensor], classes: list[int]) -> Tensor:
     """The sum over maps of the cross entropy with class numbers (N, h, w) or probabilities (N, k, h, w)."""
-    scores = logits.split(classes(), 1)
+    scores = logits.split(classes, 1)
     return torch.stack([functional.cross_entropy(*pair) for pair in zip(scores, wanted, strict=True)]).sum()
 
 
-def loss_of(module: Unet, drawn: Pictures, lesson: teacher.Lesson | None, step: int) -> Tensor:
+def loss_of(module: Unet, drawn: Pictures, lesson: teacher.Lesson | None, step: int, world: World) -> Tensor:
     """The step's loss on drawn pictures, and on generated ones where there is a lesson."""
-    images, wanted = batch(drawn, step)
+    images, wanted = batch(drawn, world, step)
     count = len(images)
     if lesson is not None:
         more, answers = taught_batch(lesson, step)
@@ -95,20 +91,28 @@ def loss_of(module: Unet, drawn: Pictures, lesson: teacher.Lesson | None, step: 
     with torch.autocast(images.device.type, torch.bfloat16):
         logits = module(images.contiguous(memory_format=torch.channels_last))
     logits = logits.float()
-    loss = entropy(logits[:count], wanted.unbind(1))
-    return loss if lesson is None else loss + entropy(logits[count:], answers.split(classes(), 1))
+    loss = entropy(logits[:count], wanted.unbind(1), world.classes)
+    if lesson is None:
+        return loss
+    return loss + entropy(logits[count:], answers.split(world.classes, 1), world.classes)
 
 
 def rate(step: int) -> float:
     return RATE * min((step + 1) / WARM, max(0.002, 1 - step / STEPS))
 
 
-def train(folder: Path, taught_by: Path | None = None, pause: Path | None = None, last: int = STEPS) -> Unet:
+def train(
+    folder: Path,
+    taught_by: Path | None = None,
+    pause: Path | None = None,
+    last: int = STEPS,
+    of: str = "churches",
+) -> Unet:
     """Train from the folder's state to step `last`; without a teacher's weights on drawn pictures alone."""
-    drawn = pictures(folder, SEED, COUNT)
+    world, drawn = WORLDS[of], pictures(folder, SEED, COUNT, of)
     lesson = teacher.lesson(folder, taught_by, TAUGHT) if taught_by else None
     torch.manual_seed(SEED)
-    module, step, file = Unet(sum(classes())), 0, folder / "segmenter.pt"
+    module, step, file = Unet(sum(world.classes)), 0, folder / "segmenter.pt"
     module = module.to(memory_format=torch.channels_last)
     adam = torch.optim.AdamW(module.parameters(), RATE, weight_decay=1e-3)
     if file.exists():
@@ -123,7 +127,7 @@ def train(folder: Path, taught_by: Path | None = None, pause: Path | None = None
         for group in adam.param_groups:
             group["lr"] = rate(step)
         adam.zero_grad(set_to_none=True)
-        loss = loss_of(module, drawn, lesson, step)
+        loss = loss_of(module, drawn, lesson, step, world)
         loss.backward()
         adam.step()
         step += 1
@@ -144,11 +148,15 @@ def write(module: Unet, file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="folder of the training's state")
-    parser.add_argument("--teacher", type=Path, required=True, help="file of the teacher's weights")
+    parser.add_argument("--world", choices=WORLDS, default="churches")
+    parser.add_argument("--teacher", type=Path, help="file of the teacher's weights (churches)")
     parser.add_argument("--pause", type=Path, help="wait while this file exists")
     choice = parser.parse_args()
     torch.set_num_threads(1)
-    write(train(choice.state, choice.teacher, choice.pause), choice.state / "segmenter.safetensors")
+    if choice.teacher is not None and choice.world != "churches":
+        parser.error("there is a teacher of churches only")
+    trained = train(choice.state, choice.teacher, choice.pause, of=choice.world)
+    write(trained, choice.state / "segmenter.safetensors")
 
 
 if __name__ == "__main__":

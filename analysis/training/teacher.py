@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from analysis.models import generators
 from analysis.models.checkpoints import load_state, read_state
+from analysis.models.segmentation.unet import WORLDS
 from analysis.shared.files import replacing
 from analysis.shared.latents import latents
-from analysis.worlds.vocabulary import MAPS
 
 WIDTHS = (16, 32, 48, 64)  # channels at 64, 32, 16 and 8 pixels
 SEED, BATCH = 12, 50
@@ -62,7 +62,7 @@ def load(file: Path) -> WideUnet:
     Raises:
         GanatomyError: they are not such a U-Net's.
     """
-    network = WideUnet(sum(1 + len(names) for names in MAPS))
+    network = WideUnet(sum(WORLDS["churches"].classes))
     load_state(network, read_state(file), "the teacher's U-Net")
     return network.eval().requires_grad_(False)
 
@@ -76,7 +76,7 @@ def lesson(folder: Path, weights: Path, count: int) -> Lesson:
     if not files[1].exists():
         folder.mkdir(parents=True, exist_ok=True)
         generator, network = generators.load("churches", None), load(weights)
-        sizes = [1 + len(names) for names in MAPS]
+        sizes = WORLDS["churches"].classes
         with replacing(files[0]) as images_file, replacing(files[1]) as answers_file:
             images = open_memmap(images_file, "w+", np.float16, (count, 3, 64, 64))
             answers = open_memmap(answers_file, "w+", np.float16, (count, sum(sizes), 64, 64))

@@ -15,11 +15,13 @@ MEASURES = {
     "detectors": "Detectors",
     "concepts": "Distinct concepts",
     "beyond_twin": "Detectors beyond random weights",
+    "beyond_rotation": "Detectors beyond rotated units",
 }
 TITLES = {
     "detectors": "share of units that are detectors",
     "concepts": "distinct concepts that name detectors",
     "beyond_twin": "share of detectors minus that with random weights",
+    "beyond_rotation": "share of detectors minus that of rotated units",
 }
 HOW = (
     "A point is one training, a bar the mean, a line the 95 % interval over trainings (Student's t). "

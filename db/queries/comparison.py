@@ -9,16 +9,29 @@ from db.queries.answers import remembered
 from db.schema.base import run
 from db.schema.comparison import comparison_layer, comparison_mean
 from db.schema.naming_rule import NamingRule
-from db.schema.views import layer_concept, layer_summary, unit_label
+from db.schema.views import control_run, layer_concept, layer_summary, unit_label
 from db.store import Snapshot
 
 
 @remembered
 def layers(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
-    """generator, run_id, layer, units, twin_detectors of these dissections, in the generators' order."""
+    """generator, run_id, layer, units of these dissections, in the generators' order, beside their controls.
+
+    twin_detectors are those with random weights, rotated_detectors those of rotated units; NULL where nobody
+    dissected it so.
+    """
     c, r = layer_summary.c, run.c
-    chosen = sa.select(r.generator, c.run_id, c.layer, c.units, c.twin_detectors)
-    chosen = chosen.select_from(layer_summary.join(run, c.run_id == r.run_id))
+    control, beside = control_run("rotation", "control").subquery("control"), layer_summary.alias("beside")
+    rotated = (beside.c.run_id == control.c.control) & (beside.c.layer == c.layer)
+    chosen = sa.select(
+        *(r.generator, c.run_id, c.layer, c.units, c.twin_detectors),
+        beside.c.detectors.label("rotated_detectors"),
+    )
+    chosen = chosen.select_from(
+        layer_summary.join(run, c.run_id == r.run_id)
+        .outerjoin(control, c.run_id == control.c.run_id)
+        .outerjoin(beside, rotated)
+    )
     order = sa.func.list_position(sa.literal(list(runs), sa.ARRAY(sa.Text)), c.run_id)
     return snapshot.read(chosen.where(c.run_id.in_(list(runs))).order_by(order, c.position))
 

@@ -7,10 +7,11 @@ CATEGORY = ("category", "Category of the concepts; all for every category.")
 RECIPE = ("recipe", "Name of the generator without the number of its training at the end.")
 MEASURE = (
     "measure",
-    "What is compared: detectors (as a share of the units), concepts (distinct names of detectors) or "
-    "beyond_twin (the share of detectors less that of the same generator with random weights).",
+    "What is compared: detectors (as a share of the units), concepts (distinct names of detectors), "
+    "beyond_twin (the share of detectors less that of the same generator with random weights) or "
+    "beyond_rotation (less that of the same layers with rotated units).",
 )
-MEASURES = ("detectors", "concepts", "beyond_twin")
+MEASURES = ("detectors", "concepts", "beyond_twin", "beyond_rotation")
 
 comparison_layer = table(
     "comparison_layer",
@@ -28,6 +29,11 @@ comparison_layer = table(
         "twin_detectors",
         "Detectors of the same generator with random weights; NULL where it was not dissected, and for a "
         "single category.",
+    ),
+    whole(
+        "rotated_detectors",
+        "Detectors among the same layers' units, standardised and rotated at random; NULL where it was not "
+        "dissected so, and for a single category.",
     ),
 )
 

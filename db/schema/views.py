@@ -121,8 +121,8 @@ layer_concept = _described(
 )
 
 
-def _random_twin() -> sa.Select[Any]:
-    """For each dissection of a generator as it is, the one with random weights, nearest in images.
+def control_run(control: str, label: str) -> sa.Select[Any]:
+    """For each dissection of a generator as it is, the one with this control, nearest in images, as `label`.
 
     Of several, it is the newest.
     """
@@ -136,19 +136,19 @@ def _random_twin() -> sa.Select[Any]:
         same &= r.c[equal].is_not_distinct_from(t.c[equal])
     same &= sa.func.coalesce(setting(r, "sides"), "high") == sa.func.coalesce(setting(t, "sides"), "high")
     wanted = (r.c.kind == "dissection") & (sa.func.coalesce(setting(r, "control"), "none") == "none")
-    twins = same & (t.c.kind == "dissection") & (setting(t, "control") == "random-weights")
-    twins &= t.c.state == "final"  # few images confirm few units
+    controls = same & (t.c.kind == "dissection") & (setting(t, "control") == control)
+    controls &= t.c.state == "final"  # few images confirm few units
     nearness = -sa.func.abs(t.c.images - r.c.images)
     newest = sa.func.arg_max(t.c.run_id, sa.tuple_(nearness, t.c.started_at))
     newest.type = sa.Text()
-    chosen = sa.select(r.c.run_id, newest.label("twin_run_id")).select_from(r.join(t, twins))
+    chosen = sa.select(r.c.run_id, newest.label(label)).select_from(r.join(t, controls))
     return chosen.where(wanted).group_by(r.c.run_id)
 
 
 random_twin = _described(
     "random_twin",
     "For each dissection, the one of the same generator with random weights: a baseline for its counts.",
-    _random_twin(),
+    control_run("random-weights", "twin_run_id"),
 )
 
 
@@ -245,7 +245,7 @@ definitions: dict[str, sa.Select[Any]] = {
     "unit_label": _labels("label"),
     "unit_largest_iou": _labels("largest_iou"),
     "layer_concept": _layer_concept(),
-    "random_twin": _random_twin(),
+    "random_twin": control_run("random-weights", "twin_run_id"),
     "layer_summary": _layer_summary(),
     "run_comparison": _run_comparison(),
 }

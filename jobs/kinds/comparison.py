@@ -14,6 +14,8 @@ from jobs.kinds.base import Kind, Name, Page, Request, run_id
 from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.models import Seed
 
+CONTROLS = ("random-weights", "rotation")
+
 
 def _several(generators: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(generators)) < max(2, len(generators)):
@@ -47,13 +49,14 @@ class ComparisonRequest(Request):
         ),
     ] = None
     seed: Seed = 1
-    twins: Annotated[
-        Literal["no", "yes"],
+    controls: Annotated[
+        Literal["both", "random-weights", "rotation", "none"],
         Option(
-            "Random weights",
-            "Also dissect each generator with random weights, as a baseline for its counts.",
+            "Controls",
+            "Also dissect each generator with random weights, or with its units standardised and rotated at "
+            "random: how many detectors there would be without training, or in axes other than the units.",
         ),
-    ] = "yes"
+    ] = "both"
     settings: DissectionSettings = DissectionSettings()
 
     def with_defaults(self, layout: Layout) -> Self:
@@ -70,8 +73,9 @@ class ComparisonRequest(Request):
         return [self._dissection(name, "none") for name in self.generators]
 
     def before(self) -> list[Request]:
-        twins = self.generators if self.twins == "yes" else ()
-        return [*self.dissections(), *(self._dissection(name, "random-weights") for name in twins)]
+        controls = [name for name in CONTROLS if self.controls in ("both", name)]
+        beside = [self._dissection(name, control) for control in controls for name in self.generators]
+        return [*self.dissections(), *beside]
 
     def _dissection(self, generator: str, control: str) -> DissectionRequest:
         same = {name: getattr(self, name) for name in ("segmenter", "seed", "settings", *self.UNHASHED)}

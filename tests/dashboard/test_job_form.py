@@ -15,7 +15,7 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 CHOSEN = {
     "dissect": {"images": 64, "layers": "layer2", "control": "rotation"},
     "full": {"best": 2},
-    "compare": {"generators": "churches,churches-large", "twins": "no"},
+    "compare": {"generators": "churches,churches-large", "controls": "none"},
     "ace": {"layer": "layer2", "concept": "bar", "single_images": "all", "penalty": "squared", "top": "5"},
     "context": {"layer": "layer2", "concept": "bar", "strengths": "2k,q99", "patch": 3, "units": "4,7"},
     "artifacts": {"layer": "layer2", "reference": "generator:planted", "activation": "peak"},

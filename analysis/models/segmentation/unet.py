@@ -24,7 +24,7 @@ from analysis.models.choice import Choice
 from analysis.models.families.family import Config
 from analysis.models.segmentation.family import SegmenterFamily, answers
 from analysis.shared.concepts import Concept, concept_index
-from analysis.worlds import vocabulary
+from analysis.worlds import room_vocabulary, vocabulary
 
 SIDE = 64
 WIDTHS = (32, 64, 64)  # channels at 32, 16 and 8 pixels
@@ -39,14 +39,22 @@ class World(NamedTuple):
     maps: tuple[tuple[str, ...], ...]
     concepts: tuple[Concept, ...]
 
+    @property
+    def classes(self) -> list[int]:
+        """Classes of each map's softmax: nothing and its concepts."""
+        return [1 + len(names) for names in self.maps]
 
-WORLDS = {"churches": World(vocabulary.MAPS, vocabulary.CONCEPTS)}
+
+WORLDS = {
+    "churches": World(vocabulary.MAPS, vocabulary.CONCEPTS),
+    "rooms": World(room_vocabulary.MAPS, room_vocabulary.CONCEPTS),
+}
 
 
 def recognises(state: State, config: Config) -> bool:
     """Whether these are the keys of this U-Net, with a drawn world's classes."""
     head = state.get("head.weight")
-    classes = {sum(1 + len(names) for names in world.maps) for world in WORLDS.values()}
+    classes = {sum(world.classes) for world in WORLDS.values()}
     return head is not None and tuple(head.shape[1:]) == (LAST, 1, 1) and head.shape[0] / 4 in classes
 
 
@@ -57,7 +65,7 @@ def build(state: State, config: Config, name: str, device: str) -> UnetSegmenter
         GanatomyError: the weights are not such a U-Net's, or the world is unknown.
     """
     world = WORLDS[answers(FAMILY, config)["world"]]
-    network = Unet(sum(1 + len(names) for names in world.maps))
+    network = Unet(sum(world.classes))
     weights = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     load_state(network, weights, "a U-Net of this world")
     return UnetSegmenter(network, world, name, device)
@@ -172,7 +180,7 @@ class UnetSegmenter:
 
     def __init__(self, network: Unet, world: World, name: str, device: str) -> None:
         self.name, self.concepts, self.maps = name, world.concepts, world.maps
-        self._sizes = [1 + len(names) for names in self.maps]
+        self._sizes = world.classes
         self.device = torch.device(device)
         self.weights_sha256 = weights_sha256(network.state_dict())
         quick = folded(network).requires_grad_(False).to(self.device)

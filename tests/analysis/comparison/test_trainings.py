@@ -16,12 +16,12 @@ numbers = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, 
 
 def layers() -> pd.DataFrame:
     rows = [
-        (f"{recipe}-{seed}", f"run-{recipe}-{seed}", layer, units, twin)
-        for recipe, twin in (("big", 1.0), ("small", np.nan))
+        (f"{recipe}-{seed}", f"run-{recipe}-{seed}", layer, units, twin, rotated)
+        for recipe, twin, rotated in (("big", 1.0, np.nan), ("small", np.nan, 2.0))
         for seed in (1, 2, 3)
         for layer, units in (("layer1", 8), ("layer2", 4))
     ]
-    return pd.DataFrame(rows, columns=["generator", "run_id", "layer", "units", "twin_detectors"])
+    return pd.DataFrame(rows, columns=["generator", "run_id", "layer", "units", *trainings.CONTROLS])
 
 
 def detecting() -> pd.DataFrame:
@@ -53,15 +53,13 @@ def test_counts_are_those_of_a_plain_loop() -> None:
         assert row["concepts"] == len({found["concept"] for found in own})
         assert row["units"] == {"layer1": 8, "layer2": 4, "all": 12}[row["layer"]]
         assert row["recipe"] == row["generator"][:-2]
-        known = row["category"] == "all" and row["recipe"] == "big"
-        assert (
-            row["twin_detectors"] == (1 + (row["layer"] == "all"))
-            if known
-            else np.isnan(row["twin_detectors"])
-        )
+        for control, of, each in (("twin_detectors", "big", 1), ("rotated_detectors", "small", 2)):
+            known = row["category"] == "all" and row["recipe"] == of
+            expected = each * (1 + (row["layer"] == "all")) if known else np.nan
+            assert row[control] == pytest.approx(expected, nan_ok=True)
 
 
-def test_what_is_compared_is_a_share_a_number_and_what_is_beyond_the_twin() -> None:
+def test_what_is_compared_is_a_share_a_number_and_what_is_beyond_the_controls() -> None:
     values = trainings.measured(trainings.tally(layers(), detecting()))
     first = values[
         (values["generator"] == "big-1") & (values["layer"] == "all") & (values["category"] == "all")
@@ -70,6 +68,8 @@ def test_what_is_compared_is_a_share_a_number_and_what_is_beyond_the_twin() -> N
         {"detectors": 6 / 12, "concepts": 2, "beyond_twin": 4 / 12}
     )
     assert not ((values["recipe"] == "small") & (values["measure"] == "beyond_twin")).any()
+    last = values.query("generator == 'small-1' and layer == 'layer2' and measure == 'beyond_rotation'")
+    assert last["value"].tolist() == [-2 / 4]  # rotated units detect more
 
 
 @given(numbers)

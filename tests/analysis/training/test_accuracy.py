@@ -8,10 +8,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from analysis.models.segmentation.unet import WORLDS
 from analysis.training import accuracy, segmenter, teacher
 from analysis.worlds.vocabulary import CONCEPTS, MAPS
 
-SIZES = [1 + len(names) for names in MAPS]
+WORLD = WORLDS["churches"]
+SIZES = WORLD.classes
 
 
 def logits(images: Tensor) -> list[Tensor]:
@@ -32,7 +34,7 @@ def exact() -> np.ndarray:
 
 
 def test_labels_are_the_largest_scores(scores: Tensor) -> None:
-    found, first = accuracy.labelled(logits, scores), 0
+    found, first = accuracy.labelled(logits, scores, WORLD), 0
     for level, part in enumerate(logits(scores)):
         best = part.numpy().argmax(1)
         assert (found[:, level] == np.where(best > 0, best + first, 0)).all()
@@ -40,8 +42,8 @@ def test_labels_are_the_largest_scores(scores: Tensor) -> None:
 
 
 def test_confusion_is_of_the_pixels_of_each_class(scores: Tensor, exact: np.ndarray) -> None:
-    found = accuracy.labelled(logits, scores)
-    tables, first = accuracy.confusion(exact, found), 0
+    found = accuracy.labelled(logits, scores, WORLD)
+    tables, first = accuracy.confusion(exact, found, WORLD), 0
     for level, names in enumerate(MAPS):
         numbers = {"nothing": 0, **{name: first + k for k, name in enumerate(names, start=1)}}
         for name, row in tables[level].items():
@@ -53,7 +55,7 @@ def test_confusion_is_of_the_pixels_of_each_class(scores: Tensor, exact: np.ndar
 
 
 def test_calibration_is_by_bins_of_probability(scores: Tensor, exact: np.ndarray) -> None:
-    told = accuracy.calibration(logits, scores, exact)
+    told = accuracy.calibration(logits, scores, exact, WORLD)
     assert list(told) == [concept.name for concept in CONCEPTS]
     level, concept = 1, 9  # the second part of buildings
     p = logits(scores)[level].double().softmax(1)[:, 2].numpy()
@@ -81,9 +83,9 @@ def test_probabilities_that_are_frequencies_have_no_error() -> None:
         drawn.append(torch.where(best > 0, best + first, 0))
         first += size - 1
     exact = torch.stack(drawn, 1).numpy()
-    for name, found in accuracy.calibration(logits, scores, exact).items():
+    for name, found in accuracy.calibration(logits, scores, exact, WORLD).items():
         assert found["error"] < 0.01, name
-    sharper = accuracy.calibration(logits, scores * 3, exact)
+    sharper = accuracy.calibration(logits, scores * 3, exact, WORLD)
     assert min(found["error"] for found in sharper.values()) > 0.03
 
 

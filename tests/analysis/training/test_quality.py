@@ -27,7 +27,7 @@ def share(labels: np.ndarray, image: int, concept: int) -> float:
 
 def test_shares_of_pixels_and_of_pictures(labels: np.ndarray) -> None:
     exact, drawn, made = labels, labels[::-1] * (labels > 3), labels[:, :, ::-1] * (labels % 3 > 0)
-    for k, row in enumerate(quality.frequencies(exact, drawn, made), start=1):
+    for k, row in enumerate(quality.frequencies(exact, drawn, made, CONCEPTS), start=1):
         assert row["concept"] == CONCEPTS[k - 1].name
         for name, those in (("exact", exact), ("segmented", drawn), ("generated", made)):
             each = [share(those, i, k) for i in range(6)]
@@ -82,7 +82,7 @@ def test_agreement_is_of_pixels_that_either_shows(labels: np.ndarray) -> None:
             )
         ]
         expected = sum(a and b for a, b in pairs) / sum(a or b for a, b in pairs)
-        assert quality.agreement(labels, found)[concept.name] == pytest.approx(expected)
+        assert quality.agreement(labels, found, CONCEPTS)[concept.name] == pytest.approx(expected)
 
 
 def winding(corners: list[list[float]], x: float, y: float) -> bool:

@@ -24,7 +24,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def folder_with(drawn: Path, folder: Path) -> Path:
-    for file in drawn.glob("pictures-*"):
+    for file in drawn.glob("churches-*.npz"):
         (folder / file.name).write_bytes(file.read_bytes())
     return folder
 
@@ -75,7 +75,7 @@ def test_a_stopped_segmenter_goes_on_to_the_same_weights(
     monkeypatch.setattr(segmenter, "TAUGHT", 6)
     monkeypatch.setattr(segmenter, "TAUGHT_BATCH", 4)
     taught_by = tmp_path / "teacher.safetensors"
-    save_file(teacher.WideUnet(sum(segmenter.classes())).state_dict(), taught_by)
+    save_file(teacher.WideUnet(sum(segmenter.WORLDS["churches"].classes)).state_dict(), taught_by)
     found = []
     for name, stops in (("whole", (3,)), ("stopped", (1, 3))):
         for stop in stops:
@@ -115,11 +115,12 @@ def test_the_schedule() -> None:
     assert seen(first.steps + 1) == first.steps * first.batch + churches.SCHEDULE[1].batch
 
 
-def test_classes_of_each_map_begin_with_nothing(drawn: Path) -> None:
-    _, labels = churches.pictures(drawn, churches.SEED, 16)
-    wanted = segmenter.targets(labels)
+@pytest.mark.parametrize("world", ["churches", "rooms"])
+def test_classes_of_each_map_begin_with_nothing(drawn: Path, world: str) -> None:
+    _, labels = churches.pictures(drawn, churches.SEED, 16, world, workers=1)
+    wanted = segmenter.targets(labels, segmenter.WORLDS[world])
     assert wanted.shape == labels.shape
-    for k, count in enumerate(segmenter.classes()):
+    for k, count in enumerate(segmenter.WORLDS[world].classes):
         assert 0 <= int(wanted[:, k].min()) < int(wanted[:, k].max()) < count
         assert torch.equal(wanted[:, k] == 0, torch.from_numpy(labels[:, k] == 0))
 

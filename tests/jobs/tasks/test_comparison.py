@@ -29,6 +29,7 @@ def test_every_generator_is_seen_by_one_segmenter_on_one_sample(layout: Layout) 
     assert [(each["generator"], each["control"]) for each in needed] == [
         *((name, "none") for name in SMALL),
         *((name, "random-weights") for name in SMALL),
+        *((name, "rotation") for name in SMALL),
     ]
     same = ("segmenter", "seed", "images", "calibration", "threshold", "sides")
     assert len({tuple(each[name] for name in same) for each in needed}) == 1
@@ -39,16 +40,16 @@ def test_every_generator_is_seen_by_one_segmenter_on_one_sample(layout: Layout) 
 def test_a_comparison_waits_for_its_dissections_and_holds_them_beside_each_other(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["compare", *SMALL, "--images", "64", "--calibration", "64"]
+    words = ["compare", *SMALL, "--images", "64", "--calibration", "64", "--controls", "rotation"]
     at = ["--store", str(layout.root)]
-    status, said, error = run(capsys, *words, "--twins", "no", "--wait", *at)
+    status, said, error = run(capsys, *words, "--wait", *at)
     assert status == 0, error
-    assert "It waits for 2 dissections." in said
+    assert "It waits for 4 dissections." in said
     snapshot = store.open(layout)
     made = queries.comparisons(snapshot)
     assert made["generator"].tolist() == list(SMALL)
     dissections = made["dissection"].tolist()
-    status, said, error = run(capsys, *words, "--twins", "no", *at)
+    status, said, error = run(capsys, *words, *at)
     assert "Already there" in said
 
     units = queries.detecting(snapshot, dissections)
@@ -58,6 +59,14 @@ def test_a_comparison_waits_for_its_dissections_and_holds_them_beside_each_other
         own = own if row["layer"] == "all" else own[own["layer"] == row["layer"]]
         own = own if row["category"] == "all" else own[own["category"] == row["category"]]
         assert (row["detectors"], row["concepts"]) == (own["detectors"].sum(), own["concept"].nunique())
+    sizes = {"images": 64, "calibration": 64}
+    request, _ = parse("compare", {"generators": ",".join(SMALL), **sizes}).resolve(layout)
+    controls = [each for each in request.before() if each.given()["control"] == "rotation"]
+    rotated = queries.detecting(snapshot, [each.resolve(layout)[1] for each in controls])
+    for row in counted.query("category == 'all'").to_dict("records"):
+        own = rotated[rotated["generator"] == row["generator"] + "-rotated"]
+        own = own if row["layer"] == "all" else own[own["layer"] == row["layer"]]
+        assert (row["rotated_detectors"], row["twin_detectors"]) == (own["detectors"].sum(), None)
     means = queries.means(snapshot, str(made["run_id"].iloc[0]))
     whole = means.query("layer == 'all' and category == 'all' and measure == 'detectors'").iloc[0]
     both = counted.query("layer == 'all' and category == 'all'")
