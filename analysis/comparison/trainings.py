@@ -18,9 +18,11 @@ from scipy import stats
 
 ALL = "all"  # every layer of a generator, or every category
 SEED = re.compile(r"[-_.](?:\d|s(?:eed)?[-_]?\d{1,2})$")  # larger numbers alone are mostly sizes
-# What each control's detectors are called in a row of counts, and what is beyond them.
-CONTROLS = {"twin_detectors": "beyond_twin", "rotated_detectors": "beyond_rotation"}
-MEASURES = ("detectors", "concepts", *CONTROLS.values())
+LIFTS = ("lift", "rotated_lift")
+MEASURES = (
+    *("detectors", "concepts", "lift", "beyond_twin"),
+    *("beyond_rotation", "concepts_beyond_rotation", "lift_beyond_rotation"),
+)
 
 
 def recipe(generator: str) -> str:
@@ -36,28 +38,30 @@ def recipe(generator: str) -> str:
     return SEED.sub("", generator)
 
 
-def tally(layers: pd.DataFrame, detecting: pd.DataFrame) -> pd.DataFrame:
+def tally(layers: pd.DataFrame, detecting: pd.DataFrame, rotated: pd.DataFrame) -> pd.DataFrame:
     """Counts per generator, layer and category, with ALL for every layer and for every category.
 
     Args:
-        layers: A row per layer: generator, run_id, layer, units, twin_detectors (with random weights) and
-            rotated_detectors (with rotated units), NaN where nobody dissected it so.
+        layers: A row per layer: generator, run_id, layer, units, lift (the mean over units of the lift of
+            their names, 0 for a unit without one), twin_detectors (with random weights) and rotated_lift
+            (with rotated units), NaN where nobody dissected it so.
         detecting: A row per concept that names detectors of a layer: generator, layer, concept, category,
             detectors.
+        rotated: The same of rotated units, by the generator's own name.
 
     Returns:
         position (from 0), generator, recipe, run_id, layer, category, units, detectors, concepts (distinct
-        names of detectors), and the two controls' detectors (of ALL categories only).
+        names of detectors), rotated_detectors, rotated_concepts; of ALL categories only also twin_detectors,
+        lift and rotated_lift.
     """
-    kinds = sorted(detecting["category"].unique())
+    kinds = sorted({*detecting["category"], *rotated["category"]})
     rows = []
     for position, (generator, own) in enumerate(layers.groupby("generator", sort=False)):
-        found = detecting[detecting["generator"] == generator]
+        found, turned = (frame[frame["generator"] == generator] for frame in (detecting, rotated))
         for layer in (*own["layer"], ALL):
             here = own if layer == ALL else own[own["layer"] == layer]
-            named = found if layer == ALL else found[found["layer"] == layer]
             for kind in (*kinds, ALL):
-                some = named if kind == ALL else named[named["category"] == kind]
+                known = bool(here["rotated_lift"].notna().all())
                 rows.append(
                     {
                         "position": position,
@@ -67,28 +71,46 @@ def tally(layers: pd.DataFrame, detecting: pd.DataFrame) -> pd.DataFrame:
                         "layer": layer,
                         "category": kind,
                         "units": int(here["units"].sum()),
-                        "detectors": int(some["detectors"].sum()),
-                        "concepts": int(some["concept"].nunique()),
                     }
-                    | {
-                        control: here[control].sum(skipna=False) if kind == ALL else np.nan
-                        for control in CONTROLS
-                    }
+                    | _named(found, layer, kind)
+                    | {f"rotated_{k}": n if known else np.nan for k, n in _named(turned, layer, kind).items()}
+                    | _whole(here if kind == ALL else here.iloc[:0])
                 )
     return pd.DataFrame(rows)
+
+
+def _named(detecting: pd.DataFrame, layer: str, category: str) -> dict[str, int]:
+    """Detectors of a generator's layer with names of a category, and how many names these are."""
+    for name, value in (("layer", layer), ("category", category)):
+        if value != ALL:
+            detecting = detecting[detecting[name] == value]
+    return {"detectors": int(detecting["detectors"].sum()), "concepts": int(detecting["concept"].nunique())}
+
+
+def _whole(layers: pd.DataFrame) -> dict[str, float]:
+    """What is known of layers as a whole; NaN for no layers."""
+    if layers.empty:
+        return dict.fromkeys(("twin_detectors", *LIFTS), np.nan)
+    of_units = {name: (layers[name] * layers["units"]).sum(skipna=False) for name in LIFTS}
+    means = {name: float(total / layers["units"].sum()) for name, total in of_units.items()}
+    return means | {"twin_detectors": layers["twin_detectors"].sum(skipna=False)}
 
 
 def measured(counted: pd.DataFrame) -> pd.DataFrame:
     """What is compared, from `tally`: generator, recipe, layer, category, measure, value.
 
-    `detectors` is their share of the layer's units, `concepts` a number, `beyond_twin` the share of detectors
-    less that of the same generator with random weights, `beyond_rotation` less that of rotated units.
+    `detectors` is their share of the layer's units, `concepts` a number, `lift` the mean lift of the units'
+    names, `beyond_twin` the share of detectors less that of the same generator with random weights,
+    `beyond_rotation` less that of rotated units, and likewise for the other two.
     """
     share = counted["detectors"] / counted["units"]
     values = counted.assign(
         detectors=share,
         concepts=counted["concepts"].astype(float),
-        **{beyond: share - counted[control] / counted["units"] for control, beyond in CONTROLS.items()},
+        beyond_twin=share - counted["twin_detectors"] / counted["units"],
+        beyond_rotation=share - counted["rotated_detectors"] / counted["units"],
+        concepts_beyond_rotation=counted["concepts"] - counted["rotated_concepts"],
+        lift_beyond_rotation=counted["lift"] - counted["rotated_lift"],
     )
     keys = ["generator", "recipe", "layer", "category"]
     long = values.melt(keys, list(MEASURES), var_name="measure", value_name="value")

@@ -1,13 +1,17 @@
 """The chart of recipes over their trainings: each training as a point, the mean with its interval."""
 
+from typing import Literal
+
 import altair as alt
 import pandas as pd
 
 from dashboard.charts import palette
 from dashboard.charts.structures import Drawing, named, structure
 
+Scale = Literal["share", "count", "lift"]  # what a measure's numbers are
 
-def over_trainings(values: pd.DataFrame, means: pd.DataFrame, title: str, percent: bool) -> Drawing:
+
+def over_trainings(values: pd.DataFrame, means: pd.DataFrame, title: str, scale: Scale) -> Drawing:
     """Draw one measure per layer and recipe.
 
     `values` has layer, recipe, generator, value; `means` has layer, recipe, trainings, mean, low, high.
@@ -15,8 +19,11 @@ def over_trainings(values: pd.DataFrame, means: pd.DataFrame, title: str, percen
     layers, recipes = (tuple(dict.fromkeys(means[name])) for name in ("layer", "recipe"))
     least, most = float(values["value"].min()), float(values["value"].max())
     end = max(1.3 * most, 0.01)
-    ends = (min(0.0, 1.3 * least), min(end, 1.0) if percent else end)  # few trainings have long intervals
-    made = _over_trainings(layers, recipes, title, percent, ends)
+    ends = (
+        min(0.0, 1.3 * least),
+        end if scale == "count" else min(end, 1.0),
+    )  # few trainings have long intervals
+    made = _over_trainings(layers, recipes, title, scale, ends)
     return Drawing(made, {"values": values, "means": means})
 
 
@@ -25,10 +32,10 @@ def _over_trainings(
     layers: tuple[str, ...],
     recipes: tuple[str, ...],
     title: str,
-    percent: bool,
+    scale: Scale,
     ends: tuple[float, float],
 ) -> alt.LayerChart:
-    number = ".1%" if percent else ".3g"
+    number = {"share": ".1%", "count": ".3g", "lift": ".3f"}[scale]
     rows = alt.Axis(
         labelLimit=200,
         labelOverlap=False,
@@ -46,7 +53,7 @@ def _over_trainings(
         scale=alt.Scale(domain=list(recipes), range=of),
         legend=alt.Legend(orient="top", labelLimit=260),
     )
-    axis = alt.Axis(format="%" if percent else "d", tickCount=6)
+    axis = alt.Axis(format={"share": "%", "count": "d", "lift": ".2f"}[scale], tickCount=6)
     x = alt.X("value:Q", title=title, axis=axis, scale=alt.Scale(domain=ends, clamp=True, nice=False))
     each = (
         named("values")

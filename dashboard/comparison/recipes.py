@@ -5,6 +5,7 @@ import streamlit as st
 
 from analysis.comparison import trainings
 from dashboard.charts import recipes as charts
+from dashboard.charts.recipes import Scale
 from dashboard.comparison.choice import Choice, request
 from dashboard.widgets import downloads, url, words
 from dashboard.widgets.rows import Row, rows
@@ -14,14 +15,32 @@ from db.store import Snapshot
 MEASURES = {
     "detectors": "Detectors",
     "concepts": "Distinct concepts",
+    "lift": "Lift",
     "beyond_twin": "Detectors beyond random weights",
     "beyond_rotation": "Detectors beyond rotated units",
+    "concepts_beyond_rotation": "Distinct concepts beyond rotated units",
+    "lift_beyond_rotation": "Lift beyond rotated units",
 }
 TITLES = {
     "detectors": "share of units that are detectors",
     "concepts": "distinct concepts that name detectors",
+    "lift": "mean lift of the units' names",
     "beyond_twin": "share of detectors minus that with random weights",
     "beyond_rotation": "share of detectors minus that of rotated units",
+    "concepts_beyond_rotation": "distinct concepts minus those of rotated units",
+    "lift_beyond_rotation": "mean lift minus that of rotated units",
+}
+BEYOND = {  # what a measure is beyond
+    "beyond_twin": "random weights",
+    "beyond_rotation": "rotated units",
+    "concepts_beyond_rotation": "rotated units",
+    "lift_beyond_rotation": "rotated units",
+}
+SCALES: dict[str, Scale] = {
+    "concepts": "count",
+    "concepts_beyond_rotation": "count",
+    "lift": "lift",
+    "lift_beyond_rotation": "lift",
 }
 HOW = (
     "A point is one training, a bar the mean, a line the 95 % interval over trainings (Student's t). "
@@ -45,12 +64,16 @@ def draw(choice: Choice, snapshot: Snapshot) -> None:
         )
         st.page_link("views/jobs.py", label="Queue a comparison", query_params={"kind": "compare"})
         return
-    counted = trainings.tally(queries.layers(snapshot, compared), queries.detecting(snapshot, compared))
+    counted = trainings.tally(
+        queries.layers(snapshot, compared),
+        queries.detecting(snapshot, compared),
+        queries.detecting(snapshot, compared, rotated=True),
+    )
     values = trainings.measured(counted)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         offered = [name for name in MEASURES if (values["measure"] == name).any()]
         measure = url.choice(
-            st.segmented_control,
+            st.selectbox,
             "Measure",
             "of",
             offered,
@@ -65,13 +88,15 @@ def draw(choice: Choice, snapshot: Snapshot) -> None:
         )
     some = some[some["category"] == kind]
     means, differences = trainings.means(some), trainings.differences(some)
-    percent = measure != "concepts"
-    st.markdown(_finding(differences, percent, TITLES[measure]))
-    charts.over_trainings(some, means, TITLES[measure], percent).draw(
+    scale: Scale = SCALES.get(measure, "share")
+    if measure in BEYOND:
+        st.markdown(_beyond(means, scale, BEYOND[measure]))
+    st.markdown(_finding(differences, scale, TITLES[measure]))
+    charts.over_trainings(some, means, TITLES[measure], scale).draw(
         f"{MEASURES[measure]} of each recipe over its trainings"
     )
     st.caption(HOW)
-    _differences(differences, percent)
+    _differences(differences, scale)
     _places(queries.best(snapshot, compared))
     downloads.table(means, "recipes")
 
@@ -85,42 +110,63 @@ def _one_each(choice: Choice) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def _finding(differences: pd.DataFrame, percent: bool, what: str) -> str:
+def _beyond(means: pd.DataFrame, scale: Scale, what: str) -> str:
+    """At which layers each recipe's mean differs from its control."""
+    told = []
+    for recipe, found in means[means["layer"] != trainings.ALL].groupby("recipe", sort=False):
+        layers = rows(found)
+        name = words.plain(str(recipe))
+        if layers[0]["low"] is None:
+            told.append(f"{name} was trained once here, so no interval over trainings is known.")
+            continue
+        apart = [row for row in layers if not row["low"] <= 0 <= row["high"]]
+        each = [f"**{words.plain(row['layer'])}**: {_span(row, scale, 'mean')}" for row in apart]
+        if not each:
+            told.append(f"No layer of {name} differs from {what}: every 95 % interval includes 0.")
+        else:
+            many = f"{len(each)} of {words.count(len(layers), 'layer')}"
+            told.append(f"{many} of {name} differ from {what}: {'; '.join(each)}.")
+    return "  \n".join(told)
+
+
+def _finding(differences: pd.DataFrame, scale: Scale, what: str) -> str:
     """Which layers tell each pair of recipes apart; all layers together also differ by the layers' sizes."""
     by_layer = differences[differences["layer"] != trainings.ALL]
     told = [
-        _apart(rows(found), percent, what) for _, found in by_layer.groupby(["recipe", "other"], sort=False)
+        _apart(rows(found), scale, what) for _, found in by_layer.groupby(["recipe", "other"], sort=False)
     ]
     if not told:
         return "One recipe is shown; choose trainings of another to compare them."
     return "  \n".join(told)
 
 
-def _apart(layers: list[Row], percent: bool, what: str) -> str:
+def _apart(layers: list[Row], scale: Scale, what: str) -> str:
     one, other = (words.plain(layers[0][name]) for name in ("recipe", "other"))
     if layers[0]["low"] is None:
         return f"{one} or {other} was trained once here, so any difference may be chance in training."
     found = [row for row in layers if not row["low"] <= 0 <= row["high"]]
-    each = [f"**{words.plain(row['layer'])}**: {_span(row, percent)}" for row in found]
+    each = [f"**{words.plain(row['layer'])}**: {_span(row, scale)}" for row in found]
     many = f"{len(found)} of {words.count(len(layers), 'layer')}"
     if not found:
         return f"No layer tells {one} and {other} apart by {what}: every 95 % interval includes 0."
     return f"{many} tell {one} and {other} apart by {what}: {one} minus {other} is {'; '.join(each)}."
 
 
-def _span(row: Row, percent: bool) -> str:
-    low, high = (_number(row[name], percent) for name in ("low", "high"))
-    return f"{_number(row['difference'], percent)} (95 % interval {low} to {high})"
+def _span(row: Row, scale: Scale, of: str = "difference") -> str:
+    low, high = (_number(row[name], scale) for name in ("low", "high"))
+    return f"{_number(row[of], scale)} (95 % interval {low} to {high})"
 
 
-def _number(value: float, percent: bool) -> str:
-    return f"{100 * value:+.1f} points" if percent else f"{value:+.1f}"
+def _number(value: float, scale: Scale) -> str:
+    if scale == "share":
+        return f"{100 * value:+.1f} points"
+    return f"{value:+.3f}" if scale == "lift" else f"{value:+.1f}"
 
 
-def _differences(differences: pd.DataFrame, percent: bool) -> None:
+def _differences(differences: pd.DataFrame, scale: Scale) -> None:
     if differences.empty:
         return
-    digits = "percent" if percent else "%.1f"
+    digits = {"share": "percent", "lift": "%.3f", "count": "%.1f"}[scale]
     st.dataframe(
         differences,
         hide_index=True,

@@ -17,33 +17,54 @@ from db.store import Snapshot
 def layers(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
     """generator, run_id, layer, units of these dissections, in the generators' order, beside their controls.
 
-    twin_detectors are those with random weights, rotated_detectors those of rotated units; NULL where nobody
-    dissected it so.
+    twin_detectors are those with random weights; lift and rotated_lift (of rotated units) are means over
+    units of the lift of their names, 0 for a unit without one. NULL where nobody dissected it so.
     """
     c, r = layer_summary.c, run.c
-    control, beside = control_run("rotation", "control").subquery("control"), layer_summary.alias("beside")
-    rotated = (beside.c.run_id == control.c.control) & (beside.c.layer == c.layer)
+    own, turned = _lifts("own"), _lifts("turned")
+    control = _rotation()
     chosen = sa.select(
         *(r.generator, c.run_id, c.layer, c.units, c.twin_detectors),
-        beside.c.detectors.label("rotated_detectors"),
+        own.c.lift,
+        turned.c.lift.label("rotated_lift"),
     )
     chosen = chosen.select_from(
         layer_summary.join(run, c.run_id == r.run_id)
         .outerjoin(control, c.run_id == control.c.run_id)
-        .outerjoin(beside, rotated)
+        .outerjoin(own, (own.c.run_id == c.run_id) & (own.c.layer == c.layer))
+        .outerjoin(turned, (turned.c.run_id == control.c.control) & (turned.c.layer == c.layer))
     )
     order = sa.func.list_position(sa.literal(list(runs), sa.ARRAY(sa.Text)), c.run_id)
     return snapshot.read(chosen.where(c.run_id.in_(list(runs))).order_by(order, c.position))
 
 
+def _rotation() -> sa.Subquery:
+    """run_id, control: the run of each dissection's layers with rotated units."""
+    return control_run("rotation", "control").subquery("rotation")
+
+
+def _lifts(name: str) -> sa.Subquery:
+    """The mean over a layer's units of the lift of their names; a unit without a name counts as 0."""
+    c = unit_label.c
+    mean = sa.func.avg(sa.func.coalesce(c.lift, 0.0)).label("lift")
+    return sa.select(c.run_id, c.layer, mean).group_by(c.run_id, c.layer).subquery(name)
+
+
 @remembered
-def detecting(snapshot: Snapshot, runs: Sequence[str]) -> pd.DataFrame:
-    """generator, layer, concept, category, detectors: the concepts that name detectors, with their number."""
-    c, r = unit_label.c, run.c
+def detecting(snapshot: Snapshot, runs: Sequence[str], rotated: bool = False) -> pd.DataFrame:
+    """generator, layer, concept, category, detectors: the concepts that name detectors, with their number.
+
+    `rotated` counts the rotated units of these dissections, where somebody dissected them.
+    """
+    c, r, control = unit_label.c, run.c, _rotation()
     keys = [r.generator, c.layer, c.concept, c.category]
     chosen = sa.select(*keys, sa.func.count().label("detectors"))
-    chosen = chosen.select_from(unit_label.join(run, c.run_id == r.run_id))
-    chosen = chosen.where(c.run_id.in_(list(runs)), NamingRule().of_rows(unit_label))
+    if rotated:
+        named = run.join(control, r.run_id == control.c.run_id)
+        chosen = chosen.select_from(named.join(unit_label, c.run_id == control.c.control))
+    else:
+        chosen = chosen.select_from(unit_label.join(run, c.run_id == r.run_id))
+    chosen = chosen.where(r.run_id.in_(list(runs)), NamingRule().of_rows(unit_label))
     return snapshot.read(chosen.group_by(*keys).order_by(*keys))
 
 

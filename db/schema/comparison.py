@@ -8,10 +8,15 @@ RECIPE = ("recipe", "Name of the generator without the number of its training at
 MEASURE = (
     "measure",
     "What is compared: detectors (as a share of the units), concepts (distinct names of detectors), "
-    "beyond_twin (the share of detectors less that of the same generator with random weights) or "
-    "beyond_rotation (less that of the same layers with rotated units).",
+    "lift (mean over the units of the lift of their names), "
+    "beyond_twin (the share of detectors less that of the same generator with random weights), "
+    "beyond_rotation, concepts_beyond_rotation and "
+    "lift_beyond_rotation (less the same of the same layers with rotated units).",
 )
-MEASURES = ("detectors", "concepts", "beyond_twin", "beyond_rotation")
+MEASURES = (
+    *("detectors", "concepts", "lift", "beyond_twin"),
+    *("beyond_rotation", "concepts_beyond_rotation", "lift_beyond_rotation"),
+)
 
 comparison_layer = table(
     "comparison_layer",
@@ -33,7 +38,17 @@ comparison_layer = table(
     whole(
         "rotated_detectors",
         "Detectors among the same layers' units, standardised and rotated at random; NULL where it was not "
-        "dissected so, and for a single category.",
+        "dissected so.",
+    ),
+    whole("rotated_concepts", "Distinct concepts among their names; NULL where it was not dissected so."),
+    real(
+        "lift",
+        "Mean over the units of the lift of their names, 0 for a unit without one; NULL for a single "
+        "category.",
+    ),
+    real(
+        "rotated_lift",
+        "The same of the rotated units; NULL where it was not dissected so, and for a single category.",
     ),
 )
 

@@ -31,7 +31,11 @@ class ComparisonTask(Task[ComparisonRequest]):
                 )
         compared = tuple(each.resolve(layout)[1] for each in self.request.dissections())
         snapshot = store.open(layout)
-        counted = tally(queries.layers(snapshot, compared), queries.detecting(snapshot, compared))
+        counted = tally(
+            queries.layers(snapshot, compared),
+            queries.detecting(snapshot, compared),
+            queries.detecting(snapshot, compared, rotated=True),
+        )
         found = Comparison(counted, queries.best(snapshot, compared))
         self.progress.advance(self.request.size())
         request, settings = self.request, self.request.settings

@@ -16,12 +16,14 @@ numbers = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, 
 
 def layers() -> pd.DataFrame:
     rows = [
-        (f"{recipe}-{seed}", f"run-{recipe}-{seed}", layer, units, twin, rotated)
-        for recipe, twin, rotated in (("big", 1.0, np.nan), ("small", np.nan, 2.0))
+        (f"{recipe}-{seed}", f"run-{recipe}-{seed}", layer, units, twin, 1 / units, turned / units)
+        for recipe, twin, turned in (("big", 1.0, np.nan), ("small", np.nan, 2.0))
         for seed in (1, 2, 3)
         for layer, units in (("layer1", 8), ("layer2", 4))
     ]
-    return pd.DataFrame(rows, columns=["generator", "run_id", "layer", "units", *trainings.CONTROLS])
+    return pd.DataFrame(
+        rows, columns=["generator", "run_id", "layer", "units", "twin_detectors", *trainings.LIFTS]
+    )
 
 
 def detecting() -> pd.DataFrame:
@@ -38,38 +40,67 @@ def detecting() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["generator", "layer", "concept", "category", "detectors"])
 
 
+def rotated() -> pd.DataFrame:
+    rows = [
+        ("small-1", "layer1", "door", "part", 1),
+        ("small-1", "layer2", "sky", "object", 2),
+        ("small-1", "layer2", "door", "part", 2),
+    ]
+    return pd.DataFrame(rows, columns=["generator", "layer", "concept", "category", "detectors"])
+
+
 def test_counts_are_those_of_a_plain_loop() -> None:
-    counted = trainings.tally(layers(), detecting())
+    counted = trainings.tally(layers(), detecting(), rotated())
     assert len(counted) == 6 * 3 * 3  # generators, layers and all, categories and all
     for row in counted.to_dict("records"):
-        own = [
-            found
-            for found in detecting().to_dict("records")
-            if found["generator"] == row["generator"]
-            and row["layer"] in (found["layer"], "all")
-            and row["category"] in (found["category"], "all")
-        ]
+        own, turned = (
+            [
+                found
+                for found in frame.to_dict("records")
+                if found["generator"] == row["generator"]
+                and row["layer"] in (found["layer"], "all")
+                and row["category"] in (found["category"], "all")
+            ]
+            for frame in (detecting(), rotated())
+        )
         assert row["detectors"] == sum(found["detectors"] for found in own)
         assert row["concepts"] == len({found["concept"] for found in own})
         assert row["units"] == {"layer1": 8, "layer2": 4, "all": 12}[row["layer"]]
         assert row["recipe"] == row["generator"][:-2]
-        for control, of, each in (("twin_detectors", "big", 1), ("rotated_detectors", "small", 2)):
-            known = row["category"] == "all" and row["recipe"] == of
-            expected = each * (1 + (row["layer"] == "all")) if known else np.nan
-            assert row[control] == pytest.approx(expected, nan_ok=True)
+        if row["recipe"] == "small":
+            assert row["rotated_detectors"] == sum(found["detectors"] for found in turned)
+            assert row["rotated_concepts"] == len({found["concept"] for found in turned})
+        else:  # nobody rotated its units
+            assert np.isnan(row["rotated_detectors"])
+            assert np.isnan(row["rotated_concepts"])
+        known = row["category"] == "all" and row["recipe"] == "big"
+        expected = 1 + (row["layer"] == "all") if known else np.nan
+        assert row["twin_detectors"] == pytest.approx(expected, nan_ok=True)
+        lifts = {"layer1": 1 / 8, "layer2": 1 / 4, "all": (8 / 8 + 4 / 4) / 12}  # a mean over units
+        whole = lifts[row["layer"]] if row["category"] == "all" else np.nan
+        assert row["lift"] == pytest.approx(whole, nan_ok=True)
+        known = 2 * whole if row["recipe"] == "small" else np.nan
+        assert row["rotated_lift"] == pytest.approx(known, nan_ok=True)
 
 
 def test_what_is_compared_is_a_share_a_number_and_what_is_beyond_the_controls() -> None:
-    values = trainings.measured(trainings.tally(layers(), detecting()))
+    values = trainings.measured(trainings.tally(layers(), detecting(), rotated()))
     first = values[
         (values["generator"] == "big-1") & (values["layer"] == "all") & (values["category"] == "all")
     ]
     assert dict(zip(first["measure"], first["value"], strict=True)) == pytest.approx(
-        {"detectors": 6 / 12, "concepts": 2, "beyond_twin": 4 / 12}
+        {"detectors": 6 / 12, "concepts": 2, "lift": 2 / 12, "beyond_twin": 4 / 12}
     )
     assert not ((values["recipe"] == "small") & (values["measure"] == "beyond_twin")).any()
-    last = values.query("generator == 'small-1' and layer == 'layer2' and measure == 'beyond_rotation'")
-    assert last["value"].tolist() == [-2 / 4]  # rotated units detect more
+    at = "generator == 'small-1' and layer == 'layer2' and category == 'all'"
+    last = values.query(f"{at} and measure == 'beyond_rotation'")
+    assert last["value"].tolist() == [-4 / 4]  # rotated units detect more
+    last = values.query(f"{at} and measure == 'lift_beyond_rotation'")
+    assert last["value"].tolist() == [1 / 4 - 2 / 4]
+    whole = values.query(
+        "generator == 'small-1' and layer == 'all' and measure == 'concepts_beyond_rotation'"
+    )
+    assert dict(zip(whole["category"], whole["value"], strict=True)) == {"object": 0, "part": -1, "all": -1}
 
 
 @given(numbers)
@@ -98,7 +129,7 @@ def test_the_interval_covers_a_planted_difference() -> None:
 
 
 def test_one_training_has_no_interval_and_is_still_told() -> None:
-    values = trainings.measured(trainings.tally(layers(), detecting()))
+    values = trainings.measured(trainings.tally(layers(), detecting(), rotated()))
     alone = values[values["generator"].isin(("big-1", "small-1", "small-2"))]
     means = trainings.means(alone).set_index(["recipe", "layer", "category", "measure"])
     big, small = (means.loc[(name, "layer1", "all", "detectors")] for name in ("big", "small"))

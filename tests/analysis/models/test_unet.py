@@ -1,6 +1,7 @@
 """The U-Net names drawn pictures, keeps its maps apart, and has gradients."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,25 @@ from torch.nn import functional
 
 from analysis.models import generators, segmenters
 from analysis.models.checkpoints import read_state
-from analysis.models.segmentation.unet import REACH, Unet, UnetSegmenter, build, folded, largest
+from analysis.models.segmentation.unet import (
+    REACH,
+    WORLDS,
+    Unet,
+    UnetSegmenter,
+    build,
+    folded,
+    largest,
+    recognises,
+)
 from analysis.models.segmenter import Segmenter, checked_labels
 from analysis.models.shipped import index
+from analysis.shared.concepts import Concept
 from analysis.shared.errors import GanatomyError
 from analysis.shared.latents import latents
 from analysis.training import accuracy
+from analysis.training.pictures import draw
 from analysis.training.quality import agreement, areas, as_images
-from analysis.worlds.churches import draw
+from analysis.training.segmenter import NAMES
 from analysis.worlds.vocabulary import CONCEPTS, MAPS
 
 REPOSITORY = Path(__file__).parents[3]
@@ -74,7 +86,7 @@ def test_folded_norms_change_logits_by_rounding_alone(images: Tensor) -> None:
     network.eval()
     quick = folded(network).to(memory_format=torch.channels_last)
     assert not [part for part in quick.modules() if isinstance(part, torch.nn.BatchNorm2d)]
-    drawn = as_images(draw(98, 0, 8)[0])
+    drawn = as_images(draw("churches", 98, 0, 8)[0])
     for given in (images, drawn):
         with torch.no_grad():
             expected, found = network(given), quick(given)
@@ -127,19 +139,37 @@ def test_a_pixel_is_named_by_those_within_reach() -> None:
     assert reach == REACH
 
 
-def agreement_with(found: np.ndarray, exact: np.ndarray) -> dict[str, float]:
-    return {name: iou for name, iou in agreement(exact, found, CONCEPTS).items() if not np.isnan(iou)}
+def agreement_with(found: np.ndarray, exact: np.ndarray, concepts: Sequence[Concept]) -> dict[str, float]:
+    return {name: iou for name, iou in agreement(exact, found, concepts).items() if not np.isnan(iou)}
+
+
+# What is at least expected of a concept on 48 pictures; thin things are hard.
+LEAST = {
+    "churches": {"dome": 0.6, "other": 0.78},
+    "rooms": {"lamp": 0.45, "table": 0.4, "chair": 0.35, "plant": 0.6, "other": 0.65},
+}
 
 
 @shipped
-def test_shipped_weights_name_drawn_pictures_that_they_never_saw() -> None:
-    pictures, labels = draw(99, 0, 48)
-    segmenter = segmenters.load("church-parts", None)
-    assert tuple(segmenter.concepts) == segmenters.describe("church-parts").concepts == CONCEPTS
+@pytest.mark.parametrize("world", WORLDS)
+def test_shipped_weights_name_drawn_pictures_that_they_never_saw(world: str) -> None:
+    pictures, labels = draw(world, 99, 0, 48)
+    segmenter, concepts = segmenters.load(NAMES[world], None), WORLDS[world].concepts
+    assert tuple(segmenter.concepts) == segmenters.describe(NAMES[world]).concepts == concepts
     found = segmenter.labels(as_images(pictures)).numpy()
-    for name, iou in agreement_with(found, labels).items():
-        assert iou > (0.6 if name == "dome" else 0.78), name
-    assert np.allclose(areas(found, CONCEPTS).mean(0), areas(labels, CONCEPTS).mean(0), rtol=0.2)
+    for name, iou in agreement_with(found, labels, concepts).items():
+        assert iou > LEAST[world].get(name, LEAST[world]["other"]), name
+    assert np.allclose(areas(found, concepts).mean(0), areas(labels, concepts).mean(0), rtol=0.2)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_each_world_is_recognised_by_its_number_of_classes(world: str) -> None:
+    state = Unet(sum(WORLDS[world].classes)).state_dict()
+    assert recognises(state, {"world": world})
+    assert build(state, {"world": world}, "untrained", "cpu").maps == WORLDS[world].maps
+    (other,) = set(WORLDS) - {world}
+    with pytest.raises(GanatomyError):
+        build(state, {"world": other}, "untrained", "cpu")
 
 
 @shipped
@@ -151,14 +181,18 @@ def test_shipped_weights_agree_with_their_teacher_on_generated_pictures() -> Non
     found = segmenters.load("church-parts", None).labels(made).numpy()
     for level, share in enumerate(SHARES):
         assert (found[:, level] == taught[:, level]).mean() > share
-    assert np.mean(list(agreement_with(found, taught).values())) > 0.7
+    assert np.mean(list(agreement_with(found, taught, CONCEPTS).values())) > 0.7
 
 
 @shipped
 @pytest.mark.slow
-def test_shipped_weights_reach_the_accuracy_of_their_card() -> None:
-    told = json.loads((REPOSITORY / "docs/models/church-parts-accuracy.json").read_text())["iou"]["clean"]
-    pictures, labels = draw(3, 0, 1000)  # half of what the card was measured on
-    found = accuracy.labelled(segmenters.load("church-parts", None).logits, as_images(pictures))
-    for name, iou in agreement_with(found, labels).items():
-        assert iou == pytest.approx(told[name], abs=0.02 if name == "dome" else 0.01), name
+@pytest.mark.parametrize("world", WORLDS)
+def test_shipped_weights_reach_the_accuracy_of_their_card(world: str) -> None:
+    card = REPOSITORY / f"docs/models/{NAMES[world]}-accuracy.json"
+    told = json.loads(card.read_text())["iou"]["clean"]
+    pictures, labels = draw(world, 3, 0, 1000)  # half of what the card was measured on
+    segmenter = segmenters.load(NAMES[world], None)
+    found = accuracy.labelled(segmenter.logits, as_images(pictures), WORLDS[world])
+    for name, iou in agreement_with(found, labels, segmenter.concepts).items():
+        rare = name in ("dome", "lamp", "table", "chair", "plant")
+        assert iou == pytest.approx(told[name], abs=0.02 if rare else 0.01), name
