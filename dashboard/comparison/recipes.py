@@ -77,7 +77,6 @@ def draw(choice: Choice, snapshot: Snapshot) -> None:
             "Measure",
             "of",
             offered,
-            required=True,
             sparse=True,
             format_func=MEASURES.__getitem__,
         )
@@ -153,6 +152,8 @@ def _apart(layers: list[Row], scale: Scale, what: str) -> str:
 
 
 def _span(row: Row, scale: Scale, of: str = "difference") -> str:
+    if row["low"] == row["high"]:
+        return f"{_number(row[of], scale)} (the same in each training)"
     low, high = (_number(row[name], scale) for name in ("low", "high"))
     return f"{_number(row[of], scale)} (95 % interval {low} to {high})"
 

@@ -82,7 +82,7 @@ def test_a_comparison_opens_with_what_its_recipes_differ_in(
     said = next(each.value for each in app.markdown if "one minus two" in each.value)
     last = share.index.get_level_values("layer")[-1]
     assert said.startswith(f"1 of 2 layers tell one and two apart by {recipes.TITLES['detectors']}: ")
-    assert f"**{last}**: {100 * fall:+.1f} points (95 % interval" in said  # copies do not vary
+    assert f"**{last}**: {100 * fall:+.1f} points (the same in each training)" in said  # copies do not vary
     assert any(re.search(r"In \*\*100%\*\* of \d+ pairs,", each.value) for each in app.markdown)
 
 
@@ -98,7 +98,7 @@ def test_what_is_beyond_rotated_units_is_said_for_each_recipe(
     )
     said = next(each.value for each in app.markdown if "rotated units: " in each.value)
     assert said.startswith(f"1 of 2 layers of one differ from rotated units: **{last}**: ")
-    assert f"{100 * own / units:+.1f} points (95 % interval" in said
+    assert f"{100 * own / units:+.1f} points (the same in each training)" in said
     assert "two" not in said  # nobody rotated its units
 
 
