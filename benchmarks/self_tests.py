@@ -299,9 +299,10 @@ def effects_over_trainings(
     layers: Sequence[str] = LAYERS,
     images: int = 24,
 ) -> list[Row]:
-    """The same for trainings 1 to 3 of two recipes: the mean of the three correlations.
+    """The same for trainings 1 to 3 of two recipes: the mean of the three correlations, by Fisher's z.
 
-    The interval is Student's, 95 %, over the trainings.
+    The units are those with a name whose concept lies where they are high. The interval is Student's, 95 %,
+    over the trainings, and is not corrected for the number of intervals.
     """
     rows: list[Row] = []
     for recipe in recipes:
@@ -310,8 +311,9 @@ def effects_over_trainings(
             own = pd.DataFrame([found[place] for found in made])
             row: Row = {"recipe": recipe, "layer": layer, "units": "/".join(map(str, own["units"]))}
             for score in ("lift", "iou", "average_precision"):
-                low, high = interval(own[score].tolist())
-                row[score] = f"{own[score].mean():.2f} ({low:.2f} to {high:.2f})"
+                z = np.arctanh(own[score])
+                middle, low, high = np.tanh([z.mean(), *interval(z.tolist())])
+                row[score] = f"{middle:.2f} ({low:.2f} to {high:.2f})"
             rows.append(row)
     return rows
 
