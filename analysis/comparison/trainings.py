@@ -18,6 +18,7 @@ from scipy import stats
 
 ALL = "all"  # every layer of a generator, or every category
 SEED = re.compile(r"[-_.](?:\d|s(?:eed)?[-_]?\d{1,2})$")  # larger numbers alone are mostly sizes
+SHUFFLES = 9999
 LIFTS = ("lift", "rotated_lift")
 MEASURES = (
     *("detectors", "concepts", "lift", "beyond_twin"),
@@ -215,6 +216,31 @@ def chance(best: pd.DataFrame) -> float:
             shares = a.value_counts(normalize=True).mul(b.value_counts(normalize=True), fill_value=0)
             hits, pairs = hits + both * float(shares.sum()), pairs + both
     return hits / pairs if pairs else float("nan")
+
+
+def chance_p_value(best: pd.DataFrame, shuffles: int = SHUFFLES) -> float:
+    """P that as many pairs or more would agree, if each training's concepts were shuffled over its layers.
+
+    It is simulated, with the same shuffles each time; the smallest value is 1 / (shuffles + 1). NaN where no
+    two trainings of a recipe detect a common concept.
+    """
+    of = best.assign(recipe=best["generator"].map(lambda name: recipe(str(name))))
+    random = np.random.default_rng(0)
+    agreeing, pairs = np.zeros(1 + shuffles, np.int64), 0  # as they are, then shuffled
+    for _, trained in of.groupby("recipe"):
+        codes = trained.assign(layer=pd.factorize(trained["layer"])[0])
+        concepts = pd.Index(codes["concept"].unique())
+        placed = []
+        for _, found in codes.groupby("generator"):
+            layers, at = found["layer"].to_numpy(), concepts.get_indexer(found["concept"])
+            orders = np.full((1 + shuffles, len(concepts)), -1)  # -1 is no layer
+            orders[0, at] = layers
+            orders[1:, at] = random.permuted(np.tile(layers, (shuffles, 1)), axis=1)
+            placed.append(orders)
+        for a, b in combinations(placed, 2):
+            agreeing += ((a == b) & (a >= 0)).sum(1)
+            pairs += int(((a[0] >= 0) & (b[0] >= 0)).sum())
+    return float((agreeing >= agreeing[0]).mean()) if pairs else float("nan")
 
 
 @dataclass(frozen=True)

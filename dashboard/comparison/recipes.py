@@ -189,11 +189,13 @@ def _places(best: pd.DataFrame) -> None:
     if not pairs:
         return
     share, by_chance = found["agreeing"].sum() / pairs, trainings.chance(best)
+    p_value = trainings.chance_p_value(best)
     st.header("Does a concept lie in the same layer each time?", anchor=False)
     st.markdown(
         f"Two trainings of a recipe and a concept that both detect make a pair. In **{share:.0%}** of "
         f"{words.count(pairs, 'pair')}, the concept's best detector is in the same layer in both. If each "
-        f"training's concepts were shuffled over its layers, it would be {by_chance:.0%}."
+        f"training's concepts were shuffled over its layers, it would be {by_chance:.0%}, and "
+        f"as many pairs or more would agree with P = {p_value:.2g}."
     )
     st.dataframe(
         found[found["pairs"] > 0],

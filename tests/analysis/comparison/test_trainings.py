@@ -171,3 +171,43 @@ def test_chance_is_the_mean_over_all_orders() -> None:
             shares += [mine[name] == theirs[name] for name in ("door", "sky")]
     assert trainings.chance(best) == pytest.approx(np.mean(shares))
     assert np.isnan(trainings.chance(best[best["generator"] == "x-1"]))
+
+
+def test_the_p_value_is_the_share_of_all_orders_that_agree_as_much() -> None:
+    a, b = (
+        {"door": "1", "sky": "1", "tree": "2", "hill": "3"},
+        {"door": "1", "sky": "1", "tree": "3", "path": "2"},
+    )
+    rows = [("x-1", name, "object", layer) for name, layer in a.items()]
+    rows += [("x-2", name, "object", layer) for name, layer in b.items()]
+    best = pd.DataFrame(rows, columns=["generator", "concept", "category", "layer"], index=range(5, 13))
+    as_many = []
+    for one in itertools.permutations(a.values()):
+        for other in itertools.permutations(b.values()):
+            mine, theirs = dict(zip(a, one, strict=True)), dict(zip(b, other, strict=True))
+            as_many.append(sum(mine[name] == theirs[name] for name in ("door", "sky", "tree")) >= 2)
+    assert trainings.chance_p_value(best) == pytest.approx(np.mean(as_many), abs=0.02)
+    assert np.isnan(trainings.chance_p_value(best[best["generator"] == "x-1"]))
+
+
+def test_shuffled_trainings_have_any_p_value_and_equal_ones_a_small_one() -> None:
+    dice = np.random.default_rng(2)
+    names = [f"concept {k}" for k in range(12)]
+
+    def trained(*orders: np.ndarray) -> pd.DataFrame:
+        rows = [
+            (f"x-{seed}", name, "object", f"layer{layer}")
+            for seed, order in enumerate(orders)
+            for name, layer in zip(names, order, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["generator", "concept", "category", "layer"])
+
+    layers = np.repeat(np.arange(4), 3)
+    found = [
+        trainings.chance_p_value(trained(*(dice.permutation(layers) for _ in range(3))), 199)
+        for _ in range(300)
+    ]
+    assert (
+        0.01 <= np.mean(np.array(found) <= 0.05) <= 0.08
+    )  # the statistic is a count, so the test is cautious
+    assert trainings.chance_p_value(trained(layers, layers, layers), 999) == 1 / 1000
