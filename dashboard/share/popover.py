@@ -72,15 +72,14 @@ def _charts() -> None:
         return
     st.caption("The charts of this page, with what they show now, for papers and slides:")
     for title in drawn:
-        st.download_button(
+        downloads.button(
             f"{words.plain(title)} as SVG",
             # By its title: a part of the page that is drawn again leaves another drawing there.
             partial(_file, drawn, title, dark),
             f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.svg",
             "image/svg+xml",
-            icon=downloads.ICON,
             key=f"svg-{title}",
-            type="tertiary",
+            kind="tertiary",
         )
 
 

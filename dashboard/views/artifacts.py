@@ -259,16 +259,10 @@ def export(run: Row, edit: Edit, units: list[int], by: str, sheet: bytes) -> Non
     content: dict[str, Any] = {key: str(run[key]) for key in keys}
     content |= {"ranking": by, "units": units, "edit": str(edit)}
     with st.container(horizontal=True):
-        st.download_button(
-            "The edit as JSON",
-            json.dumps(content, indent=2),
-            "artifact-units.json",
-            "application/json",
-            icon=":material/download:",
+        downloads.button(
+            "The edit as JSON", json.dumps(content, indent=2), "artifact-units.json", "application/json"
         )
-        st.download_button(
-            "Images as PNG", sheet, "before-after.png", "image/png", icon=":material/download:"
-        )
+        downloads.button("Images as PNG", sheet, "before-after.png", "image/png")
 
 
 def everything(snapshot: Snapshot, found: pd.DataFrame) -> None:

@@ -229,8 +229,7 @@ def _maps(snapshot: Snapshot, run: Row, own: Row) -> None:
     st.caption(f"The maps of images {images[0]} to {images[-1]}" if images[-1] > images[0] else "More images")
     sheet = cell_maps.sheet(cells, images, list(made.before))
     st.image(sheet, width="stretch", alt="Maps over " + ", ".join(f"latent {n}" for n in latents))
-    label, icon = "Maps as PNG", ":material/download:"
-    st.download_button(label, sheet, "maps.png", "image/png", icon=icon)
+    downloads.button("Maps as PNG", sheet, "maps.png", "image/png")
 
 
 def traces(snapshot: Snapshot, run: Row) -> None:

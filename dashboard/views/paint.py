@@ -12,7 +12,7 @@ import streamlit as st
 from analysis.editing.edits import Cell, Edit, boxes
 from dashboard.charts import palette
 from dashboard.viewer import canvas
-from dashboard.widgets import causal_edits, page, pickers, renders, url, words
+from dashboard.widgets import causal_edits, downloads, page, pickers, renders, url, words
 from dashboard.widgets.rows import Row, rows
 from db.queries import concepts, runs
 from jobs.render.client import MeasureResult, RenderResult
@@ -275,10 +275,9 @@ def files(run: pickers.Run, edit: Edit, made: RenderResult) -> None:
     content = {name: str(run.row[name]) for name in ("generator", "generator_sha256") if run.row.get(name)}
     content |= {"inputs": made.inputs, "run": run.id, "edit": str(edit)}
     said = json.dumps({**content, "seed": made.seed, "latent": made.latents[0]}, indent=2)
-    icon = ":material/download:"
-    st.download_button("Edit as JSON", said, "edit.json", "application/json", icon=icon, key="edit-json")
+    downloads.button("Edit as JSON", said, "edit.json", "application/json", key="edit-json")
     after = Path(made.after[0])
-    st.download_button("Image as PNG", after.read_bytes, "painted.png", "image/png", icon=icon, key="painted")
+    downloads.button("Image as PNG", after.read_bytes, "painted.png", "image/png", key="painted")
 
 
 def elsewhere(run: pickers.Run, edit: Edit, seed: int, number: int, shown: list[int]) -> None:

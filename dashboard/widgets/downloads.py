@@ -1,6 +1,8 @@
 """Files of what a page shows: a table, as it is filtered, as CSV and as Parquet."""
 
+from collections.abc import Callable
 from io import BytesIO
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +14,23 @@ from db import spreadsheet
 ICON = ":material/download:"
 
 
+def button(
+    label: str,
+    data: str | bytes | Callable[[], str | bytes],
+    file: str,
+    mime: str,
+    *,
+    key: str | None = None,
+    help: str | None = None,
+    kind: Literal["primary", "secondary", "tertiary"] = "secondary",
+) -> None:
+    """Draw a button that downloads a file, which may be made when somebody asks for it.
+
+    A click leaves the page as it is: drawn anew, the page would drop the file before the browser has it.
+    """
+    st.download_button(label, data, file, mime, icon=ICON, key=key, help=help, type=kind, on_click="ignore")
+
+
 def table(frame: pd.DataFrame, name: str, title: str = "") -> None:
     """Draw two buttons that download a table as `name`.csv and `name`.parquet.
 
@@ -19,21 +38,19 @@ def table(frame: pd.DataFrame, name: str, title: str = "") -> None:
     """
     label = title or name.capitalize().replace("-", " ")
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
+        button(
             f"{label} as CSV",
             lambda: csv(frame),
             f"{name}.csv",
             "text/csv",
-            icon=ICON,
             key=f"csv-{name}",
             help="For spreadsheets. A text that a spreadsheet would calculate begins with an apostrophe.",
         )
-        st.download_button(
+        button(
             "Parquet",
             lambda: parquet(frame),
             f"{name}.parquet",
             "application/vnd.apache.parquet",
-            icon=ICON,
             key=f"parquet-{name}",
             help=f"{label} with full precision and types, for pandas, DuckDB or R.",
         )

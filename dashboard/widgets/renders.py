@@ -8,7 +8,7 @@ from PIL import Image
 
 from analysis.editing.edits import Edit
 from dashboard.team import people
-from dashboard.widgets import jobs, page, pictures, words
+from dashboard.widgets import downloads, jobs, page, pictures, words
 from dashboard.widgets.rows import Row
 from jobs.render.client import MeasureRequest, MeasureResult, RenderResult
 
@@ -72,12 +72,11 @@ def show(shown: Pictures, file: str, pinned_to: str | None = None) -> None:
                 st.caption(f"Latent {latent}")
     with st.container(horizontal=True, vertical_alignment="center"):
         every, across = tuple(name for row in rows for name in row), len(shown.columns)
-        st.download_button(
+        downloads.button(
             "Download as PNG",
             lambda: strip(every, across),
             file,
             "image/png",
-            icon=":material/download:",
             key=f"png-{file}",
         )
         if pinned_to is not None and not page.read_only():

@@ -114,21 +114,19 @@ def pinned(
 
 def _more_files(frame: pd.DataFrame) -> None:
     """Draw the buttons that download the answer as JSON and as Arrow."""
-    st.download_button(
+    downloads.button(
         "JSON",
         lambda: frame.to_json(orient="records", date_format="iso", indent=2, default_handler=str),
         "answer.json",
         "application/json",
-        icon=downloads.ICON,
         key="json-answer",
         help="One object for each row.",
     )
-    st.download_button(
+    downloads.button(
         "Arrow",
         lambda: _arrow(frame),
         "answer.arrow",
         "application/vnd.apache.arrow.file",
-        icon=downloads.ICON,
         key="arrow-answer",
         help="An Arrow file (Feather), which pandas, R and Polars read at once.",
     )

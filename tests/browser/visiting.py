@@ -130,7 +130,8 @@ class Visitor:
             with contextlib.suppress(TimeoutError):
                 with self.page.expect_download(timeout=20_000) as found:
                     button.click()
-                return Path(found.value.path())
+                if found.value.failure() is None:
+                    return Path(found.value.path())
         raise AssertionError("nothing was downloaded")
 
     def turn(self, button: Locator, name: str, value: str | None = None) -> None:
