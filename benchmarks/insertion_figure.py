@@ -4,7 +4,7 @@
 
 Learns the units that cause doors, then forces the first of them to k in a rectangle of cells as large as a
 door: on a wall, a roof, grass, a tree or the sky, at one place of each image. Prints how often the segmenter
-finds a door there, beside as many units that are not among them, and beside a door of another image that is
+finds a door there, beside as many units that are not among them, and beside a door of some image that is
 copied there: what the segmenter misses of those, it would miss of inserted ones. Draws images before and
 after.
 """
@@ -38,7 +38,7 @@ SHOWN, LARGE, GAP, LABEL = 5, 2, 8, 44
 
 
 class Place(NamedTuple):
-    """The square of cells that is forced in an image."""
+    """The rectangle of cells that is forced in an image."""
 
     image: int
     row: int
@@ -48,7 +48,7 @@ class Place(NamedTuple):
 def places(
     labels: Tensor, names: Sequence[str], ground: str, cell: int, random: np.random.Generator
 ) -> list[Place]:
-    """One square of each image that lies on a ground and not next to a door; images without one are left out.
+    """One rectangle of each image that lies on a ground, not next to a door; images without are left out.
 
     Labels are (N, maps, h, w), and `cell` is the side of a cell in pixels.
     """
@@ -73,7 +73,7 @@ def places(
 def inserted(
     generator: Generator, layer: str, values: dict[int, float], z: Tensor, place: Place, cell: int
 ) -> Tensor:
-    """The image of one latent with these units forced in the square."""
+    """The image of one latent with these units forced in the rectangle."""
     rows, columns = round(HEIGHT / cell), round(WIDTH / cell)
     box = Box(place.row, place.row + rows - 1, place.column, place.column + columns - 1)
     return edited_images(generator, Edit.insert(layer, values, [box]), z[place.image, None])[1][0]
@@ -150,22 +150,22 @@ def main(
         chosen = places(labels, names, ground, cell, random)
         for place in chosen:
             y, x = cell * place.row, cell * place.column
-            square = (slice(y, y + HEIGHT), slice(x, x + WIDTH))
+            inside = (slice(y, y + HEIGHT), slice(x, x + WIDTH))
             own = before[place.image]
             others = random.choice(ranking[units:], min(units, len(ranking) - units), replace=False)
             copied = own.clone()
-            copied[(slice(None), *square)] = copies[random.integers(len(copies))]
+            copied[(slice(None), *inside)] = copies[random.integers(len(copies))]
             after = {
                 "door units": inserted(generator, layer, _to_k(ranking[:units], values), z, place, cell),
                 "other units": inserted(generator, layer, _to_k(others, values), z, place, cell),
                 "copied door": copied,
             }
             there = (segmenter.labels(torch.stack(list(after.values()))) == door).any(1)[
-                (slice(None), *square)
+                (slice(None), *inside)
             ]
             seen = dict(zip(after, (there.float().mean((1, 2)) >= FOUND).tolist(), strict=True))
             found = {title: many + seen[title] for title, many in found.items()}
-            changes.append(float((after["door units"] - own)[(slice(None), *square)].abs().mean() / 2))
+            changes.append(float((after["door units"] - own)[(slice(None), *inside)].abs().mean() / 2))
             if len(pairs := lines.setdefault(ground, [])) < SHOWN:
                 last = drawn(after["door units"], None, cell)
                 pairs.append(
