@@ -5,6 +5,10 @@ class StoreError(Exception):
     """One sentence for a person: what was wrong, and what to do about it. Never shown with a traceback."""
 
 
+class NotAllowedError(StoreError):
+    """What a person may not do (`db.permissions`); nothing was changed."""
+
+
 class ConsoleError(StoreError):
     """A statement that the SQL console refused, stopped, or could not run.
 

@@ -7,22 +7,27 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db.permissions import ORIGINS
 from db.schema.base import moment, text, truth, whole
 
 metadata = sa.MetaData()
 joined = sa.MetaData()  # the same tables as DuckDB has them: no keys
 
-REVISION = "0005"  # the newest migration
+REVISION = "0006"  # the newest migration
 
 
 ANSWERS = ("no", "partly", "yes")  # from the worst to the best
 EVENTS = ("archived", "deleted", "restored", "renamed", "emptied")
 
 
+def _number() -> sa.Column[int]:
+    kind: sa.types.TypeEngine[int] = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    return sa.Column("id", kind, primary_key=True, comment="Number of the row.")
+
+
 def _table(name: str, comment: str, *columns: sa.Column[Any]) -> sa.Table:
-    number: sa.types.TypeEngine[int] = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     own = (
-        sa.Column("id", number, primary_key=True, comment="Number of the row."),
+        _number(),
         *columns,
         text("author", "Who wrote it."),
         moment("created_at", "When it was written, UTC."),
@@ -120,4 +125,20 @@ model = _table(
     text("weights_sha256", "SHA-256 of the weights."),
     text("settings", "How it was added, as JSON: its key in the file, if one was named."),
     text("licence", "Licence of the weights."),
+)
+# Not joined: SQL is for everybody, and this is for admins. Triggers keep its rows as they are.
+audit = sa.Table(
+    "audit",
+    metadata,
+    _number(),
+    moment("at", "When, UTC."),
+    text("who", "Who did it, or was refused."),
+    text("origin", "Where that name comes from.", values=ORIGINS),
+    text("action", "What was done: submit, cancel, retry, write, change, remove, ..."),
+    text("kind", "What it was done to: job, schedule, run, note, ..."),
+    text("thing", "Its id or name."),
+    text("owner", "Whose it was."),
+    text("detail", "What it was or became, in a few words."),
+    truth("refused", "Whether it was refused, so that nothing was done."),
+    comment="Who did what to what, and when.",
 )

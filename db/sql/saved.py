@@ -1,6 +1,6 @@
 """Queries that people save under a name. Saving again makes a new version, and none is ever lost.
 
-saved.save(layout, "ada", "best units", "SELECT ...", "What to look at first")
+saved.save(layout, person, "best units", "SELECT ...", "What to look at first")
 query = saved.get(layout, "best units")
 console.run(layout, query.sql, values=query.values())
 """
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from db import workspace
 from db.errors import StoreError
 from db.layout import Layout
+from db.permissions import Person
 from db.sql.parameters import Value, names
 from db.sql.questions import COMMON, QUESTIONS, Parameter
 
@@ -75,7 +76,7 @@ def settings(address: str | None) -> dict[str, str]:
 
 def save(
     layout: Layout,
-    author: str,
+    person: Person,
     name: str,
     sql: str,
     description: str = "",
@@ -85,16 +86,17 @@ def save(
 ) -> SavedQuery:
     """Write the next version of a query; `shown` are its settings.
 
-    Raises StoreError for a name that a worked question has.
+    Raises StoreError for a name that a worked question has, and NotAllowedError for a query that is
+    somebody else's.
     """
     name = name.strip()
     if name in QUESTIONS:
         raise StoreError(f"A worked question is called {name}; choose another name.")
     if not name or not sql.strip():
         raise StoreError("A saved query needs a name and a statement; write both.")
-    workspace.open(layout).add(
+    workspace.open(layout, person).add(
         "saved_query",
-        author,
+        person.name,
         name=name,
         sql=sql,
         description=description.strip(),
@@ -105,10 +107,10 @@ def save(
     return versions(layout, name)[-1]
 
 
-def save_again(layout: Layout, author: str, query: SavedQuery, removed: bool = False) -> SavedQuery:
+def save_again(layout: Layout, person: Person, query: SavedQuery, removed: bool = False) -> SavedQuery:
     """Make a version the newest one: to bring it back, or, with `removed`, to take it off the lists."""
     kept = (query.description, ",".join(query.tags), query.settings)
-    return save(layout, author, query.name, query.sql, *kept, removed)
+    return save(layout, person, query.name, query.sql, *kept, removed)
 
 
 def versions(layout: Layout, name: str | None = None) -> list[SavedQuery]:

@@ -384,6 +384,15 @@ def latest(layout: Layout, run_id: str) -> Bundle:
     return read(layout.bundles / run_id / str(found[-1]))
 
 
+def owner(home: Path) -> str:
+    """Who asked for the run whose revisions are in a folder; "" where none can be read."""
+    found = _revisions(home)
+    try:
+        return str(read(home / str(found[-1])).run.get("owner") or "") if found else ""
+    except StoreError:
+        return ""
+
+
 def missing(layout: Layout, run_id: str) -> StoreError:
     """What to say of a published run that has no bundle."""
     return StoreError(

@@ -14,6 +14,7 @@ from visiting import Dashboard, Visitor, serve
 
 from dashboard.widgets import page_list
 from db import workspace
+from db.permissions import Person
 from db.sql import saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -37,7 +38,7 @@ def dashboard(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     cause(layout)
     insert(layout)
     spoil(layout)
-    saved.save(layout, "ada", "layers", "SELECT layer, count(*) AS n FROM unit GROUP BY layer")
+    saved.save(layout, Person("ada"), "layers", "SELECT layer, count(*) AS n FROM unit GROUP BY layer")
     for title, shown in (("A chart", "chart=bar"), ("A table", "")):
         entry = {"board": "Team", "title": title, "query": "layers", "version": 1, "address": shown}
         workspace.open(layout).add("board_entry", "ada", place=1, **entry)

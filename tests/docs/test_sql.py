@@ -12,6 +12,7 @@ from served import served
 from typer.testing import CliRunner
 
 from db.layout import Layout
+from db.permissions import Person
 from db.sql import saved
 from jobs.api import server, sql
 from jobs.cli.app import app
@@ -56,15 +57,19 @@ def asked(layout: Layout, *words: str) -> str:
 
 
 def test_the_command_asks_the_newest_version_of_a_saved_query(layout: Layout) -> None:
-    saved.save(layout, "ada", "my concept", "SELECT 1 AS one")
+    saved.save(layout, Person("ada"), "my concept", "SELECT 1 AS one")
     saved.save(
-        layout, "bob", "my concept", "SELECT :concept AS c", shown={"p.concept": "tree", "chart": "bar"}
+        layout,
+        Person("bob"),
+        "my concept",
+        "SELECT :concept AS c",
+        shown={"p.concept": "tree", "chart": "bar"},
     )
     assert asked(layout, "--question", "my concept", "--format", "csv") == "c\ntree\n"
     given = ("--set", "concept=door", "--format", "csv")
     assert asked(layout, "--question", "my concept", *given) == "c\ndoor\n"
     assert "my concept" in asked(layout, "--questions")
-    saved.save_again(layout, "bob", saved.get(layout, "my concept"), removed=True)
+    saved.save_again(layout, Person("bob"), saved.get(layout, "my concept"), removed=True)
     assert "my concept" not in asked(layout, "--questions")
 
 

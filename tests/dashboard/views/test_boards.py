@@ -9,6 +9,7 @@ from pages import Page
 from dashboard.team import boards
 from db import workspace
 from db.layout import Layout
+from db.permissions import Person
 from db.sql import console, saved
 
 LAYERS = "SELECT layer, count(*) AS n FROM unit GROUP BY layer ORDER BY layer"
@@ -17,10 +18,10 @@ LAYERS = "SELECT layer, count(*) AS n FROM unit GROUP BY layer ORDER BY layer"
 @pytest.fixture
 def board(full_store: Layout) -> Iterator[str]:
     """A board with a chart, a table, a query that fails, a run that is gone, and a note."""
-    saved.save(full_store, "ada", "layers", LAYERS)
-    saved.save(full_store, "ada", "wrong", "SELECT conept FROM run")
-    saved.save(full_store, "ada", "of run", "SELECT :run AS run_id, :own AS own")
-    saved.save(full_store, "bob", "layers", "SELECT 1")
+    saved.save(full_store, Person("ada"), "layers", LAYERS)
+    saved.save(full_store, Person("ada"), "wrong", "SELECT conept FROM run")
+    saved.save(full_store, Person("ada"), "of run", "SELECT :run AS run_id, :own AS own")
+    saved.save(full_store, Person("bob"), "layers", "SELECT 1")
     space = workspace.open(full_store)
     own = []
     for place, values in enumerate(

@@ -7,6 +7,7 @@ from pages import Page
 from dashboard.widgets import words
 from dashboard.workbench import schema
 from db.layout import Layout
+from db.permissions import Person
 from db.schema import dictionary
 from db.sql import questions, saved
 
@@ -195,7 +196,7 @@ def test_a_query_that_was_never_saved_is_told(full: Callable[..., Page], full_st
     assert page.errors[0].startswith(r"There is no saved query no\*thing")
     assert {"q", "version"}.isdisjoint(page.address)
     assert "Tables and views" in [each.label for each in page.test.selectbox]  # the rest of the page stands
-    saved.save(full_store, "ada", "known", "SELECT 1")
+    saved.save(full_store, Person("ada"), "known", "SELECT 1")
     assert "known has no version 3; it has 1" in full("sql", saved="known", version="3").errors[0]
     assert "cannot be x" in full("sql", saved="known", version="x").errors[0]
     assert page.click("Without \u201cSaved query\u201d").errors == []

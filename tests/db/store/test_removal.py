@@ -8,6 +8,7 @@ import pytest
 from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
+from db.permissions import Person
 from db.schema.base import run
 from db.schema.dissection import unit
 from db.store import bundles, removal
@@ -67,16 +68,16 @@ def test_a_run_that_is_not_there(family: Layout, ask: Callable[[Layout, str], ob
 
 
 def test_what_is_deleted_comes_back_until_the_trash_is_emptied(family: Layout) -> None:
-    taken = removal.trash(family, "base", "ada")
+    taken = removal.trash(family, "base", Person("ada"))
     assert taken == ["base", "causes", "context"]
     assert published(family) == {"other"}
     assert removal.trashed(family) == sorted(taken)
-    removal.restore(family, *taken, author="bob")
+    removal.restore(family, *taken, person=Person("bob"))
     assert published(family) == {"base", "causes", "context", "other"}
-    removal.archive(family, "context", "ada")
-    removal.trash(family, "context", "ada")
+    removal.archive(family, "context", Person("ada"))
+    removal.trash(family, "context", Person("ada"))
     assert (removal.archived(family), removal.trashed(family)) == ([], ["context"])
-    assert removal.empty(family, "bob") == ["context"]
+    assert removal.empty(family, Person("bob")) == ["context"]
     assert removal.trashed(family) == []
     with pytest.raises(StoreError, match="no run 'context' in the trash; it has none"):
         removal.restore(family, "context")
