@@ -1,6 +1,6 @@
 # Ganatomy's dashboard, worker and render process under one supervisor, as an ordinary user.
 #   docker build -t ganatomy .
-#   docker run -p 8501:8501 -v ganatomy-store:/store ganatomy
+#   docker run -p 127.0.0.1:8501:8501 -v ganatomy-store:/store ganatomy
 FROM python:3.12-slim
 
 RUN apt-get update \
@@ -28,4 +28,4 @@ VOLUME /store
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD curl --fail --silent http://localhost:8501/_stcore/health || exit 1
-CMD ["ganatomy", "up", "--address", "0.0.0.0"]
+CMD ["ganatomy", "up", "--address", "0.0.0.0", "--open"]

@@ -16,6 +16,7 @@ Role = Literal["viewer", "member", "admin"]
 Origin = Literal["login", "typed", "terminal", "program"]
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
 NOBODY = "anyone"  # the owner of what nobody put a name to
+NAME = r"\w[\w .@+'-]{0,63}"  # what an owner may be called, as a regular expression
 
 
 @dataclass(frozen=True)

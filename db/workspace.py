@@ -185,7 +185,8 @@ class Workspace:
     def audit(self, since: datetime | None = None, who: str | None = None, limit: int = 1000) -> pd.DataFrame:
         """Who did what to what, newest first: after a time (UTC), by one person, at most `limit` rows."""
         table = workspace.audit
-        found = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+        shown = [column for column in table.c if column is not table.c.id]
+        found = sa.select(*shown).order_by(table.c.id.desc()).limit(limit)
         found = found if since is None else found.where(table.c.at >= since)
         return self._read(found if who is None else found.where(table.c.who == who))
 

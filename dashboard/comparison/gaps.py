@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.comparison import tables
 from dashboard.comparison.choice import Choice, request, run_names
+from dashboard.team import people
 from dashboard.widgets import jobs, page, url, words
 from dashboard.widgets.rows import Row, rows
 from jobs.kinds.base import Request
@@ -70,7 +71,7 @@ def button(label: str, requests: Sequence[Request], key: str, sample: Row) -> No
     if st.button(said, key=f"queue-{key}", icon=":material/add:"):
         with page.sentences(), jobs.writing() as client:
             for each in requests:
-                made = client.submit(each)
+                made = client.submit(each.replace(owner=people.owner()))
                 st.toast(words.sentence(made.message), icon=":material/check:")
                 if made.job_id:
                     st.page_link(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ from analysis.models.files.inspection import Inspection
 from analysis.models.layer import Layer
 from dashboard.models import choices, facts, progress, source
 from dashboard.models import shelf as cards
+from dashboard.team import people
 from dashboard.widgets import jobs, page, url, words
 from jobs.models import shelf, trials
 from jobs.system.live import JsonObject
@@ -296,8 +298,9 @@ def name_it(role: str, asked: JsonObject) -> None:
             )
             return
         with jobs.writing():
+            who = {"person": asdict(people.person())}
             begun = trials.ask(
-                page.layout(), "add", {**asked, **given, "role": role, "name": name}, again=True
+                page.layout(), "add", {**asked, **given, **who, "role": role, "name": name}, again=True
             )
         url.put(task=begun.id)
         st.rerun()

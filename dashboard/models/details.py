@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -12,6 +13,7 @@ from analysis.models.inputs import Inputs
 from analysis.models.weights import Added, Planted
 from dashboard.models import addition, facts, progress, source
 from dashboard.models import shelf as cards
+from dashboard.team import people
 from dashboard.widgets import jobs, page, url, words
 from jobs.kinds import catalogue
 from jobs.models import changes, references, removal, shelf, trials
@@ -131,6 +133,9 @@ def linked(runs: cards.Named) -> None:
 def manage(model: Shelved, runs: cards.Named) -> None:
     """Draw what can be changed of a model that was added."""
     info = model.info
+    if why := people.refusal("change", info.role, changes.owner(page.layout(), info.role, info.name)):
+        st.caption(words.plain(why))
+        return
     with st.expander("Change what is said of it", icon=":material/edit:"):
         change(info)
     if isinstance(info.weights, Added):  # a plug-in's weights are its package's
@@ -183,7 +188,7 @@ def change(info: ModelInfo) -> None:
             with page.sentences(), jobs.writing():
                 if values.get("inputs"):
                     generators.given_inputs(info, Inputs.parse(values["inputs"] or ""))
-                changes.change(page.layout(), info.role, info.name, changes.PAGE, **values)
+                changes.change(page.layout(), info.role, info.name, people.person(), **values)
                 st.toast(f"{info.name} is saved.", icon=":material/check:")
                 st.rerun()
 
@@ -226,9 +231,8 @@ def replace(info: ModelInfo) -> None:
     if st.button("Replace", icon=":material/swap_horiz:", key="replace"):
         asked = {**chosen, "key": key or None, "family": info.family, "answers": answers(info)}
         with jobs.writing():
-            begun = trials.ask(
-                page.layout(), "replace", {**asked, "role": info.role, "name": info.name}, again=True
-            )
+            asked |= {"role": info.role, "name": info.name, "person": asdict(people.person())}
+            begun = trials.ask(page.layout(), "replace", asked, again=True)
         url.put(task=begun.id)
         st.rerun()
 
@@ -249,7 +253,7 @@ def rename(info: ModelInfo) -> None:
     st.caption(words.plain(f"Runs keep the name under which they were made.{follow}{left}"))
     if pressed:
         with page.sentences(), jobs.writing():
-            changes.rename(page.layout(), info.role, info.name, new, changes.PAGE)
+            changes.rename(page.layout(), info.role, info.name, new, people.person())
             st.toast(f"{info.name} is now {new}.", icon=":material/check:")
             url.put(model=new)
             st.rerun()
@@ -267,7 +271,7 @@ def remove(role: str, name: str, runs: cards.Named) -> None:
         st.caption("It can be restored for a week.")
         if st.button("Remove it", icon=":material/delete:", key="remove"):
             with jobs.writing():
-                removal.remove(page.layout(), role, name)
+                removal.remove(page.layout(), role, name, people.person())
             st.toast(f"{name} is removed.", icon=":material/delete:")
             url.go()
             st.rerun()
@@ -286,5 +290,5 @@ def removed() -> None:
                 key = f"restore-{each.role}-{each.folder.name}"
                 if st.button("Restore", key=key, icon=":material/undo:"):
                     with page.sentences(), jobs.writing():
-                        removal.restore(page.layout(), each.role, each.name, changes.PAGE, each.folder)
+                        removal.restore(page.layout(), each.role, each.name, people.person(), each.folder)
                         st.rerun()

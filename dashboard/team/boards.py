@@ -13,7 +13,6 @@ from dashboard.team import notes, people
 from dashboard.widgets import downloads, page, url, words
 from dashboard.widgets.rows import Row, rows
 from dashboard.workbench import inputs, results, saved_queries, statements
-from db import workspace
 from db.errors import ConsoleError
 from db.sql import saved
 from db.sql.saved import SavedQuery
@@ -28,7 +27,7 @@ def every() -> dict[str, list[Row]]:
     """The entries of each board in their order, by the board's name."""
     if not page.layout().workspace.exists():
         return {}
-    found = rows(workspace.open(page.layout()).rows(TABLE))
+    found = rows(page.space().rows(TABLE))
     boards: dict[str, list[Row]] = {}
     for row in sorted(
         found, key=lambda row: (str(row["board"]).lower(), row["board"], row["place"], row["id"])
@@ -42,7 +41,7 @@ def add(board: str, **values: object) -> None:
     board = board.strip()
     if not board:
         raise GanatomyError("A board needs a name; write one.")
-    workspace.open(page.layout()).add(TABLE, people.name(), board=board, place=_end(board), **values)
+    page.space().add(TABLE, people.name(), board=board, place=_end(board), **values)
     st.session_state[_LAST] = board
 
 
@@ -114,8 +113,17 @@ def write(board: str) -> None:
                     st.rerun()
 
 
+def editable(*entries: Row) -> bool:
+    """Whether whoever looks may change these entries."""
+    return not page.read_only() and not any(
+        people.refusal("change", "board entry", row["author"]) for row in entries
+    )
+
+
 def rename(board: str, entries: Sequence[Row]) -> None:
     """Draw the field that gives a board another name; that of another board puts the entries at its end."""
+    if not editable(*entries):
+        return
     with (
         st.popover("Rename", icon=":material/edit:", key=f"board-rename-{board}"),
         st.form(f"board-name-{board}", border=False),
@@ -126,9 +134,10 @@ def rename(board: str, entries: Sequence[Row]) -> None:
         with page.sentences():
             if not name:
                 raise GanatomyError("A board needs a name; write one.")
-            space = workspace.open(page.layout())
-            for place, row in enumerate(entries, _end(name)):
-                space.change(TABLE, int(row["id"]), board=name, place=place)
+            places = enumerate(entries, _end(name))
+            page.space().change_all(
+                TABLE, {int(row["id"]): {"board": name, "place": place} for place, row in places}
+            )
             url.change(board=name)
             st.rerun()
 
@@ -140,7 +149,7 @@ def draw(snapshot: Snapshot, entries: Sequence[Row]) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 if row["title"]:
                     st.subheader(words.plain(row["title"]), anchor=False, width="stretch")
-                if not page.read_only():
+                if editable(row):
                     with st.container(horizontal=True, gap="small", width="content"):
                         _edit(entries, place)
             with page.sentences():
@@ -197,9 +206,8 @@ def _edit(entries: Sequence[Row], place: int) -> None:
     def move(by: int) -> None:
         order = [int(each["id"]) for each in entries]
         order.insert(place + by, order.pop(place))
-        space = workspace.open(page.layout())
-        for number, entry in enumerate(order, 1):
-            space.change(TABLE, entry, place=number)
+        places = {entry: {"place": number} for number, entry in enumerate(order, 1)}
+        page.space().change_all(TABLE, places, moved=int(row["id"]))
 
     for label, icon, by in (("Up", "arrow_upward", -1), ("Down", "arrow_downward", 1)):
         st.button(
@@ -226,5 +234,5 @@ def _rewrite(row: Row) -> None:
             values["text"] = st.text_area("Note", row["text"], max_chars=4000, height=120)
         if st.form_submit_button("Change it", icon=":material/check:"):
             with page.sentences():
-                workspace.open(page.layout()).change(TABLE, int(row["id"]), **values)
+                page.space().change(TABLE, int(row["id"]), **values)
                 st.rerun()

@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.widgets import page, url, words
-from db import workspace
 
 MARK = "artifact"
 KEYS = Path(__file__).parent / "mark_keys.html"
@@ -17,7 +16,7 @@ def marks(run_id: str, layer: str) -> pd.DataFrame:
     """All marks of artifact units in this layer of a dissection, oldest first."""
     if not page.layout().workspace.exists():
         return pd.DataFrame(columns=["id", "unit", "author", "created_at"])
-    space = workspace.open(page.layout())
+    space = page.space()
     return space.rows("mark", run_id=run_id, layer=layer, mark=MARK)
 
 
@@ -28,7 +27,7 @@ def units(found: pd.DataFrame) -> list[int]:
 
 def toggle(run_id: str, layer: str, unit: int, name: str) -> None:
     """Mark a unit, or remove this person's marks of it."""
-    space = workspace.open(page.layout())
+    space = page.space()
     mine = space.rows("mark", run_id=run_id, layer=layer, unit=unit, mark=MARK, author=name)
     if mine.empty:
         space.add("mark", author=name, run_id=run_id, layer=layer, unit=unit, mark=MARK)
@@ -41,7 +40,7 @@ def undo(run_id: str, layer: str, name: str) -> None:
     found = marks(run_id, layer)
     mine = found[found["author"] == name]
     if len(mine):
-        workspace.open(page.layout()).remove("mark", int(mine["id"].iloc[-1]))
+        page.space().remove("mark", int(mine["id"].iloc[-1]))
 
 
 def buttons(run_id: str, layer: str, unit: int, place: int, count: int, name: str, marked: bool) -> None:
@@ -59,7 +58,7 @@ def buttons(run_id: str, layer: str, unit: int, place: int, count: int, name: st
             undo(run_id, layer, name)
 
     if page.read_only():
-        st.caption(f"{page.READ_ONLY} Mark units on another dashboard.")
+        st.caption(page.look_only("Mark units on another dashboard."))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", key="previous", disabled=place == 0, on_click=at(place - 1))
         label = f"Unmark unit {unit}" if marked else f"Mark unit {unit}"

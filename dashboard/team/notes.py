@@ -10,7 +10,6 @@ import streamlit as st
 from dashboard.team import people
 from dashboard.widgets import page, url, words
 from dashboard.widgets.rows import Row, rows
-from db import workspace
 
 STAR = "star"
 Subject = dict[str, str | int | None]
@@ -39,7 +38,7 @@ def written(table: str, about: Subject) -> list[Row]:
     """The rows of a table of the workspace about a subject, the oldest first."""
     if not page.layout().workspace.exists():
         return []
-    return rows(workspace.open(page.layout()).rows(table, **about))
+    return rows(page.space().rows(table, **about))
 
 
 def draw(about: Subject, key: str) -> None:
@@ -97,7 +96,7 @@ def _star(about: Subject, stars: list[Row], key: str) -> None:
     mine = [row for row in stars if row["author"] == people.name()]
 
     def toggle() -> None:
-        space = workspace.open(page.layout())
+        space = page.space()
         for row in mine:
             space.remove("mark", int(row["id"]))
         if not mine:
@@ -124,7 +123,7 @@ def _write(about: Subject, tags: list[Row], key: str, kept: int) -> None:
             tag = st.text_input("Tag", max_chars=40, placeholder="e.g. wrong name")
             if st.form_submit_button("Keep", icon=":material/check:"):
                 with page.sentences():
-                    space = workspace.open(page.layout())
+                    space = page.space()
                     if text.strip():
                         space.add("note", people.name(), **about, text=text.strip())
                     if tag.strip() and tag.strip() not in {row["tag"] for row in tags}:
@@ -135,18 +134,16 @@ def _write(about: Subject, tags: list[Row], key: str, kept: int) -> None:
 
 
 def _remove(table: str, row: Row, key: str, label: str = "Remove") -> None:
-    """Draw `remove_button` for one's own row."""
-    if row["author"] != people.name() or page.read_only():
-        return
-
-    remove_button(table, row, key, label)
+    """Draw `remove_button` for what whoever looks may remove."""
+    if people.tidies(str(row["author"])) and not page.read_only():
+        remove_button(table, row, key, label)
 
 
 def remove_button(table: str, row: Row, key: str, label: str = "Remove") -> None:
     """Draw a button that removes a row; `undo` brings it back."""
 
     def remove() -> None:
-        workspace.open(page.layout()).remove(table, int(row["id"]))
+        page.space().remove(table, int(row["id"]))
         st.session_state["removed"] = (table, row)
         st.toast("Removed.", icon=":material/delete:")
 
@@ -163,7 +160,7 @@ def undo() -> None:
 
     def again() -> None:
         values = {k: v for k, v in row.items() if k not in ("id", "author", "created_at", "updated_at")}
-        workspace.open(page.layout()).add(table, row["author"], **values)
+        page.space().add(table, row["author"], **values)
         del st.session_state["removed"]
 
     label = f"Undo: write the {table.replace('_', ' ')} again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -10,19 +11,62 @@ import streamlit as st
 
 from dashboard.viewer import cookies
 from dashboard.widgets import words
+from db import permissions
+from db.permissions import NAME, NOBODY, Person
+from jobs.system.settings import Settings
 
-NOBODY = "anyone"
 COOKIE = "ganatomy-name"
 LONGEST = 64
 
 
+def person() -> Person:
+    """Who acts here, and what they may do: everything, where nobody can log in.
+
+    Whoever has not logged in where others can is a viewer: a name that anybody may type counts for nothing.
+    """
+    if providers() is None:
+        return Person((cookies.kept(COOKIE) or "").strip()[:LONGEST] or NOBODY)
+    if not (address := _address()):
+        return Person(NOBODY, "viewer", "login")
+    settings = _settings(os.environ.get("GANATOMY_ADMINS"), os.environ.get("GANATOMY_MEMBERS"))
+    return Person(address, permissions.role(address, settings.admins, settings.members), "login")
+
+
+@cache
+def _settings(_admins: str | None, _members: str | None) -> Settings:
+    return Settings()  # reading all settings takes milliseconds, and pages ask often
+
+
+def _address() -> str:
+    """The e-mail address of the login; "" without a login, or with none that its provider vouches for.
+
+    A provider's other names are no proof: people may choose them.
+    """
+    if not logged_in() or st.user.get("email_verified") is False:
+        return ""
+    address = str(st.user.get("email") or "").lower()
+    return address if re.fullmatch(NAME, address) else ""
+
+
+def logged_in() -> bool:
+    """Whether this session has logged in."""
+    return bool(getattr(st.user, "is_logged_in", False))
+
+
 def name() -> str:
     """The name of whoever looks, with which notes, marks and pins are stored."""
-    if getattr(st.user, "is_logged_in", False):
-        return str(st.user.get("name") or st.user.get("email") or NOBODY)[:LONGEST]
-    if providers() is not None:
-        return NOBODY  # where people log in, a name that anybody may type counts for nothing
-    return (cookies.kept(COOKIE) or "").strip()[:LONGEST] or NOBODY
+    return person().name
+
+
+def refusal(action: str, kind: str, owner: str | None) -> str | None:
+    """Why whoever looks may not do something to what is somebody's, in a sentence; None where they may."""
+    return permissions.refusal(person(), action, kind, owner or "") or None
+
+
+def tidies(author: str) -> bool:
+    """Whether whoever looks may remove what an author wrote: the own, and as an admin who logged in all."""
+    who = person()
+    return author == who.name or (who.role == "admin" and who.origin == "login")
 
 
 @cache
@@ -44,7 +88,7 @@ def owner(text: str | None = None) -> str:
     >>> owner("Ada; <b>L</b>"), owner(" ;")
     ('Ada bLb', 'anyone')
     """
-    return re.sub(r"[^\w .@-]", "", name() if text is None else text).strip(" .@-") or NOBODY
+    return re.sub(r"[^\w .@+'-]", "", name() if text is None else text).strip(" .@+'-") or NOBODY
 
 
 def log_in(offered: Sequence[str], where: str) -> None:
@@ -58,16 +102,22 @@ def log_in(offered: Sequence[str], where: str) -> None:
 
 def shown() -> None:
     """Draw who one is, on top of every page, with the way to change it."""
-    with st.popover(words.plain(name()), icon=":material/person:", type="tertiary", key="who"):
+    label = str(st.user.get("name") or name()) if logged_in() else name()
+    with st.popover(words.plain(label), icon=":material/person:", type="tertiary", key="who"):
         ask("top")
-        if getattr(st.user, "is_logged_in", False):
+        if person().role == "admin":
+            st.page_link("views/audit.py", label="Who did what", icon=":material/history:")
+        if logged_in():
             st.button("Log out", key="logout", on_click=st.logout)
 
 
 def ask(where: str) -> None:
     """Draw who one is, and, without a login, a field to change it. `where` names the place on the page."""
-    if getattr(st.user, "is_logged_in", False):
-        st.caption(f"You are {words.plain(name())}.")
+    if logged_in():
+        who = person()
+        said = f"You are {words.plain(who.name)}, {'an' if who.role == 'admin' else 'a'} {who.role}."
+        none = "Your login has no verified e-mail address, so you can only look."
+        st.caption(none if who.name == NOBODY else said)
         return
     if (offered := providers()) is not None:
         log_in(offered, where)

@@ -12,7 +12,6 @@ from analysis.dissection import ratings
 from analysis.dissection.ratings import Item, Named
 from dashboard.widgets import page, words
 from dashboard.widgets.rows import Row, rows
-from db import workspace
 from db.queries import runs
 from db.schema.workspace import ANSWERS
 from db.store import Snapshot
@@ -55,12 +54,12 @@ def given(run_id: str) -> pd.DataFrame:
     """Every rating of a run, oldest first."""
     if not page.layout().workspace.exists():
         return pd.DataFrame(columns=["id", "layer", "unit", "shown", "own", "answer", "better", "author"])
-    return workspace.open(page.layout()).rows("rating", run_id=run_id)
+    return page.space().rows("rating", run_id=run_id)
 
 
 def give(run_id: str, item: Item, rater: str, answer: str, better: str = "") -> None:
     """Keep a rater's answer; it replaces an earlier one of the same unit."""
-    workspace.open(page.layout()).add(
+    page.space().add(
         "rating",
         rater,
         run_id=run_id,
@@ -79,7 +78,7 @@ def take_back(run_id: str, rater: str) -> None:
     found = given(run_id)
     mine = found[found["author"] == rater]
     if len(mine):
-        workspace.open(page.layout()).remove("rating", int(mine["id"].iloc[-1]))
+        page.space().remove("rating", int(mine["id"].iloc[-1]))
 
 
 def scored(found: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ UNDONE = "put-away"  # in the session: what this person did last, as a sentence 
 
 def put_away(run_id: str, how: str) -> None:
     """Archive or delete a run with what stands on it, and keep how to undo that."""
-    layout, who = page.layout(), people.name()
+    layout, who = page.layout(), people.person()
     took, back, said = {
         "archive": (removal.archive, removal.unarchive, "archived"),
         "delete": (removal.trash, removal.restore, "moved to the trash"),
@@ -26,14 +26,14 @@ def put_away(run_id: str, how: str) -> None:
     others = words.count(len(taken) - 1, "run")
     with_them = f" with {others} that {'is' if len(taken) == 2 else 'are'} based on it" if taken[1:] else ""
     done = f"Run {run_id} was {said}{with_them}."
-    remember(done, lambda: back(layout, *taken, author=who))
+    remember(done, lambda: back(layout, *taken, person=who))
 
 
 def rename(run_id: str, title: str) -> None:
     """Give a run a title, and keep how to undo that."""
-    space, who, before = workspace.open(page.layout()), people.name(), page.titles().get(run_id, "")
-    space.rename_run(who, run_id, title.strip())
-    remember(f"Run {run_id} was renamed.", lambda: space.rename_run(who, run_id, before))
+    layout, who, before = page.layout(), people.person(), page.titles().get(run_id, "")
+    removal.rename(layout, run_id, title, who)
+    remember(f"Run {run_id} was renamed.", lambda: removal.rename(layout, run_id, before, who))
 
 
 def remember(done: str, undo: Callable[[], object]) -> None:

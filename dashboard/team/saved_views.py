@@ -9,7 +9,6 @@ import streamlit as st
 from dashboard.team import people
 from dashboard.widgets import page, page_list, url, words
 from dashboard.widgets.rows import Row, rows
-from db import workspace
 
 
 def save() -> None:
@@ -24,7 +23,7 @@ def save() -> None:
         if st.button("Keep this view", key="view-save", icon=":material/check:", disabled=not name.strip()):
             with page.sentences():
                 values = {"name": name.strip(), "page": view, "address": url.query()}
-                workspace.open(page.layout()).add("saved_view", people.name(), **values)
+                page.space().add("saved_view", people.name(), **values)
                 st.success(f"Saved as {words.plain(name.strip())}.", icon=":material/check:")
 
 
@@ -33,7 +32,7 @@ def listed() -> None:
     if not page.layout().workspace.exists():
         return
     with page.sentences():
-        every = rows(workspace.open(page.layout()).rows("saved_view"))
+        every = rows(page.space().rows("saved_view"))
         found = [row for row in every if row["page"] in page_list.VIEWS]
         if not found:
             return
@@ -47,9 +46,9 @@ def _one(row: Row) -> None:
         label = f"{words.plain(row['name'])} · {row['page']} · {words.plain(row['author'])}"
         there = dict(parse_qsl(row["address"]))
         st.page_link(f"views/{row['page']}.py", label=label, icon=":material/bookmark:", query_params=there)
-        if not page.read_only():
+        if not page.read_only() and not people.refusal("remove", "saved view", row["author"]):
             with st.popover("Remove", type="tertiary"):
                 st.caption("Other people may be using this view.")
                 if st.button("Remove it", key=f"view-{row['id']}", icon=":material/delete:"):
-                    workspace.open(page.layout()).remove("saved_view", int(row["id"]))
+                    page.space().remove("saved_view", int(row["id"]))
                     st.rerun()

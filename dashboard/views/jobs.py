@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.team import notes
+from dashboard.team import notes, people
 from dashboard.widgets import form, job_form, jobs, page, pickers, schedules, url, words
 from db.times import utc_now
 from jobs.queue.records import Job
@@ -81,13 +81,13 @@ def everything() -> None:
 
 def filtered(every: Sequence[Job]) -> list[Job] | None:
     """Draw the filters of the list, and return the jobs that pass them; None where none is chosen."""
-    people, projects = (sorted({str(getattr(job, name)) for job in every}) for name in ("owner", "project"))
+    owners, projects = (sorted({str(getattr(job, name)) for job in every}) for name in ("owner", "project"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = url.text(
             st.text_input, "Find a job", "has", reset=("page",), width=200, placeholder="Title, id, error"
         )
         states = url.several(st.multiselect, "State", "state", list(jobs.COLOURS), width=220)
-        owner = pickers.one_of("Owner", "whose", people)
+        owner = pickers.one_of("Owner", "whose", owners)
         project = pickers.one_of("Project", "in", projects)
         order = url.choice(st.selectbox, "Sort", "order", list(SORTS), width=150, reset=("page",))
     if not (text or states or owner or project or order != next(iter(SORTS))):
@@ -151,10 +151,8 @@ def buttons(job: Job) -> None:
             pass
         elif not job.ended:
             cancel(job)
-        elif job.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:"):
-            with jobs.writing() as client:
-                st.toast(words.sentence(client.retry(job.id).message))
-            st.rerun()
+        elif job.state in ("failed", "cancelled"):
+            retry(job)
     if not page.read_only():
         url.turn(
             "Clone with changes", "clone", ":material/content_copy:", **form.texts(job.kind, job.request)
@@ -162,9 +160,19 @@ def buttons(job: Job) -> None:
     url.turn("Close", "close", ":material/close:")
 
 
+def retry(job: Job) -> None:
+    """Draw the button that queues the job again."""
+    why = people.refusal("retry", "job", job.owner)
+    if st.button("Retry", icon=":material/replay:", disabled=why is not None, help=why):
+        with jobs.writing() as client:
+            st.toast(words.sentence(client.retry(job.id).message))
+        st.rerun()
+
+
 def cancel(job: Job) -> None:
     """Draw the button that cancels the job, once somebody has confirmed it."""
-    with st.popover("Cancel", icon=":material/stop:", key=f"cancelling-{job.id}"):
+    why, icon = people.refusal("cancel", "job", job.owner), ":material/stop:"
+    with st.popover("Cancel", icon=icon, key=f"cancelling-{job.id}", disabled=why is not None, help=why):
         st.markdown("Cancel this job? What it has saved stays, and Retry goes on from there.")
         if st.button("Cancel the job", icon=":material/stop:"):
             with jobs.writing() as client:
@@ -213,7 +221,7 @@ def below_the_form(job_id: str) -> None:
 
 with page.frame("Jobs", "Queue a job, follow its progress, read its log, and open its results."):
     if page.read_only():
-        st.info(f"{page.READ_ONLY} Queue jobs on the command line or on another dashboard.")
+        st.info(page.look_only("Queue jobs on the command line or on another dashboard."))
     else:
         expander = st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job"))
         with expander, page.sentences():

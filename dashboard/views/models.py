@@ -22,7 +22,7 @@ with page.frame(
     "Models", "The generators and segmenters of this store: what is known of each, and how to add your own."
 ) as snapshot:
     if page.read_only():
-        st.info(page.READ_ONLY)
+        st.info(page.look_only())
     else:
         addition.ask()
     runs = runs_of(snapshot)

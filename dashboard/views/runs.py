@@ -48,7 +48,7 @@ def one(run: Row, title: str, parents: Mapping[str, str | None]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if view := page_list.RESULTS.get(str(run["kind"])):
                 st.page_link(f"views/{view}.py", label="Open", query_params={"run": run_id})
-            if not page.read_only():
+            if not page.read_only() and not people.refusal("change", "run", run["owner"]):
                 actions(run_id, title, parents)
             with st.popover("Notes", icon=":material/sticky_note_2:", key=f"notes-of-{run_id}"):
                 notes.draw(notes.subject(run_id), f"notes-{run_id}")
@@ -110,7 +110,7 @@ def put_away(where: str) -> None:
             st.markdown(words.plain(f"{titles.get(run_id, run_id)}{said}"), width="stretch")
             if not page.read_only() and st.button("Bring back", key=f"back-{run_id}", icon=":material/undo:"):
                 with page.sentences():
-                    back(layout, run_id, author=people.name())
+                    back(layout, run_id, person=people.person())
                     st.rerun()
     if where == "trash" and not page.read_only():
         with st.popover("Empty the trash", icon=":material/delete_forever:"):
@@ -118,7 +118,7 @@ def put_away(where: str) -> None:
             typed = st.text_input("Type the word empty", key="typed-empty", max_chars=20)
             if st.button("Remove them for good", key="empty-trash", disabled=typed.strip() != "empty"):
                 with page.sentences():
-                    removal.empty(layout, people.name())
+                    removal.empty(layout, people.person())
                     st.rerun()
 
 

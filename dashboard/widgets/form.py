@@ -50,8 +50,11 @@ def values(
 def _field(parameter: Parameter, names: Mapping[str, Sequence[str]]) -> object:
     option, name = parameter.option, parameter.name
     if name == "owner":  # not in the address: whoever opens a link asks in the own name
-        owner = st.text_input(option.label, people.owner(), key="form-owner", help=option.help, max_chars=64)
-        return people.owner(owner)
+        fixed = people.providers() is not None
+        owner = st.text_input(
+            option.label, people.owner(), key="form-owner", help=option.help, max_chars=64, disabled=fixed
+        )
+        return people.owner(None if fixed else owner)
     choices = names.get(option.names, ()) if option.names else parameter.choices
     hint = option.empty.capitalize() if parameter.optional else ""
     if choices and parameter.repeats:

@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.shared.errors import GanatomyError
+from dashboard.team import people
 from dashboard.widgets import page, times, url, words
 from db.layout import Layout
 from jobs.kinds.requests import KINDS
@@ -76,8 +77,8 @@ class Board:
 
 @st.cache_resource
 def _board(root: str) -> Board:
-    read_only = page.read_only()
-    return Board(Client(Layout(Path(root)), read_only=True) if read_only else Client.at(root))
+    serves_only = page.serves_only()
+    return Board(Client(Layout(Path(root)), read_only=True) if serves_only else Client.at(root))
 
 
 def board() -> Board:
@@ -97,15 +98,15 @@ def overview() -> Overview:
 
 @contextmanager
 def writing() -> Iterator[Client]:
-    """The client for changes of the queue, which the next look at it shows.
+    """The client for changes by whoever looks, which the next look at the queue shows.
 
     Raises:
-        GanatomyError: This dashboard is read-only.
+        GanatomyError: Nothing can be changed here.
     """
     if page.read_only():
-        raise GanatomyError(page.READ_ONLY)
+        raise GanatomyError(page.look_only())
     try:
-        yield client()
+        yield client().acting_as(people.person())
     finally:
         board().forget()
 

@@ -16,12 +16,14 @@ from analysis.shared import number_lists
 from analysis.shared.errors import GanatomyError
 from dashboard.charts import structures
 from dashboard.guide import manual, tour
+from dashboard.team import people
 from dashboard.viewer import links
 from dashboard.widgets import url, words
-from db import store, workspace
+from db import permissions, store, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from db.store import Snapshot, identity
+from db.workspace import Workspace
 from jobs.system import live
 from jobs.system.settings import Settings
 
@@ -60,8 +62,25 @@ READ_ONLY = "This dashboard is read-only: it shows jobs and results, and changes
 
 
 def read_only() -> bool:
-    """Whether this dashboard writes nothing."""
+    """Whether nothing can be changed here: the dashboard writes nothing, or whoever looks is a viewer."""
+    return serves_only() or people.person().role == "viewer"
+
+
+def look_only(elsewhere: str = "") -> str:
+    """Why nothing can be changed here; `elsewhere` says where it can, if the dashboard writes nothing."""
+    if serves_only():
+        return f"{READ_ONLY} {elsewhere}".strip()
+    return permissions.refusal(people.person(), "change", "thing", "")
+
+
+def serves_only() -> bool:
+    """Whether this dashboard writes nothing, whoever looks."""
     return _read_only(os.environ.get("GANATOMY_READ_ONLY", ""))
+
+
+def space() -> Workspace:
+    """The store's workspace as whoever looks may use it."""
+    return workspace.open(layout(), people.person())
 
 
 @cache
@@ -109,7 +128,7 @@ def _opener(root: str, read_only: bool) -> Opener:
 @st.fragment(run_every=1, key="rebuilding")
 def rebuilding() -> None:
     """Draw how far the store is made again, and the page as soon as it is there."""
-    if not _opener(str(layout().root), read_only()).busy:
+    if not _opener(str(layout().root), serves_only()).busy:
         st.rerun()
     far = live.read(layout().rebuilding)
     runs = f": {far['done']} of {far['total']} runs" if far else ""
@@ -124,7 +143,7 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
     store's link is resolved once, here.
     """
     from dashboard.share import popover
-    from dashboard.team import notes, people, saved_views  # which show their errors by this module
+    from dashboard.team import notes, saved_views  # which show their errors by this module
 
     structures.begin()
     url.reconcile()
@@ -149,7 +168,7 @@ def frame(title: str, about: str) -> Iterator[Snapshot]:
     st.html(KEYS, width="content", unsafe_allow_javascript=True)
     links.same_tab()
     try:
-        snapshot = _opener(str(layout().root), read_only()).open()
+        snapshot = _opener(str(layout().root), serves_only()).open()
     except TimeoutError:
         rebuilding()
         st.stop()

@@ -12,6 +12,7 @@ _OTHERS = (
     Page("models", "Models", "deployed_code", 78),
     Page("sql", "SQL", "table", 90),
     Page("boards", "Boards", "dashboard", 92),
+    Page("audit", "Audit", "history", 94, hidden=True),
 )
 _DECLARED = [page for kind in KINDS.values() for page in kind.pages]
 

@@ -91,10 +91,16 @@ def pin(made: RenderResult, run_id: str) -> None:
         st.caption("Stores these images permanently, as rows of the table render.")
         people.ask("pin")
         if st.button("Keep", icon=":material/keep:", key="pin-keep"):
-            name = jobs.client().pin(made, author=people.name(), run_id=run_id)
-            st.success(f"Pinned as run {words.plain(name)}.", icon=":material/check:")
-            statement = f"SELECT * FROM render WHERE run_id = '{name}'"
-            st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})
+            with page.sentences(), jobs.writing() as client:
+                name = client.pin(made, author=people.name(), run_id=run_id)
+                pinned(name)
+
+
+def pinned(name: str) -> None:
+    """Draw where pinned images are."""
+    st.success(f"Pinned as run {words.plain(name)}.", icon=":material/check:")
+    statement = f"SELECT * FROM render WHERE run_id = '{name}'"
+    st.page_link("views/sql.py", label="Its rows in SQL", query_params={"q": statement})
 
 
 def edit_text(

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.team import people
 from dashboard.widgets import form, jobs, page, times, url, words
 from jobs.queue.records import Schedule
 
@@ -34,7 +35,7 @@ def one(view: Schedule) -> None:
         st.markdown(f"{words.plain(view.title)}, for {words.plain(view.owner)}")
         st.caption(when(view))
         if not page.read_only():
-            buttons(view)
+            changes(view)
 
 
 def when(view: Schedule) -> str:
@@ -59,6 +60,14 @@ def last_state(view: Schedule) -> str:
         return ""
     sentences = {"failed": "**It failed.**", "cancelled": "It was cancelled.", "done": "It is done."}
     return f" {sentences.get(state, f'It is {state}.')}"
+
+
+def changes(view: Schedule) -> None:
+    """Draw the buttons of the schedule, or why whoever looks may not use them."""
+    if why := people.refusal("change", "schedule", view.owner):
+        st.caption(words.plain(why))
+    else:
+        buttons(view)
 
 
 def buttons(view: Schedule) -> None:

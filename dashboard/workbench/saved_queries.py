@@ -80,7 +80,8 @@ def _version(query: SavedQuery, newest: bool) -> None:
             on_click=url.go,
             kwargs={"saved": query.name, "version": query.version},
         )
-        if not page.read_only() and (not newest or query.removed):
+        changed = not page.read_only() and not people.refusal("change", "saved query", query.owner)
+        if changed and (not newest or query.removed):
             _bring_back(query, f"Bring back version {query.version}")
 
 
@@ -88,7 +89,7 @@ def _bring_back(query: SavedQuery, label: str) -> None:
     """Draw a button that makes a version the newest one, and opens it."""
 
     def again() -> None:
-        made = saved.save_again(page.layout(), people.name(), query)
+        made = saved.save_again(page.layout(), people.person(), query)
         url.go(saved=made.name, version=made.version)
         st.toast(f"It is version {made.version} now.", icon=":material/check:")
 
@@ -126,7 +127,7 @@ def save(statement: str, query: SavedQuery | None) -> None:
 
         def keep() -> None:
             made = saved.save(
-                page.layout(), people.name(), name, statement, description, tags, settings(statement)
+                page.layout(), people.person(), name, statement, description, tags, settings(statement)
             )
             url.change(q=statement, saved=made.name, version=made.version)
             st.toast(f"Saved as {words.plain(made.name)}, version {made.version}.", icon=":material/check:")
@@ -165,11 +166,11 @@ def _one(query: SavedQuery) -> None:
             on_click=url.go,
             kwargs={"saved": query.name},
         )
-        if not page.read_only():
+        if not page.read_only() and not people.refusal("remove", "saved query", query.owner):
             with st.popover("Remove", type="tertiary", key=f"query-removal-{query.name}"):
                 st.caption("Other people may be using this query. It can be brought back.")
                 if st.button("Remove it", key=f"query-remove-{query.name}", icon=":material/delete:"):
-                    saved.save_again(page.layout(), people.name(), query, removed=True)
+                    saved.save_again(page.layout(), people.person(), query, removed=True)
                     st.rerun()
     said = f"{words.plain(query.description)} · " if query.description else ""
     tagged = f" · {words.plain(', '.join(query.tags))}" if query.tags else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 try:
     from jobs.cli import jobs, kinds, models, services, store
+    from jobs.cli.audit import audit
     from jobs.cli.common import App
     from jobs.cli.render import render
     from jobs.cli.report import report
@@ -34,6 +35,7 @@ app.command(context_settings={"ignore_unknown_options": True})(sql)
 app.add_typer(store.app, name="store")
 app.command()(store.export)
 app.command("import")(store.import_)
+app.command()(audit)
 app.command()(services.doctor)
 app.command()(services.dashboard)
 app.command()(services.up)

@@ -54,7 +54,7 @@ class Demo:
     open: bool = False
     due: float = 0.0  # on time.monotonic()
 
-    def run(self, port: int, address: str) -> None:
+    def run(self, port: int, address: str, open_to_all: bool = False) -> None:
         """Start worker, render process and dashboard, dissect, and show progress until Ctrl-C.
 
         Raises:
@@ -63,7 +63,10 @@ class Demo:
         sizes = {"images": self.images, "calibration": self.calibration}
         asked = {name: size for name, size in sizes.items() if size is not None}
         requests = [request.replace(**asked) for request in REQUESTS]
-        services = supervisor.standard(self.client.layout, port, address, warm=requests[0].generator)
+        generator = requests[0].generator
+        services = supervisor.standard(
+            self.client.layout, port, address, warm=generator, open_to_all=open_to_all
+        )
         services.claim()
         logs.structured(self.client.layout.logs / "supervisor.log")
         with Progress(*COLUMNS, console=console) as bar:

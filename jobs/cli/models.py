@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,7 @@ from analysis.shared.errors import GanatomyError
 from db import store as published
 from db.errors import StoreError
 from db.layout import Layout
+from db.permissions import operator
 from db.queries import runs as queries
 from jobs.cli import common
 from jobs.cli.common import Json, Store, client, console, show_facts, show_json, show_table
@@ -295,7 +295,7 @@ def add(
         )
     else:
         info = add_segmenter(layout, name, weights, family, key, common.changes(choices), vocabulary, given)
-    changes.register(layout, info, author(), key)
+    changes.register(layout, info, operator(), key)
     if json:
         show_json(catalogue.plain(info))
         return
@@ -311,7 +311,7 @@ def remove(name: Name, role: AnyRole = None, store: Store = None) -> None:
     jobs = client(store)
     found = own_role(jobs.layout, name, role)
     _say_references(jobs, found, name)
-    removal.remove(jobs.layout, found, name)
+    removal.remove(jobs.layout, found, name, operator())
     console.print(f"{name} is removed, and kept for a week: ganatomy models restore {name}")
 
 
@@ -320,7 +320,7 @@ def restore(name: Name, role: AnyRole = None, store: Store = None) -> None:
     """Put back the newest model of this name that was removed within a week."""
     layout = client(store).layout
     roles = {each.role for each in removal.removed(layout) if each.name == name}
-    removal.restore(layout, _only(roles or {role or "generator"}, name, role), name, author())
+    removal.restore(layout, _only(roles or {role or "generator"}, name, role), name, operator())
     console.print(f"{name} is restored.")
 
 
@@ -335,7 +335,7 @@ def rename(
     jobs = client(store)
     found = own_role(jobs.layout, old, role)
     _say_references(jobs, found, old, renamed=True)
-    changes.rename(jobs.layout, found, old, new, author())
+    changes.rename(jobs.layout, found, old, new, operator())
     console.print(f"{old} is now {new}.")
 
 
@@ -367,7 +367,7 @@ def set_(
         raise GanatomyError(
             "Say what to change: --title, --licence, --source, --trained-on, --segmenter or --inputs."
         )
-    changes.change(layout, found, name, author(), **given)
+    changes.change(layout, found, name, operator(), **given)
     console.print(f"{name} is changed.")
 
 
@@ -409,14 +409,6 @@ def _say_references(jobs: Client, role: str, name: str, renamed: bool = False) -
 
 app.command("plugins")(list_plugins)
 app.command()(check)
-
-
-def author() -> str:
-    """The user, as the workspace notes who changed a model."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return "unknown"
 
 
 def _given(**values: str | None) -> dict[str, str]:

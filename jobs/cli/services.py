@@ -17,6 +17,9 @@ from jobs.system.settings import Settings
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The dashboard's port.")]
 Address = Annotated[str, typer.Option(help="The dashboard's network address; 0.0.0.0 admits other machines.")]
+Open = Annotated[
+    bool, typer.Option("--open", help="Admit other machines without a login: anybody may then do everything.")
+]
 
 
 def worker(
@@ -39,26 +42,30 @@ def dashboard(
         bool,
         typer.Option("--read-only", help="Show everything and change nothing. A store may have several."),
     ] = False,
+    open_to_all: Open = False,
     store: Store = None,
 ) -> None:
     """Serve the dashboard and its render process, without a worker."""
     if read_only:  # nothing to supervise, and no log in the store
         root = store or Settings().store
+        process.require_login(address, open_to_all)
         process.require_free_port(port, address)
-        process.serve(root, port, address, read_only=True)
+        process.serve(root, port, address, read_only=True, open_to_all=open_to_all)
         return
-    _serve(store, port, address, worker=False)
+    _serve(store, port, address, worker=False, open_to_all=open_to_all)
 
 
-def up(port: Port = 8501, address: Address = "localhost", store: Store = None) -> None:
+def up(
+    port: Port = 8501, address: Address = "localhost", open_to_all: Open = False, store: Store = None
+) -> None:
     """Run worker, render process and dashboard, and restart what dies."""
-    _serve(store, port, address, worker=True)
+    _serve(store, port, address, worker=True, open_to_all=open_to_all)
 
 
-def _serve(store: Store, port: int, address: str, worker: bool) -> None:
+def _serve(store: Store, port: int, address: str, worker: bool, open_to_all: bool) -> None:
     layout = client(store).layout
     logs.structured(layout.logs / "supervisor.log")
-    services = supervisor.standard(layout, port, address, worker=worker)
+    services = supervisor.standard(layout, port, address, worker=worker, open_to_all=open_to_all)
     services.claim()
     console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.")
     services.run()
@@ -74,6 +81,7 @@ def demo(
         int | None, typer.Option(min=1, help="Calibration images. Default: half as many.")
     ] = None,
     until_done: Annotated[bool, typer.Option(help="End when the dissections are done.")] = False,
+    open_to_all: Open = False,
     make_bundles: Annotated[
         bool,
         typer.Option(
@@ -91,7 +99,7 @@ def demo(
     if make_bundles:
         demonstration.make_bundles(client(store))
         return
-    demonstration.Demo(client(store), images, calibration, until_done).run(port, address)
+    demonstration.Demo(client(store), images, calibration, until_done).run(port, address, open_to_all)
 
 
 def doctor(store: Store = None, json: Json = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +11,7 @@ from rich.filesize import decimal
 from sqlalchemy.exc import DatabaseError
 
 from analysis.shared.errors import GanatomyError
-from db import workspace
-from db.store import backup, bundles, exchange, health, remote, removal
+from db.store import backup, exchange, health, remote, removal
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
 from jobs.queue import schedules
 from jobs.queue.client import Client
@@ -135,7 +133,7 @@ def delete(run: Run, yes: Yes = False, keep: Keep = False, store: Store = None) 
     """Delete a run and the runs that are based on it."""
     layout = client(store).layout
     if keep:
-        console.print("In the trash: " + ", ".join(removal.trash(layout, run, _who())))
+        console.print("In the trash: " + ", ".join(removal.trash(layout, run)))
         return
     _confirm("Delete", run, removal.standing_on(layout, run), yes)
     console.print("Deleted: " + ", ".join(removal.delete(layout, run)))
@@ -144,7 +142,7 @@ def delete(run: Run, yes: Yes = False, keep: Keep = False, store: Store = None) 
 @app.command()
 def undelete(run: Run, store: Store = None) -> None:
     """Publish a run in the trash again: one that was deleted on the dashboard or with --keep."""
-    removal.restore(client(store).layout, run, author=_who())
+    removal.restore(client(store).layout, run)
     console.print(f"Published again: {run}")
 
 
@@ -155,7 +153,7 @@ def empty_trash(yes: Yes = False, store: Store = None) -> None:
     there = removal.trashed(layout)
     if there and not yes and not typer.confirm(f"Remove {', '.join(there)} for good?"):
         raise GanatomyError("Nothing was changed.")
-    console.print("Removed: " + (", ".join(removal.empty(layout, _who())) or "nothing"))
+    console.print("Removed: " + (", ".join(removal.empty(layout)) or "nothing"))
 
 
 @app.command()
@@ -165,10 +163,7 @@ def rename(
     store: Store = None,
 ) -> None:
     """Give a run a title."""
-    here = client(store).layout
-    if run not in bundles.run_ids(here):
-        raise GanatomyError(f"There is no run {run!r} in {here.root}.")
-    workspace.open(here).rename_run(_who(), run, title.strip())
+    removal.rename(client(store).layout, run, title)
     console.print(f"Renamed: {run}")
 
 
@@ -177,13 +172,13 @@ def archive(run: Run, yes: Yes = False, store: Store = None) -> None:
     """Archive a run and the runs that are based on it. No page shows them, and nothing is lost."""
     layout = client(store).layout
     _confirm("Archive", run, removal.standing_on(layout, run), yes)
-    console.print("Archived: " + ", ".join(removal.archive(layout, run, _who())))
+    console.print("Archived: " + ", ".join(removal.archive(layout, run)))
 
 
 @app.command()
 def unarchive(run: Run, store: Store = None) -> None:
     """Publish an archived run again."""
-    removal.unarchive(client(store).layout, run, author=_who())
+    removal.unarchive(client(store).layout, run)
     console.print(f"Published again: {run}")
 
 
@@ -215,14 +210,6 @@ def _tell(problems: Sequence[str]) -> None:
         console.print(problem)
     if problems:
         raise typer.Exit(1)
-
-
-def _who() -> str:
-    """The name of the person at this terminal."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        return "anyone"
 
 
 def _confirm(action: str, run: str, others: list[str], yes: bool) -> None:

@@ -28,6 +28,7 @@ from pydantic.functional_serializers import SerializerFunctionWrapHandler
 from analysis.models.inputs import Inputs
 from analysis.shared.options import Option
 from db.layout import Layout
+from db.permissions import NAME
 from jobs.kinds.parameters import Parameter, of_settings, parameter, words
 from jobs.system.live import JsonObject
 
@@ -35,7 +36,7 @@ from jobs.system.live import JsonObject
 METHOD = 3  # 1: names by the largest IoU, ablations to 0; 2: alpha from three starts, on more images
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Person = Annotated[str, StringConstraints(pattern=r"^[\w][\w .@-]{0,63}$")]
+Person = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 ConceptName = Annotated[str, StringConstraints(pattern=r"^\w[\w .,'&/()+-]{0,63}$")]
 InputsText = Annotated[

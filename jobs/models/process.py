@@ -19,8 +19,10 @@ from typing import Any
 
 from analysis.models.catalogue import ModelInfo
 from analysis.shared.errors import GanatomyError
+from db import permissions
 from db.errors import StoreError
 from db.layout import Layout
+from db.permissions import Person
 from jobs.kinds import catalogue
 from jobs.models import changes, inbox, removal
 from jobs.models.shelf import REGISTRIES
@@ -40,6 +42,12 @@ class Work:
     folder: Path
     request: JsonObject
     _told: float = 0.0
+
+    @property
+    def person(self) -> Person:
+        """Who asks; without a name, who runs this program."""
+        given = self.request.get("person")
+        return Person(**given) if given else permissions.operator()
 
     def path(self, source: JsonObject) -> Path:
         """The file or folder that a source names, or the folder of a hub's revision, which is fetched."""
@@ -78,7 +86,7 @@ def add(work: Work) -> JsonObject:
     """Adds a model under the name that was asked for."""
     work.tell("Adding the model and comparing its pictures")
     info = added(work, str(work.request["name"]))
-    changes.register(work.layout, info, changes.PAGE, work.request.get("key"))
+    changes.register(work.layout, info, work.person, work.request.get("key"))
     inbox.discard(work.layout, str(work.request.get("file", "")))
     return catalogue.plain(info)
 
@@ -86,6 +94,7 @@ def add(work: Work) -> JsonObject:
 def replace(work: Work) -> JsonObject:
     """Puts new weights in the place of a model's: they are proved first, and the old ones are kept aside."""
     role, name = str(work.request["role"]), str(work.request["name"])
+    whose = changes.allow(work.layout, work.person, "replace", role, name)
     registry = REGISTRIES[role]
     old = registry.describe(name, work.layout.models)
     aside = f"replacing-{work.folder.name}"
@@ -102,9 +111,9 @@ def replace(work: Work) -> JsonObject:
     if aside in registry.names(work.layout.models):
         registry.remove(aside, work.layout.models)
     added(work, aside)
-    removal.remove(work.layout, role, name)  # generators go on naming a segmenter of this name
+    removal.remove(work.layout, role, name, work.person)  # generators go on naming a segmenter of this name
     info: ModelInfo = registry.rename(aside, name, work.layout.models)
-    changes.register(work.layout, info, changes.PAGE, work.request.get("key"))
+    changes.register(work.layout, info, work.person, work.request.get("key"), whose=whose)
     inbox.discard(work.layout, str(work.request.get("file", "")))
     return catalogue.plain(info)
 

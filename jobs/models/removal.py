@@ -12,10 +12,12 @@ from analysis.models.catalogue import check_name
 from analysis.shared.errors import GanatomyError
 from analysis.shared.files import file_sha256
 from db.layout import Layout
+from db.permissions import Person
 from jobs.models import changes
 from jobs.models.shelf import REGISTRIES
 
 LASTS_S = 7 * 86_400.0
+OWNER = "owner.txt"  # whose the model was, in its folder
 SUFFIXES = (".safetensors", ".png", ".json")  # JSON last: a model is there once its JSON is
 
 
@@ -29,12 +31,14 @@ class Removed:
     folder: Path
 
 
-def remove(layout: Layout, role: str, name: str) -> None:
+def remove(layout: Layout, role: str, name: str, person: Person) -> None:
     """Take a model that was added out of the store; its files stay aside. Results of its runs stay.
 
     Raises:
         GanatomyError: there is none of that name, or it comes with Ganatomy.
+        NotAllowedError: it is somebody else's.
     """
+    whose = changes.allow(layout, person, "remove", role, name)
     evict(layout)
     files = [layout.models / f"{role}s" / f"{check_name(name)}{suffix}" for suffix in SUFFIXES]
     folder = None
@@ -47,6 +51,7 @@ def remove(layout: Layout, role: str, name: str) -> None:
             for file in files:
                 if file.is_file():
                     os.link(file, folder / file.name)
+            (folder / OWNER).write_text(whose)
         REGISTRIES[role].remove(name, layout.models)
     except OSError as error:
         raise GanatomyError(f"{name} could not be removed ({error.strerror}); check the store.") from error
@@ -54,7 +59,7 @@ def remove(layout: Layout, role: str, name: str) -> None:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    changes.forget(layout, role, name)
+    changes.forget(layout, role, name, person)
 
 
 def removed(layout: Layout) -> list[Removed]:
@@ -68,11 +73,12 @@ def removed(layout: Layout) -> list[Removed]:
     return sorted(found, key=lambda each: -each.at)
 
 
-def restore(layout: Layout, role: str, name: str, author: str, folder: Path | None = None) -> None:
+def restore(layout: Layout, role: str, name: str, person: Person, folder: Path | None = None) -> None:
     """Put a removed model back: the one that was kept in a folder, or the newest of that name.
 
     Raises:
         GanatomyError: it is not there any more, or its name has been taken.
+        NotAllowedError: it was somebody else's.
     """
     kept = [each.folder for each in removed(layout) if (each.role, each.name) == (role, check_name(name))]
     if not kept or (folder is not None and folder not in kept):
@@ -80,6 +86,8 @@ def restore(layout: Layout, role: str, name: str, author: str, folder: Path | No
     chosen, place = folder or kept[0], layout.models / f"{role}s"
     if (place / f"{name}.json").exists():
         raise GanatomyError(f"There is a {role} '{name}' already; rename it, then restore the other.")
+    whose = (chosen / OWNER).read_text() if (chosen / OWNER).is_file() else ""
+    changes.must(layout, person, "restore", role, name, whose)
     try:
         for suffix in SUFFIXES:
             if (chosen / f"{name}{suffix}").is_file():
@@ -88,7 +96,7 @@ def restore(layout: Layout, role: str, name: str, author: str, folder: Path | No
         raise GanatomyError(f"{name} could not be restored ({error.strerror}); check the store.") from error
     shutil.rmtree(chosen, ignore_errors=True)
     if name not in REGISTRIES[role].damaged(layout.models):
-        changes.register(layout, REGISTRIES[role].describe(name, layout.models), author)
+        changes.register(layout, REGISTRIES[role].describe(name, layout.models), person, whose=whose)
 
 
 def evict(layout: Layout) -> None:

@@ -7,23 +7,27 @@ client.job(submission.job_id).state
 
 from __future__ import annotations
 
+import copy
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dbos import DBOSClient, EnqueueOptions
 
 from analysis.shared.errors import GanatomyError
+from db import permissions, workspace
 from db.layout import Layout
+from db.permissions import Person
+from db.store import bundles
 from db.times import utc_now
 from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.requests import When, parse
-from jobs.queue import database, fairness, retries, rows, schedules, workers
+from jobs.queue import database, fairness, quotas, retries, rows, schedules, workers
 from jobs.queue.records import (
     Estimate,
     ImagesNeeded,
@@ -49,10 +53,19 @@ class Client:
 
     A call raises `GanatomyError` when the queue stays locked for some seconds. A `patient` client waits. A
     `read_only` client opens nothing for writing, and its calls that change something raise `GanatomyError`.
+    What `person` may not do raises `NotAllowedError`; what is done is kept in the audit. Without a person,
+    who runs this program acts.
     """
 
-    def __init__(self, layout: Layout, patient: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        patient: bool = False,
+        read_only: bool = False,
+        person: Person | None = None,
+    ) -> None:
         self.layout, self.patient, self.read_only = layout, patient, read_only
+        self.person = person or permissions.operator()
 
     @classmethod
     def at(cls, root: str | Path | None = None) -> Client:
@@ -69,6 +82,19 @@ class Client:
         database.ensure(self.layout)
         return database.connect(self.layout, self.patient)
 
+    def acting_as(self, person: Person) -> Self:
+        """This client for what a person does, on the same connection."""
+        self.queue  # noqa: B018 (opened now, so that both share it)
+        other = copy.copy(self)
+        other.person = person
+        return other
+
+    def _allow(self, action: str, kind: str, thing: str, owner: str) -> None:
+        workspace.allow(self.layout, self.person, action, kind, thing, owner)
+
+    def _record(self, action: str, kind: str, thing: str, owner: str, detail: str = "") -> None:
+        workspace.record(self.layout, self.person, action, kind, thing, owner, detail)
+
     # jobs
 
     def submit(self, request: Request, when: When | None = None, schedule: str | None = None) -> Submission:
@@ -77,9 +103,14 @@ class Client:
         Requests that this one needs first (`Request.before`) are queued too, and it waits for them.
 
         Raises:
-            GanatomyError: A model, a layer or a device is missing, or the job to wait for has failed.
+            GanatomyError: A model, a layer or a device is missing, the job to wait for has failed, or the
+                project has as many unfinished jobs as it may.
+            NotAllowedError: The request's owner is somebody else.
         """
-        when = when or When()
+        self._allow("submit", "job", request.title(), request.owner)
+        return self._submit(request, when or When(), schedule)
+
+    def _submit(self, request: Request, when: When, schedule: str | None) -> Submission:
         if when.after is not None:
             before = self.job(when.after)
             if before.state in ("failed", "cancelled"):
@@ -92,14 +123,27 @@ class Client:
         active = self.active()
         if twin := next((job for job in active if job.run_id == run), None):
             return Submission(twin.id, run, True, f"Already queued: job {twin.id}.")
+        self.require_place(request, active)
         for needed in request.before():
-            made = self.submit(needed, when, schedule)
+            made = self._submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         queued = self._enqueue(job_id, request, run, when, schedule, active)
         if queued != job_id:  # somebody queued the same since we looked
             return Submission(queued, run, True, f"Already queued: job {queued}.")
+        self._record("submit", "job", job_id, request.owner, request.title())
         return Submission(job_id, run, False, f"Queued as job {job_id}.")
+
+    def require_place(self, request: Request, active: Sequence[database.ActiveJob]) -> None:
+        """Raise `GanatomyError` where the project cannot have the job, and those that it needs first, too."""
+        if not (limits := Settings().project_jobs):
+            return
+        taken = {job.run_id for job in active}
+        needed = [each.resolve(self.layout)[1] for each in request.before()]
+        more = [run for run in needed if run not in taken and not catalogue.finished(self.layout, run)]
+        unfinished = sum(job.project == request.project for job in active)
+        if full := quotas.refusal(limits, request.project, unfinished, 1 + len(more)):
+            raise GanatomyError(full)
 
     def _enqueue(
         self,
@@ -215,9 +259,11 @@ class Client:
     def cancel(self, job_id: str) -> Job:
         """Stop a job, queued or running. Its process ends within two seconds; what it saved stays."""
         job = self.job(job_id)
+        self._allow("cancel", "job", job_id, job.owner)
         if job.ended:
             raise GanatomyError(f"Job {job_id} is {job.state}; there is nothing to cancel.")
         self.queue.cancel_workflow(job_id)
+        self._record("cancel", "job", job_id, job.owner, job.title)
         return self.job(job_id)
 
     def retry(self, job_id: str) -> Submission:
@@ -225,7 +271,11 @@ class Client:
 
         Jobs that were dropped because this one failed are queued behind it again, in order.
         """
-        return retries.retry(self, self.job(job_id))
+        job = self.job(job_id)
+        self._allow("retry", "job", job_id, job.owner)
+        submission = retries.retry(self, job)
+        self._record("retry", "job", job_id, job.owner, job.title)
+        return submission
 
     def log(self, job_id: str, tail: int = 20_000) -> str:
         """The last `tail` characters of a job's log; empty before the job starts."""
@@ -268,8 +318,13 @@ class Client:
 
     def schedule(self, name: str, request: Request, cron: str, when: When | None = None) -> Schedule:
         """Queue `request` at the times of `cron` (five fields, UTC). Replaces a schedule of the same name."""
+        self._allow("add", "schedule", name, request.owner)
+        if (before := schedules.owner(self.queue, name)) is not None:
+            self._allow("replace", "schedule", name, before)
         workers.require_device(self.layout, request.device)
-        return schedules.create(self.queue, name, request, cron, when or When())
+        created = schedules.create(self.queue, name, request, cron, when or When())
+        self._record("add", "schedule", name, request.owner, f"{cron} {created.title}")
+        return created
 
     def next_time(self, cron: str) -> datetime:
         """The next time of a cron expression (five fields), naive UTC; `GanatomyError` if it is invalid."""
@@ -281,19 +336,25 @@ class Client:
 
     def pause(self, name: str) -> None:
         """Stop a schedule until it is resumed."""
-        self.queue.pause_schedule(schedules.existing(self.queue, name)["schedule_name"])
+        self._change_schedule("pause", name, self.queue.pause_schedule)
 
     def resume(self, name: str) -> None:
         """Start a paused schedule again."""
-        self.queue.resume_schedule(schedules.existing(self.queue, name)["schedule_name"])
+        self._change_schedule("resume", name, self.queue.resume_schedule)
 
     def unschedule(self, name: str) -> None:
         """Remove a schedule. Jobs that it queued stay."""
-        self.queue.delete_schedule(schedules.existing(self.queue, name)["schedule_name"])
+        self._change_schedule("remove", name, self.queue.delete_schedule)
 
     def trigger(self, name: str) -> None:
         """Queue a schedule's request now, once."""
-        schedules.trigger(self.queue, name)
+        self._change_schedule("trigger", name, lambda name: schedules.trigger(self.queue, name))
+
+    def _change_schedule(self, action: str, name: str, change: Callable[[str], object]) -> None:
+        owner = schedules.owner(self.queue, schedules.existing(self.queue, name)["schedule_name"]) or ""
+        self._allow(action, "schedule", name, owner)
+        change(name)
+        self._record(action, "schedule", name, owner)
 
     # models and pictures
 
@@ -337,7 +398,12 @@ class Client:
         """Keep a render as rows of table `render`, with run `run_id` as parent; the id of its own run."""
         from jobs.render import pins  # pandas
 
-        return pins.pin(self.layout, made, author, shared, run_id)
+        self._allow("pin", "picture", made.key, author)
+        if before := bundles.owner(self.layout.bundles / made.key):
+            self._allow("pin again", "picture", made.key, before)
+        run = pins.pin(self.layout, made, author, shared, run_id)
+        self._record("pin", "picture", run, author, made.edit)
+        return run
 
     def render_ready(self) -> bool:
         """Whether the render process answers."""

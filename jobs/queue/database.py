@@ -202,6 +202,7 @@ class ActiveJob(NamedTuple):
     id: str
     run_id: str
     owner: str
+    project: str
     priority: int
     running: bool
 
@@ -210,24 +211,28 @@ def active(queue: DBOSClient, states: Sequence[str]) -> list[ActiveJob]:
     """The jobs in some of DBOS's states, in the order of the queue.
 
     SQLite reads the few values that are wanted. DBOS would parse every request, which takes a submission a
-    tenth of a second per thousand jobs. A damaged row has no run and no owner.
+    tenth of a second per thousand jobs. A damaged row has no run, owner or project.
     """
     tables = queue._sys_db.tables
     status, stored = tables.workflow_status.c, tables.workflow_input.c
     text = sa.case((sa.func.json_valid(stored.inputs) == 1, stored.inputs))
     run = sa.func.json_extract(text, "$.positionalArgs[2]")
-    owner = sa.func.json_extract(text, "$.positionalArgs[1].owner")
+    owner, project = (
+        sa.func.json_extract(text, f"$.positionalArgs[1].{name}") for name in ("owner", "project")
+    )
     same = stored.workflow_uuid == status.workflow_uuid
     select = (
-        sa.select(status.workflow_uuid, run, owner, status.priority, status.status)
+        sa.select(status.workflow_uuid, run, owner, project, status.priority, status.status)
         .select_from(tables.workflow_status.outerjoin(tables.workflow_input, same))
         .where(status.name == RUN_JOB, status.status.in_(states))
         .order_by(status.priority, status.created_at)
     )
     with queue._sys_db.engine.connect() as connection:
         return [
-            ActiveJob(job_id, str(run_id or ""), str(who or ""), number or 0, state == "PENDING")
-            for job_id, run_id, who, number, state in connection.execute(select)
+            ActiveJob(
+                job_id, str(run_id or ""), str(who or ""), str(what or ""), number or 0, state == "PENDING"
+            )
+            for job_id, run_id, who, what, number, state in connection.execute(select)
         ]
 
 

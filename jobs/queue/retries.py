@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
+from db.permissions import WORKER
 from jobs.kinds import catalogue
 from jobs.kinds.requests import When, parse
 from jobs.queue import database, fairness, rows, workers
@@ -26,7 +27,8 @@ def retry(client: Client, job: Job) -> Submission:
     if job.state not in ("failed", "cancelled"):
         raise GanatomyError(f"Job {job.id} is {job.state}; only failed and cancelled jobs can be retried.")
     submission = _requeue(client, job)
-    count = _requeue_dropped(client, job.id, submission.job_id)
+    # Not as the person who retries: jobs that waited may be other people's.
+    count = _requeue_dropped(client.acting_as(WORKER), job.id, submission.job_id)
     if not count or not submission.job_id:
         return submission
     stages = "later stage waits" if count == 1 else "later stages wait"
@@ -37,11 +39,13 @@ def _requeue(client: Client, job: Job) -> Submission:
     """Queue one job again, unless its results exist by now or another job makes them."""
     request = parse(job.kind, job.request)
     _, run = request.resolve(client.layout)
-    twin = any(active.run_id == run for active in client.active())
+    active = client.active()
+    twin = any(each.run_id == run for each in active)
     if run != job.run_id or twin or catalogue.finished(client.layout, run):
         # With other weights it is another run, so another job. `submit` recognises the other two cases.
         return client.submit(request, When(priority=job.priority))
     workers.require_device(client.layout, request.device)
+    client.require_place(request, active)
     live.forget(client.layout, job.id, "progress", "watch")  # they describe the last attempt
     client.queue.rewind_workflow(job.id, application_version=database.VERSION, queue_name=database.JOBS)
     return Submission(job.id, run, False, f"Queued again as job {job.id}.")

@@ -85,6 +85,13 @@ def existing(queue: DBOSClient, name: str) -> WorkflowSchedule:
     return row
 
 
+def owner(queue: DBOSClient, name: str) -> str | None:
+    """Whose jobs the schedule of that name queues; None when there is none."""
+    row = queue.get_schedule(name)
+    context = row["context"] if row is not None and isinstance(row["context"], dict) else {}
+    return None if row is None else str(context.get("request", {}).get("owner", ""))
+
+
 def trigger(queue: DBOSClient, name: str) -> None:
     """Fire a schedule now."""
     row = existing(queue, name)

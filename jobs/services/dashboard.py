@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import ipaddress
 import os
 import socket
 import sys
@@ -25,9 +26,34 @@ def app_file() -> Path:
     return Path(found.submodule_search_locations[0]) / "app.py"
 
 
+def is_local(address: str) -> bool:
+    """Whether only this machine reaches what listens there.
+
+    >>> [is_local(address) for address in ("localhost", "127.0.0.2", "::1", "0.0.0.0", "", "example.org")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return address.lower() == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def require_login(address: str, open_to_all: bool) -> None:
+    """Raise `GanatomyError` where other machines would reach a dashboard that has no login."""
+    if open_to_all or is_local(address):
+        return
+    from streamlit.auth_util import get_secrets_auth_section
+
+    if not get_secrets_auth_section():
+        raise GanatomyError(
+            f"Without a login, whoever reaches {address or 'this machine'} could queue, cancel and delete in "
+            "any name; configure one (docs/people.md says how), or allow it with --open."
+        )
+
+
 def require_free_port(port: int, address: str = "localhost") -> None:
     """Raise `GanatomyError` when another process listens at the port."""
-    with socket.socket(socket.AF_INET) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
@@ -51,8 +77,9 @@ def options(port: int, address: str) -> dict[str, object]:
     }
 
 
-def serve(store: Path, port: int, address: str, read_only: bool = False) -> None:
+def serve(store: Path, port: int, address: str, read_only: bool = False, open_to_all: bool = False) -> None:
     """Serve the pages and the HTTP API of a store in this process until told to stop."""
+    require_login(address, open_to_all)
     os.environ["GANATOMY_STORE"] = str(store.absolute())
     os.environ["GANATOMY_READ_ONLY"] = str(read_only)
     sys.argv = [str(app_file())]  # Streamlit takes its folder for that of the configuration
@@ -82,8 +109,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--address", default="localhost")
     parser.add_argument("--read-only", action="store_true", help="show everything and change nothing")
+    parser.add_argument("--open", action="store_true", help="serve other machines without a login")
     options = parser.parse_args()
-    serve(options.store, options.port, options.address, options.read_only)
+    serve(options.store, options.port, options.address, options.read_only, options.open)
 
 
 if __name__ == "__main__":

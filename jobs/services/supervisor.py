@@ -102,17 +102,31 @@ class Supervisor:
             self._lock.release()
 
 
-def standard(layout: Layout, port: int, address: str, warm: str = "", worker: bool = True) -> Supervisor:
-    """A supervisor of worker, render process and dashboard. `GanatomyError` when the port is taken."""
+def standard(
+    layout: Layout,
+    port: int,
+    address: str,
+    warm: str = "",
+    worker: bool = True,
+    open_to_all: bool = False,
+) -> Supervisor:
+    """A supervisor of worker, render process and dashboard.
+
+    Raises:
+        GanatomyError: The port is taken, or other machines would reach a dashboard without a login.
+    """
+    dashboard.require_login(address, open_to_all)
     dashboard.require_free_port(port, address)
     store = ["--store", str(layout.root)]
+    served = ["--port", str(port), "--address", address, *(["--open"] if open_to_all else [])]
     services = [
         Service("renders", "jobs.render.server", [*store, *(["--warm", warm] if warm else [])]),
-        Service("dashboard", "jobs.services.dashboard", [*store, "--port", str(port), "--address", address]),
+        Service("dashboard", "jobs.services.dashboard", [*store, *served]),
     ]
     if worker:
         services.insert(0, Service("worker", "jobs.worker", store))
-    return Supervisor(layout, services, f"http://{address}:{port}")
+    host = f"[{address}]" if ":" in address else address
+    return Supervisor(layout, services, f"http://{host}:{port}")
 
 
 def answers(address: str) -> bool:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import psutil
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _patterns(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Patterns = Annotated[list[str], NoDecode, BeforeValidator(_patterns)]
 
 
 class Settings(BaseSettings):
@@ -48,6 +56,18 @@ class Settings(BaseSettings):
     )
     read_only: bool = Field(
         default=False, description="Whether a dashboard shows everything and changes nothing."
+    )
+    admins: Patterns = Field(
+        default_factory=list,
+        description="Who may change everybody's things: addresses of logins, with * for anything.",
+    )
+    members: Patterns = Field(
+        default_factory=lambda: ["*"],
+        description="Who may queue jobs, write, and change the own things. Others who log in look only.",
+    )
+    project_jobs: dict[str, int] = Field(
+        default_factory=dict,
+        description='Most unfinished jobs by project, as JSON: `{"thesis": 40, "*": 20}`; `*`: of any other.',
     )
     project: str = Field(default="", description="Name that the dashboard shows on every page.")
     host: str | None = Field(default=None, description="This machine's name in slots and runs.")

@@ -12,6 +12,7 @@ import structlog
 from analysis.shared.errors import GanatomyError
 from db import store
 from db.layout import Layout
+from db.permissions import WORKER
 from db.queries import causes
 from jobs.kinds import catalogue
 from jobs.kinds.causes import CausesRequest
@@ -42,7 +43,7 @@ class FullTask(Task[FullRequest]):
             raise GanatomyError(
                 f"The dissection that this needs is not there; run `{dissection.command()}` first."
             )
-        client = Client(layout, patient=True)
+        client = Client(layout, patient=True, person=WORKER)
         when = When(priority=client.job(self.spec.job_id).priority)
         requests = causes_requests(self.request, parent, layout)
         self.progress.total = len(requests)

@@ -18,6 +18,7 @@ import structlog
 
 from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
+from db import permissions, workspace
 from db.errors import StoreError
 from db.layout import Layout
 from jobs.kinds.requests import parse
@@ -79,6 +80,8 @@ def add(layout: Layout, watch: FolderWatch) -> None:
     parse("dissect", {**watch.request, "generator": watch.name})
     segmenters.describe(str(watch.request["segmenter"]), layout.models)
     _store(layout, {**_stored(layout), watch.name: watch})
+    owner = str(watch.request.get("owner", ""))
+    workspace.record(layout, permissions.operator(), "add", "watch", watch.name, owner, watch.folder)
 
 
 def remove(layout: Layout, name: str) -> None:
@@ -87,6 +90,8 @@ def remove(layout: Layout, name: str) -> None:
     if name not in known:
         raise GanatomyError(f"There is no watch {name!r}; `ganatomy jobs watch list` shows all.")
     _store(layout, {key: watch for key, watch in known.items() if key != name})
+    owner = str(known[name].request.get("owner", ""))
+    workspace.record(layout, permissions.operator(), "remove", "watch", name, owner, known[name].folder)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from dbos import DBOS
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
+from db.permissions import WORKER
 from jobs.queue import database, rows, workers
 from jobs.queue.client import Client
 from jobs.system import logs, processes, slots
@@ -68,7 +69,7 @@ class WorkerProcess:
         database.ensure(self.layout)
         self.executor, self.slot_lock = workers.claim(self.layout)
         devices = slots.detect(self.settings)
-        client = Client(self.layout, patient=True)
+        client = Client(self.layout, patient=True, person=WORKER)
         self.runner = JobRunner(client, self.settings, devices, self.stopping)
         poll = self.settings.poll_seconds
         client.queue.register_queue(

@@ -14,6 +14,7 @@ from analysis.models import generators
 from analysis.models.files import inspection
 from db import store
 from db.layout import Layout
+from db.permissions import Person
 from jobs.kinds.requests import parse
 from jobs.models import changes, trials
 from jobs.queue.client import Client
@@ -118,7 +119,7 @@ def test_default_inputs_are_changed_and_kept_with_new_weights(
     state = EXAMPLES["mobile_stylegan/own-names"]()
     torch.save({"first": state, "second": state}, layout.incoming / "gan.pth")
     info = generators.add("mine", None, layout.incoming / "gan.pth", layout.models, "first")
-    changes.register(layout, info, "ada", "first")
+    changes.register(layout, info, Person("ada"), "first")
     page = empty("models", model="mine", of="generator")
     page.widget("Default inputs").set_value("truncation=0.5")
     page = page.click("Save")

@@ -75,7 +75,11 @@ def ganatomy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         ),
         (["render", "planted", "ablate layer1 1", "--latents", "x"], "list of numbers"),
         (["sql", "delete from run"], "ganatomy:"),
-        (["dashboard", "--address", "203.0.113.1"], "Port 8501"),
+        (["dashboard", "--address", "203.0.113.1", "--open"], "Port 8501"),
+        (["dashboard", "--address", "0.0.0.0"], "--open"),
+        (["dashboard", "--address", "", "--read-only"], "--open"),
+        (["up", "--address", "0.0.0.0"], "--open"),
+        (["demo", "--address", "::"], "--open"),
     ],
 )
 def test_what_people_can_mend_is_one_sentence(ganatomy: Program, words: list[str], said: str) -> None:

@@ -13,6 +13,7 @@ from analysis.shared.errors import GanatomyError
 from db import store, workspace
 from db.errors import StoreError
 from db.layout import Layout
+from db.permissions import Person
 from db.store import bundles, removal
 from jobs.cli.app import app
 from jobs.models import changes
@@ -103,7 +104,7 @@ def test_what_is_not_there_is_one_sentence(say: Say, tmp_path: Path) -> None:
 
 def test_who_added_a_model_is_noted(layout: Layout) -> None:
     info = ModelInfo("mine", "generator", "dcgan", "Mine", "CC0", "here", Added("mine.safetensors", "ab12"))
-    changes.register(layout, info, "ada")
+    changes.register(layout, info, Person("ada"))
     row = workspace.open(layout).rows("model").iloc[0]
     assert (row["name"], row.family, row.weights_file, row.weights_sha256) == (
         "mine",

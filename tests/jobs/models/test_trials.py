@@ -17,6 +17,7 @@ from analysis.models.files import inspection
 from analysis.shared.errors import GanatomyError
 from db import workspace
 from db.layout import Layout
+from db.permissions import Person
 from jobs.models import changes, inbox, process, removal, trials
 from jobs.models.trials import Trial
 from jobs.system import locks
@@ -146,16 +147,16 @@ def test_a_segmenter_is_recognised_with_its_questions_and_added(layout: Layout) 
 
 def test_a_removed_model_is_restored(layout: Layout, checkpoint: str) -> None:
     info = generators.add("mine", None, layout.incoming / checkpoint, layout.models)
-    changes.register(layout, info, "ada")
-    removal.remove(layout, "generator", "mine")
+    changes.register(layout, info, Person("ada"))
+    removal.remove(layout, "generator", "mine", Person("ada"))
     assert "mine" not in generators.names(layout.models)
     assert workspace.open(layout).rows("model").empty
-    removal.restore(layout, "generator", "mine", "ada")
+    removal.restore(layout, "generator", "mine", Person("ada"))
     assert list(workspace.open(layout).rows("model")["author"]) == ["ada"]
     assert generators.describe("mine", layout.models) == info
     generators.load("mine", layout.models)
     with pytest.raises(GanatomyError, match="not kept any more"):
-        removal.restore(layout, "generator", "mine", "ada")
+        removal.restore(layout, "generator", "mine", Person("ada"))
 
 
 @pytest.fixture
@@ -168,14 +169,14 @@ def fork(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_removed_models_of_one_name_are_both_kept(layout: Layout, checkpoint: str) -> None:
     for title in ("first", "second"):
         generators.add("mine", None, layout.incoming / checkpoint, layout.models, title=title)
-        removal.remove(layout, "generator", "mine")
+        removal.remove(layout, "generator", "mine", Person("ada"))
     kept = removal.removed(layout)
     assert len(kept) == 2
     titles = []
     for each in kept:
-        removal.restore(layout, "generator", "mine", "ada", each.folder)
+        removal.restore(layout, "generator", "mine", Person("ada"), each.folder)
         titles.append(generators.describe("mine", layout.models).title)
-        removal.remove(layout, "generator", "mine")
+        removal.remove(layout, "generator", "mine", Person("ada"))
     assert sorted(titles) == ["first", "second"]
     assert len(removal.removed(layout)) == 2
 
@@ -224,12 +225,12 @@ def test_a_generator_and_a_segmenter_of_one_name_are_kept_apart(layout: Layout, 
     file = layout.incoming / checkpoint
     made = generators.add("mine", None, file, layout.models, default_segmenter="mine")
     for info in (sees, made):
-        changes.register(layout, info, "ada")
-    changes.rename(layout, "segmenter", "mine", "parts", "ada")
+        changes.register(layout, info, Person("ada"))
+    changes.rename(layout, "segmenter", "mine", "parts", Person("ada"))
     assert generators.describe("mine", layout.models).default_segmenter == "parts"
     rows = workspace.open(layout).rows("model")
     assert sorted(zip(rows.role, rows.name, strict=True)) == [("generator", "mine"), ("segmenter", "parts")]
-    removal.remove(layout, "segmenter", "parts")
+    removal.remove(layout, "segmenter", "parts", Person("ada"))
     assert list(workspace.open(layout).rows("model").role) == ["generator"]
 
 

@@ -14,6 +14,9 @@ COMPUTED = {
     "metrics_port": "none",
     "host": "the host name",
     "project": "the store's folder",
+    "admins": "nobody",
+    "members": "`*`, everybody",
+    "project_jobs": "no limit",
 }
 
 
@@ -31,3 +34,12 @@ def test_slots_and_threads_fill_the_machine_once(monkeypatch: pytest.MonkeyPatch
         assert settings.slots() * settings.threads() <= max(cores(), slots)
     monkeypatch.setenv("GANATOMY_SLOT_MEMORY_GB", "2.5")
     assert Settings().memory_bytes(4) == int(2.5 * 2**30)
+
+
+def test_people_are_listed_with_commas_or_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().admins, Settings().members) == ([], ["*"])
+    monkeypatch.setenv("GANATOMY_ADMINS", "ada@example.org, *@lab.example.org")
+    monkeypatch.setenv("GANATOMY_MEMBERS", "")
+    monkeypatch.setenv("GANATOMY_PROJECT_JOBS", '{"*": 20}')
+    assert Settings().admins == ["ada@example.org", "*@lab.example.org"]
+    assert (Settings().members, Settings().project_jobs) == ([], {"*": 20})
