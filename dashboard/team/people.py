@@ -105,8 +105,9 @@ def shown() -> None:
     label = str(st.user.get("name") or name()) if logged_in() else name()
     with st.popover(words.plain(label), icon=":material/person:", type="tertiary", key="who"):
         ask("top")
-        if person().role == "admin":
-            st.page_link("views/audit.py", label="Who did what", icon=":material/history:")
+        admin = person().role == "admin"
+        if admin and st.button("Who did what", key="audit", icon=":material/history:"):
+            st.switch_page("views/audit.py")
         if logged_in():
             st.button("Log out", key="logout", on_click=st.logout)
 

@@ -11,9 +11,12 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from db import store, workspace
-from db.errors import StoreError
+from db.errors import NotAllowedError, StoreError
 from db.layout import Layout
+from db.permissions import Person
 from db.schema import workspace as workspace_schema
+from db.sql import console
+from db.times import utc_now
 
 
 def test_a_note_is_kept_with_author_and_time(layout: Layout) -> None:
@@ -139,3 +142,78 @@ def test_a_search_takes_every_character_as_it_is(layout: Layout) -> None:
     for text in ("100_%", "domes%", "'"):
         assert space.containing("note", text, ("text", "author")).empty
     assert space.containing("note", "n", ("author", "text"))["author"].tolist() == ["bob"]
+
+
+BOB = Person("bob", "member", "login")
+
+
+def audited(layout: Layout) -> list[tuple[str, str, str, str, bool]]:
+    found = workspace.open(layout).audit()
+    columns = (found[name] for name in ("who", "action", "kind", "owner", "refused"))
+    return [*zip(*columns, strict=True)][::-1]
+
+
+def test_each_change_is_in_the_audit_with_who_made_it(layout: Layout) -> None:
+    space = workspace.open(layout, BOB)
+    number = space.add("note", "bob", run_id="r", text="left side only")
+    space.change("note", number, text="both sides")
+    space.remove("note", number)
+    space.remove("note", number)  # gone already, so nothing was done
+    assert [row[1] for row in audited(layout)] == ["write", "change", "remove"]
+    found = space.audit(who="bob", limit=2)
+    assert found["detail"].tolist() == ["both sides", "both sides"]
+    assert (found["thing"] == "r").all()
+    assert len(space.audit(since=utc_now())) == len(space.audit(who="ada")) == 0
+
+
+def test_a_member_changes_only_the_own_rows(layout: Layout) -> None:
+    admin, member = workspace.open(layout), workspace.open(layout, BOB)
+    number = admin.add("note", "ada", text="hers")
+    for refused in (
+        lambda: member.change("note", number, text="x"),
+        lambda: member.remove("note", number),
+        lambda: member.add("note", "ada", text="in another name"),
+    ):
+        with pytest.raises(NotAllowedError, match=r"belongs to ada; only its owner or an admin can"):
+            refused()
+    assert admin.rows("note")["text"].tolist() == ["hers"]
+    told = [("bob", action, "note", "ada", True) for action in ("change", "remove", "write")]
+    assert audited(layout)[1:] == told
+    with pytest.raises(NotAllowedError, match="A viewer cannot write a note"):
+        workspace.open(layout, Person("eve", "viewer", "login")).add("note", "eve", text="x")
+
+
+@pytest.mark.parametrize("table", ["saved_view", "model", "saved_query"])
+def test_a_member_takes_nobodys_name(layout: Layout, table: str) -> None:
+    workspace.open(layout).add(table, "ada", name="mine")
+    with pytest.raises(NotAllowedError, match="belongs to ada"):
+        workspace.open(layout, BOB).add(table, "bob", name="mine")
+    workspace.open(layout, BOB).add(table, "bob", name="other")
+    assert workspace.open(layout).rows(table)["author"].tolist() == ["ada", "bob"]
+
+
+def test_rows_change_together_or_not_at_all(layout: Layout) -> None:
+    space, member = workspace.open(layout), workspace.open(layout, BOB)
+    hers, own = (space.add("board_entry", who, board="b", place=n) for n, who in enumerate(("ada", "bob")))
+    with pytest.raises(NotAllowedError, match="belongs to ada"):
+        member.change_all("board_entry", {own: {"board": "c"}, hers: {"board": "c"}})
+    assert set(space.rows("board_entry")["board"]) == {"b"}
+    member.change_all("board_entry", {own: {"place": 0}, hers: {"place": 1}}, moved=own)
+    assert space.rows("board_entry")["place"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET who = 'nobody'", "DELETE FROM audit"])
+def test_rows_of_the_audit_stay_as_they_are(layout: Layout, change: str) -> None:
+    space = workspace.open(layout)
+    space.add("note", "ada", text="hair")
+    with pytest.raises(sa.exc.IntegrityError, match="stay as they are"), space.engine.begin() as connection:
+        connection.exec_driver_sql(change)
+    assert audited(layout) == [(space.person.name, "write", "note", "ada", False)]
+
+
+def test_the_audit_is_not_joined_with_the_results(layout: Layout) -> None:
+    workspace.open(layout).add("note", "ada", text="hair")
+    store.publish(layout)
+    assert "audit" not in workspace_schema.joined.tables
+    with pytest.raises(StoreError, match="audit"):
+        console.run(layout, "SELECT * FROM audit")

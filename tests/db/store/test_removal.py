@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from db import store, workspace
-from db.errors import StoreError
+from db import permissions, store, workspace
+from db.errors import NotAllowedError, StoreError
 from db.layout import Layout
 from db.permissions import Person
 from db.schema.base import run
@@ -121,3 +121,34 @@ def test_a_reader_keeps_what_it_reads_while_a_run_goes(family: Layout) -> None:
     removal.trash(family, "other")
     assert "other" in set(before.read(run.select()).run_id)
     assert "other" not in published(family)
+
+
+def test_a_member_puts_away_the_own_runs_only(layout: Layout, write_run: WriteRun) -> None:
+    bob = Person("bob", "member", "login")
+    write_run("hers", owner="ada")
+    write_run("own", owner="bob")
+    write_run("based", owner="ada", parent_run_id="own")
+    store.publish(layout)
+    for ask in (removal.trash, removal.archive, removal.delete):
+        for run_id in ("hers", "own"):  # the second has a run on it that is somebody else's
+            with pytest.raises(NotAllowedError, match="This run belongs to ada; only its owner or an admin"):
+                ask(layout, run_id, bob)
+    with pytest.raises(NotAllowedError, match="can rename it"):
+        removal.rename(layout, "hers", "mine", bob)
+    assert published(layout) == {"hers", "own", "based"}
+    removal.trash(layout, "hers", Person("ada", "member", "login"))
+    for refused in (lambda: removal.restore(layout, "hers", person=bob), lambda: removal.empty(layout, bob)):
+        with pytest.raises(NotAllowedError, match="belongs to ada"):
+            refused()
+    removal.delete(layout, "based")
+    removal.rename(layout, "own", "mine", bob)
+    assert removal.trash(layout, "own", bob) == ["own"]
+    found = workspace.open(layout).audit()
+    done = found[~found["refused"]]
+    assert [*zip(done["who"], done["action"], done["thing"], strict=True)][::-1] == [
+        ("ada", "delete", "hers"),
+        (permissions.operator().name, "erase", "based"),
+        ("bob", "rename", "own"),
+        ("bob", "delete", "own"),
+    ]
+    assert found["refused"].sum() == 9
