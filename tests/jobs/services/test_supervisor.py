@@ -1,7 +1,10 @@
 """The supervisor: one per store; what dies starts again, after longer and longer pauses."""
 
+import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +88,44 @@ def test_a_taken_port_is_refused(layout: Layout) -> None:
 def test_the_dashboard_serves_this_repositorys_script() -> None:
     assert dashboard.app_file() == Path(__file__).parents[3] / "dashboard" / "app.py"
     assert dashboard.options(8501, "localhost")["server.fileWatcherType"] == "none"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "203.0.113.1", "", "example.org"])
+def test_other_machines_are_admitted_by_a_login_or_a_flag(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no secrets are
+    assert not dashboard.is_local(address)
+    with pytest.raises(GanatomyError, match=r"configure one .* or allow it with --open"):
+        dashboard.serve(layout.root, 8501, address)
+    with pytest.raises(GanatomyError, match="--open"):
+        supervisor.standard(layout, 8501, address)
+    dashboard.require_login(address, open_to_all=True)
+
+
+@pytest.mark.parametrize("address", ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1"])
+def test_this_machine_needs_neither(address: str) -> None:
+    assert dashboard.is_local(address)
+    dashboard.require_login(address, open_to_all=False)
+
+
+def test_the_flag_reaches_the_dashboard(layout: Layout) -> None:
+    with socket.socket() as free:
+        free.bind(("0.0.0.0", 0))
+        port = free.getsockname()[1]
+    opened = supervisor.standard(layout, port, "0.0.0.0", open_to_all=True)
+    assert "--open" in opened.services[-1].arguments
+    assert "--open" not in supervisor.standard(layout, port, "localhost").services[-1].arguments
+
+
+def test_a_login_admits_other_machines(tmp_path: Path) -> None:
+    program = "from jobs.services import dashboard; dashboard.require_login('0.0.0.0', False)"
+    secrets = tmp_path / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "HOME": str(tmp_path)}
+    found = []
+    for text in ("[other]\na = 1\n", '[auth]\nclient_id = "ganatomy"\n'):
+        secrets.write_text(text)
+        command = [sys.executable, "-c", program]
+        found.append(subprocess.run(command, cwd=tmp_path, env=environment, check=False).returncode)
+    assert found == [1, 0]
