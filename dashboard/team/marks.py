@@ -58,7 +58,7 @@ def buttons(run_id: str, layer: str, unit: int, place: int, count: int, name: st
             undo(run_id, layer, name)
 
     if page.read_only():
-        st.caption(page.look_only("Mark units on another dashboard."))
+        st.caption(words.plain(page.look_only("Mark units on another dashboard.")))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", key="previous", disabled=place == 0, on_click=at(place - 1))
         label = f"Unmark unit {unit}" if marked else f"Mark unit {unit}"

@@ -58,9 +58,9 @@ def name() -> str:
     return person().name
 
 
-def refusal(action: str, kind: str, owner: str | None) -> str | None:
-    """Why whoever looks may not do something to what is somebody's, in a sentence; None where they may."""
-    return permissions.refusal(person(), action, kind, owner or "") or None
+def refusal(action: str, kind: str, owner: str | None) -> str:
+    """Why whoever looks may not do something to what is somebody's, in a sentence; "" where they may."""
+    return permissions.refusal(person(), action, kind, owner or "")
 
 
 def tidies(author: str) -> bool:

@@ -163,7 +163,7 @@ def buttons(job: Job) -> None:
 def retry(job: Job) -> None:
     """Draw the button that queues the job again."""
     why = people.refusal("retry", "job", job.owner)
-    if st.button("Retry", icon=":material/replay:", disabled=why is not None, help=why):
+    if st.button("Retry", icon=":material/replay:", disabled=bool(why), help=words.plain(why)):
         with jobs.writing() as client:
             st.toast(words.sentence(client.retry(job.id).message))
         st.rerun()
@@ -172,7 +172,9 @@ def retry(job: Job) -> None:
 def cancel(job: Job) -> None:
     """Draw the button that cancels the job, once somebody has confirmed it."""
     why, icon = people.refusal("cancel", "job", job.owner), ":material/stop:"
-    with st.popover("Cancel", icon=icon, key=f"cancelling-{job.id}", disabled=why is not None, help=why):
+    with st.popover(
+        "Cancel", icon=icon, key=f"cancelling-{job.id}", disabled=bool(why), help=words.plain(why)
+    ):
         st.markdown("Cancel this job? What it has saved stays, and Retry goes on from there.")
         if st.button("Cancel the job", icon=":material/stop:"):
             with jobs.writing() as client:
@@ -221,7 +223,7 @@ def below_the_form(job_id: str) -> None:
 
 with page.frame("Jobs", "Queue a job, follow its progress, read its log, and open its results."):
     if page.read_only():
-        st.info(page.look_only("Queue jobs on the command line or on another dashboard."))
+        st.info(words.plain(page.look_only("Queue jobs on the command line or on another dashboard.")))
     else:
         expander = st.expander("Queue a job", icon=":material/add:", expanded=not url.get("job"))
         with expander, page.sentences():

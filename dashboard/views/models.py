@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.models import addition, details, shelf
-from dashboard.widgets import page, url
+from dashboard.widgets import page, url, words
 from dashboard.widgets.rows import rows
 from db.queries import runs as queries
 from db.store import Snapshot
@@ -22,7 +22,7 @@ with page.frame(
     "Models", "The generators and segmenters of this store: what is known of each, and how to add your own."
 ) as snapshot:
     if page.read_only():
-        st.info(page.look_only())
+        st.info(words.plain(page.look_only()))
     else:
         addition.ask()
     runs = runs_of(snapshot)

@@ -198,6 +198,6 @@ with page.frame("Ratings", ABOUT) as snapshot:
         elif shown == "results":
             results(run, units, items)
         elif page.read_only():
-            st.info(page.look_only("Rate names on another dashboard."))
+            st.info(words.plain(page.look_only("Rate names on another dashboard.")))
         else:
             st.fragment(rate, key="rater")(run, units, items)
