@@ -36,6 +36,7 @@ from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.requests import KINDS
+from jobs.queue import attempts
 from jobs.tasks import process, provenance
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
@@ -100,8 +101,12 @@ class Task(ABC, Generic[R]):
         """Write a bundle and make it what the store shows."""
         stage, began = self.progress.stage, time.monotonic()
         self.progress.begin(f"publishing ({row['state']})")
-        bundles.write(self.spec.layout, row, tables, arrays)
-        store.publish(self.spec.layout, [self.spec.run_id])
+        spec = self.spec
+        with attempts.newest(spec.job_id, spec.attempt):
+            token = {"job": spec.job_id, "attempt": spec.attempt, "worker": spec.worker}
+            files = {"attempt.json": json.dumps(token).encode()} if spec.attempt else None
+            bundles.write(spec.layout, row, tables, arrays, files)
+            store.publish(spec.layout, [spec.run_id])
         self.progress.publish()
         took = round(time.monotonic() - began, 2)
         structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
