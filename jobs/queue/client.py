@@ -23,7 +23,7 @@ from db.times import utc_now
 from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.requests import When, parse
-from jobs.queue import database, fairness, reports, retries, rows, schedules, server, workers
+from jobs.queue import database, fairness, reports, results, retries, rows, schedules, server, workers
 from jobs.queue.records import (
     Estimate,
     ImagesNeeded,
@@ -85,6 +85,7 @@ class Client:
                 end = "failed" if before.state == "failed" else "was cancelled"
                 raise GanatomyError(f"Job {before.id} {end}, so no job can wait for it; retry it first.")
         request, run = request.resolve(self.layout)
+        results.collect(self.layout, run)
         if catalogue.finished(self.layout, run):
             return Submission(None, run, True, f"Already there: run {run}.")
         workers.require_device(self.layout, request.device)

@@ -57,9 +57,17 @@ def send(layout: Layout, job_id: str) -> None:
             length = file.seek(0, 2)
             file.seek(max(0, length - LOG_END))
             end = file.read()
-    row = {"progress": files.progress, "watch": files.watch, "log": end, "log_bytes": length}
+    row = server.upsert(
+        server.report,
+        job_id=job_id,
+        progress=files.progress,
+        watch=files.watch,
+        log=end,
+        log_bytes=length,
+        written_at=server.now,
+    )
     with server.transaction() as connection:
-        connection.execute(server.upsert(server.report, job_id=job_id, **row, written_at=server.now))
+        connection.execute(row)
 
 
 def forget(layout: Layout, job_id: str) -> None:

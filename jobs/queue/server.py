@@ -52,6 +52,15 @@ attempt = sa.Table(
     sa.Column("began_at", Moment, nullable=False, server_default=now),
 )
 
+result = sa.Table(
+    "result",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, comment="of the bundle that is shown, below the run's folder"),
+    sa.Column("final", sa.Boolean, nullable=False),
+    sa.Column("published_at", Moment, nullable=False, server_default=now),
+)
+
 report = sa.Table(
     "report",
     metadata,
@@ -159,8 +168,8 @@ def patiently(call: Callable[[], T], stopped: Callable[[], bool] = lambda: False
         time.sleep(1.0)
 
 
-def upsert(table: sa.Table, **values: object) -> Insert:
-    """A statement that inserts a row, or sets its values where its key is there."""
+def upsert(table: sa.Table, where: sa.ColumnElement[bool] | None = None, **values: object) -> Insert:
+    """A statement that inserts a row, or sets its values where its key is there and `where` holds."""
     keys = [column.name for column in table.primary_key]
     others = {key: value for key, value in values.items() if key not in keys}
-    return insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=others)
+    return insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=others, where=where)

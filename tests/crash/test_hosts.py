@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import s3_server
+import sqlalchemy as sa
 from children import until
 from harness import Arena
 from postgres import Postgres
@@ -18,9 +20,13 @@ from postgres import Postgres
 from analysis import dissect
 from analysis.models import generators, segmenters
 from analysis.shared.errors import GanatomyError
-from db.store import bundles
+from db import store
+from db.errors import StoreError
+from db.layout import Layout
+from db.store import bundles, removal
 from jobs.kinds.dissection import DissectionRequest
-from jobs.queue import attempts, database, reports, server, workers
+from jobs.kinds.requests import parse
+from jobs.queue import attempts, database, reports, results, server, workers
 from jobs.queue.records import LEASE_S, Submission
 
 pytestmark = pytest.mark.slow
@@ -53,7 +59,7 @@ def executor(host: Arena, name: str) -> str:
     return found
 
 
-def results(hosts: tuple[Arena, Arena], asked: Submission) -> list[int | None]:
+def sums(hosts: tuple[Arena, Arena], asked: Submission) -> list[int | None]:
     """The sums that this host and that have of a job."""
     return [host.sum(asked) for host in hosts]
 
@@ -76,7 +82,7 @@ def test_two_hosts_share_the_jobs_and_everybody_sees_both(hosts: tuple[Arena, Ar
     assert {worker.host for worker in ada.client.workers()} == {"ada", "bob"}
     assert [ada.ended(one).state for one in asked] == ["done", "done"]
     for one in asked:
-        assert sorted(results(hosts, one), key=str) == [sum(range(60)), None]
+        assert sorted(sums(hosts, one), key=str) == [sum(range(60)), None]
         assert "done" in ada.client.log(str(one.job_id)) == bob.client.log(str(one.job_id))
         text, position = bob.client.log_from(str(one.job_id), 0)
         assert "start" in text
@@ -93,7 +99,7 @@ def test_the_job_of_a_killed_host_goes_on_elsewhere(hosts: tuple[Arena, Arena]) 
     bob.start(GANATOMY_HOST="bob")
     runs_on(hosts, asked, "bob")
     assert bob.ended(asked).state == "done"
-    assert results(hosts, asked) == [None, sum(range(60))]
+    assert sums(hosts, asked) == [None, sum(range(60))]
 
 
 def test_a_dissection_of_a_killed_host_has_the_counts_of_one_process(hosts: tuple[Arena, Arena]) -> None:
@@ -136,7 +142,7 @@ def test_a_stopped_host_is_replaced_and_may_not_publish(hosts: tuple[Arena, Aren
     os.kill(int(process or 0), signal.SIGCONT)
     assert bob.ended(asked, 120).state == "done"
     time.sleep(3)
-    assert results(hosts, asked) == [None, sum(range(70))]
+    assert sums(hosts, asked) == [None, sum(range(70))]
     assert "taken job" in (ada.root / "logs" / f"{asked.job_id}.log").read_text()
     stopped.send_signal(signal.SIGCONT)
     again = [ada.ask(shards=20, seconds=0.1, number=number) for number in (1, 2)]
@@ -173,7 +179,7 @@ def test_the_server_may_be_restarted_while_jobs_run(hosts: tuple[Arena, Arena], 
     postgres.start()
     assert [ada.ended(one, 150).state for one in asked] == ["done"] * 3
     for one in asked:
-        assert sorted(results(hosts, one), key=str) == [sum(range(80)), None]
+        assert sorted(sums(hosts, one), key=str) == [sum(range(80)), None]
         [counted] = [host.counted(one) for host in hosts if host.sum(one) is not None]
         assert sorted(counted) == list(range(80))
 
@@ -213,3 +219,46 @@ def test_what_a_store_without_a_server_says(
         database.exists(ada.client.layout)
     monkeypatch.delenv("GANATOMY_QUEUE")
     assert database.queue_name("cuda") == database.JOBS
+
+
+def test_results_of_one_host_are_on_the_other(
+    hosts: tuple[Arena, Arena], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("s3fs", reason="pip install -e '.[dev]' brings s3fs and moto")
+    ada, bob = hosts
+    with s3_server.running():
+        s3_server.files().mkdir("team")
+        monkeypatch.setenv("GANATOMY_RESULTS", "s3://team/results")
+        first = ada.start(GANATOMY_HOST="ada")
+        request = DissectionRequest(generator="planted", images=128, calibration=64)
+        asked = ada.client.submit(request)
+        run = str(asked.run_id)
+        assert ada.ended(asked, 120).state == "done"
+        first.terminate()
+        assert first.wait(10) == 0
+        assert bob.client.submit(request).message == f"Already there: run {run}."
+        assert list(store.open(bob.client.layout).read(sa.text("SELECT state FROM run")).state) == ["final"]
+        # A study of the run goes to another host, which has its parent by then.
+        bob.start(GANATOMY_HOST="bob")
+        study = ada.client.submit(
+            parse("artifacts", {"generator": "planted", "parent": run, "layer": "layer1"})
+        )
+        ended = ada.ended(study, 200)
+        assert (ended.state, ended.error) == ("done", None)
+        assert results.collect(ada.client.layout) == [study.run_id]
+        assert results.collect(ada.client.layout) == []
+        # A provisional bundle never takes the place of a final one, whatever its number.
+        for _ in range(3):
+            late = dict(bundles.latest(ada.client.layout, run).run, state="provisional", revision=None)
+            bundles.write(ada.client.layout, late, {}, {})
+        results.send(ada.client.layout, run, final=False)
+        assert results.collect(bob.client.layout) == []
+        # What was removed here stays away; a damaged object is named, and costs the others nothing.
+        removal.delete(bob.client.layout, run)
+        assert results.collect(bob.client.layout) == []
+        fresh = Layout.create(tmp_path / "fresh")
+        [parquet, *_] = s3_server.files().glob(f"team/results/{run}/*/tables/unit.parquet")
+        s3_server.files().pipe(parquet, b"")
+        with pytest.raises(StoreError, match=run):
+            results.collect(fresh)
+        assert bundles.run_ids(fresh) == [study.run_id]
