@@ -93,10 +93,34 @@ def pull(layout: Layout, address: str, **options: Any) -> Copied:
     return copied
 
 
-def _fetch(layout: Layout, system: Any, address: str, source: str) -> None:
+def send(layout: Layout, address: str, run_id: str, key: str) -> None:
+    """Copy the newest bundle of a run to `address`/`run_id`/`key`.
+
+    Raises StoreError when the run has none, or the address does not answer.
+    """
+    bundle = bundles.latest(layout, run_id)
+    with _answering(address):
+        system, base = _system(address, {})
+        _put(system, f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}", bundle)
+
+
+def receive(layout: Layout, address: str, run_id: str, key: str) -> None:
+    """Fetch what was sent as `run_id`/`key`, as the run's next revision here. It is not published yet.
+
+    A final bundle that is here is not replaced by a provisional one.
+    Raises StoreError when it is damaged or not there, or the address does not answer.
+    """
+    revision = max(bundles.revisions(layout, run_id), default=0) + 1
+    with _answering(address):
+        system, base = _system(address, {})
+        _fetch(layout, system, address, f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}", revision)
+
+
+def _fetch(layout: Layout, system: Any, address: str, source: str, revision: int | None = None) -> None:
+    """Copy a bundle here, under its own revision or another."""
     key = PurePosixPath(source)
     folder = layout.bundles / files.unique(f"{bundles.REMOVED}pull")
-    aside = folder / bundles.safe(key.parent.name) / key.name
+    aside = folder / bundles.safe(key.parent.name) / str(revision or key.name)
     try:
         with bundles.filling(folder):
             for path in system.find(source):

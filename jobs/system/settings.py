@@ -24,6 +24,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GANATOMY_", extra="ignore")
 
     store: Path = Field(default=Path("store"), description="The store's folder.")
+    queue: str | None = Field(
+        default=None,
+        description="Address of a Postgres database for the queue, which workers on many hosts can share.",
+    )
+    results: str | None = Field(
+        default=None,
+        description="Where hosts with one queue keep their results: s3://BUCKET/FOLDER, or a shared folder.",
+    )
     cpu_slots: int | None = Field(default=None, ge=1, description="Job processes at a time without a GPU.")
     slot_memory_gb: float | None = Field(
         default=None, gt=0, description="Memory limit of a job process, GiB."

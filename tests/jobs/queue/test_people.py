@@ -15,6 +15,7 @@ from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.requests import When
 from jobs.queue import quotas
 from jobs.queue.client import Client
+from jobs.queue.workers import FileLeases
 from jobs.render.client import RenderResult
 from jobs.worker.maintenance import Maintenance
 
@@ -101,7 +102,7 @@ def test_a_retry_brings_back_the_jobs_of_others_that_waited(client: Client) -> N
     first = str(client.acting_as(ADA).submit(planted(owner=ADA.name)).job_id)
     client.acting_as(BOB).submit(planted(owner=BOB.name, seed=2), When(after=first))
     client.acting_as(ADA).cancel(first)
-    Maintenance(client, "here/0").run()
+    Maintenance(client, "nobody/0", FileLeases(client.layout)).release()
     again = client.acting_as(ADA).retry(first)
     assert "1 later stage waits behind it again" in again.message
     assert {job.owner: job.state for job in client.jobs()} == {ADA.name: "queued", BOB.name: "waiting"}
