@@ -64,11 +64,11 @@ def owner(layout: Layout, role: str, name: str) -> str:
 def allow(layout: Layout, person: Person, action: str, role: str, name: str) -> str:
     """Whose a model of the store is. Raises NotAllowedError where a person may not do that to it."""
     whose = owner(layout, role, name)
-    must(layout, person, action, role, name, whose)
+    require(layout, person, action, role, name, whose)
     return whose
 
 
-def must(layout: Layout, person: Person, action: str, role: str, name: str, whose: str) -> None:
+def require(layout: Layout, person: Person, action: str, role: str, name: str, whose: str) -> None:
     """Raise NotAllowedError where a person may not do that to somebody's model."""
     from db import workspace
 

@@ -84,9 +84,11 @@ def inspect(work: Work) -> JsonObject:
 
 def add(work: Work) -> JsonObject:
     """Adds a model under the name that was asked for."""
+    role, name, person = str(work.request["role"]), str(work.request["name"]), work.person
+    changes.require(work.layout, person, "add", role, name, person.name)
     work.tell("Adding the model and comparing its pictures")
-    info = added(work, str(work.request["name"]))
-    changes.register(work.layout, info, work.person, work.request.get("key"))
+    info = added(work, name)
+    changes.register(work.layout, info, person, work.request.get("key"))
     inbox.discard(work.layout, str(work.request.get("file", "")))
     return catalogue.plain(info)
 

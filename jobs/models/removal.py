@@ -87,7 +87,7 @@ def restore(layout: Layout, role: str, name: str, person: Person, folder: Path |
     if (place / f"{name}.json").exists():
         raise GanatomyError(f"There is a {role} '{name}' already; rename it, then restore the other.")
     whose = (chosen / OWNER).read_text() if (chosen / OWNER).is_file() else ""
-    changes.must(layout, person, "restore", role, name, whose)
+    changes.require(layout, person, "restore", role, name, whose)
     try:
         for suffix in SUFFIXES:
             if (chosen / f"{name}{suffix}").is_file():

@@ -111,7 +111,11 @@ def main() -> None:
     parser.add_argument("--read-only", action="store_true", help="show everything and change nothing")
     parser.add_argument("--open", action="store_true", help="serve other machines without a login")
     options = parser.parse_args()
-    serve(options.store, options.port, options.address, options.read_only, options.open)
+    try:
+        serve(options.store, options.port, options.address, options.read_only, options.open)
+    except GanatomyError as error:
+        print(f"ganatomy: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def test_a_read_only_dashboard_offers_nothing(
     page = empty("models", model="mine", of="generator", add="generator", file=checkpoint.name)
     assert "This dashboard is read-only" in page.text
     labels = {button.label for button in page.test.button}
-    assert labels <= {"Details", "Close", "Refresh", "Search", "Help"}
+    assert labels <= {"Details", "Close", "Refresh", "Search", "Help", "Who did what"}
     assert not layout.trials.exists()
 
 

@@ -17,5 +17,6 @@ def test_the_container_starts_with_options_that_exist() -> None:
     assert program == "ganatomy"
     shown = CliRunner().invoke(app, [*arguments, "--help"])  # an unknown option fails before help is shown
     assert shown.exit_code == 0, shown.output
+    assert "--open" in arguments  # a container listens beyond itself; which port is published says to whom
     refused = CliRunner().invoke(app, [arguments[0], "--host", "0.0.0.0", "--help"])
     assert refused.exit_code == 2

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import forked
@@ -16,6 +17,7 @@ from analysis.models import generators, segmenters
 from analysis.models.files import inspection
 from analysis.shared.errors import GanatomyError
 from db import workspace
+from db.errors import NotAllowedError
 from db.layout import Layout
 from db.permissions import Person
 from jobs.models import changes, inbox, process, removal, trials
@@ -232,6 +234,36 @@ def test_a_generator_and_a_segmenter_of_one_name_are_kept_apart(layout: Layout, 
     assert sorted(zip(rows.role, rows.name, strict=True)) == [("generator", "mine"), ("segmenter", "parts")]
     removal.remove(layout, "segmenter", "parts", Person("ada"))
     assert list(workspace.open(layout).rows("model").role) == ["generator"]
+
+
+@pytest.mark.usefixtures("fork")
+def test_a_member_changes_only_the_own_models(layout: Layout, checkpoint: str) -> None:
+    ada, bob = (Person(name, "member", "login") for name in ("ada", "bob"))
+    info = generators.add("mine", None, layout.incoming / checkpoint, layout.models)
+    changes.register(layout, info, ada)
+    for refused in (
+        lambda: changes.change(layout, "generator", "mine", bob, title="his"),
+        lambda: changes.rename(layout, "generator", "mine", "his", bob),
+        lambda: removal.remove(layout, "generator", "mine", bob),
+    ):
+        with pytest.raises(
+            NotAllowedError, match="This generator belongs to ada; only its owner or an admin"
+        ):
+            refused()
+    asked: dict[str, object] = {"role": "generator", "name": "mine", "file": checkpoint}
+    folder = layout.root / "trial"
+    with pytest.raises(NotAllowedError, match="can replace it"):
+        process.replace(process.Work(layout, folder, {**asked, "person": asdict(bob)}))
+    eve = asdict(Person("eve", "viewer", "login"))
+    with pytest.raises(NotAllowedError, match="A viewer cannot add a generator"):
+        process.add(process.Work(layout, folder, {**asked, "name": "new", "person": eve}))
+    assert generators.describe("mine", layout.models) == info
+    changes.change(layout, "generator", "mine", Person("root", "admin", "login"), title="hers")
+    removal.remove(layout, "generator", "mine", ada)
+    with pytest.raises(NotAllowedError, match="can restore it"):
+        removal.restore(layout, "generator", "mine", bob)
+    removal.restore(layout, "generator", "mine", Person("root", "admin", "login"))
+    assert list(workspace.open(layout).rows("model")["author"]) == ["ada"]
 
 
 def test_no_file_outside_incoming_can_be_named(layout: Layout, tmp_path: Path) -> None:
