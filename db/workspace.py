@@ -11,7 +11,7 @@ is kept too.
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,19 +96,21 @@ class Workspace:
         """Raises StoreError when there is no such row."""
         self.change_all(table, {number: values})
 
-    def change_all(
-        self, table: str, changes: Mapping[int, Mapping[str, Any]], moved: int | None = None
-    ) -> None:
-        """Change several rows, or none of them. Raises StoreError when one is not there.
+    def change_all(self, table: str, changes: Mapping[int, Mapping[str, Any]]) -> None:
+        """Change several rows, or none of them. Raises StoreError when one is not there."""
+        self._change(table, changes, changes)
 
-        Where a row is `moved` among others, only that one must be this person's: the others make room.
-        """
+    def arrange(self, table: str, places: Mapping[int, int], moved: int) -> None:
+        """Give rows other places. Only the one that was moved must be this person's: others make room."""
+        self._change(table, {number: {"place": place} for number, place in places.items()}, (moved,))
+
+    def _change(self, table: str, changes: Mapping[int, Mapping[str, Any]], own: Collection[int]) -> None:
         kind, found = _kind(table, {}), {number: self._row(table, number) for number in changes}
         told = []
         for number, row in found.items():
             if row is None:
                 raise StoreError(f"There is no {table} {number} any more; somebody removed it.")
-            if moved in (None, number):
+            if number in own:
                 owner, after = str(row["author"]), _detail({**row, **changes[number]})
                 self.allow("change", table, _thing(row), owner)
                 told.append(self._audit("change", table, _thing(row), owner, after))

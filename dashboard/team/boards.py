@@ -206,8 +206,8 @@ def _edit(entries: Sequence[Row], place: int) -> None:
     def move(by: int) -> None:
         order = [int(each["id"]) for each in entries]
         order.insert(place + by, order.pop(place))
-        places = {entry: {"place": number} for number, entry in enumerate(order, 1)}
-        page.space().change_all(TABLE, places, moved=int(row["id"]))
+        places = {entry: place for place, entry in enumerate(order, 1)}
+        page.space().arrange(TABLE, places, moved=int(row["id"]))
 
     for label, icon, by in (("Up", "arrow_upward", -1), ("Down", "arrow_downward", 1)):
         st.button(

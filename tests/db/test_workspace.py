@@ -198,7 +198,7 @@ def test_rows_change_together_or_not_at_all(layout: Layout) -> None:
     with pytest.raises(NotAllowedError, match="belongs to ada"):
         member.change_all("board_entry", {own: {"board": "c"}, hers: {"board": "c"}})
     assert set(space.rows("board_entry")["board"]) == {"b"}
-    member.change_all("board_entry", {own: {"place": 0}, hers: {"place": 1}}, moved=own)
+    member.arrange("board_entry", {own: 0, hers: 1}, moved=own)
     assert space.rows("board_entry")["place"].tolist() == [1, 0]
 
 
