@@ -23,7 +23,18 @@ from db.times import utc_now
 from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.requests import When, parse
-from jobs.queue import database, fairness, reports, results, retries, rows, schedules, server, workers
+from jobs.queue import (
+    database,
+    fairness,
+    reports,
+    results,
+    retries,
+    rows,
+    schedules,
+    server,
+    shared_models,
+    workers,
+)
 from jobs.queue.records import (
     Estimate,
     ImagesNeeded,
@@ -95,6 +106,7 @@ class Client:
         for needed in request.before():
             made = self.submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
+        shared_models.send(self.layout, request, run)
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         queued = self._enqueue(job_id, request, run, when, schedule, active)
         if queued != job_id:  # somebody queued the same since we looked

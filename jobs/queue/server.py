@@ -61,6 +61,15 @@ result = sa.Table(
     sa.Column("published_at", Moment, nullable=False, server_default=now),
 )
 
+model = sa.Table(
+    "model",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, comment="of its files, below the folder models"),
+)
+
 report = sa.Table(
     "report",
     metadata,

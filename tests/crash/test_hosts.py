@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import s3_server
 import sqlalchemy as sa
+import torch
 from children import until
+from example_checkpoints import EXAMPLES
 from harness import Arena
 from postgres import Postgres
 
@@ -270,3 +272,29 @@ def test_results_of_one_host_are_on_the_other(
         with pytest.raises(StoreError, match=run):
             results.collect(fresh)
         assert bundles.run_ids(fresh) == [study.run_id]
+
+
+def test_a_model_that_was_added_on_one_host_is_dissected_on_another(
+    hosts: tuple[Arena, Arena], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ada, bob = hosts
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("GANATOMY_RESULTS", str(shared))  # a folder that all hosts have mounted
+    file = tmp_path / "tiny.pt"
+    torch.save(state := EXAMPLES["dcgan/tutorial"](), file)
+    generators.add("mine", None, file, ada.client.layout.models, default_segmenter="scene-colours")
+    bob.start(GANATOMY_HOST="bob", GANATOMY_SLOT_MEMORY_GB="4")
+    asked = ada.client.submit(DissectionRequest(generator="mine", images=32, calibration=32))
+    ended = ada.ended(asked, 150)
+    assert (ended.state, ended.error) == ("done", None)
+    assert "mine" in generators.names(bob.client.layout.models)
+    assert results.collect(ada.client.layout) == [asked.run_id]
+    # Another checkpoint of that name on the other host: it must not make this run.
+    generators.remove("mine", ada.client.layout.models)
+    changed = {name: value * 1.5 if value.is_floating_point() else value for name, value in state.items()}
+    torch.save(changed, file)
+    generators.add("mine", None, file, ada.client.layout.models, default_segmenter="scene-colours")
+    other = ada.client.submit(DissectionRequest(generator="mine", images=32, calibration=32))
+    assert other.run_id != asked.run_id
+    assert "other weights than where it was queued" in str(ada.ended(other, 150).error)
