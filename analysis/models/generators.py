@@ -122,13 +122,14 @@ PLANTED = ModelInfo(
 _CATALOGUE = Catalogue("generator", FAMILIES, [FFHQ, FACES, *SHIPPED, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
-damaged, is_own, remove, rename, change, sheet = (
+damaged, is_own, remove, rename, change, sheet, adopt = (
     _CATALOGUE.damaged,
     _CATALOGUE.is_own,
     _CATALOGUE.remove,
     _CATALOGUE.rename,
     _CATALOGUE.change,
     _CATALOGUE.sheet,
+    _CATALOGUE.adopt,
 )
 
 

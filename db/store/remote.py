@@ -5,10 +5,10 @@ DuckDB file stays local: it is a cache that anyone can make again from the bundl
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
@@ -102,6 +102,32 @@ def send(layout: Layout, address: str, run_id: str, key: str) -> None:
     with _answering(address):
         system, base = _system(address, {})
         _put(system, f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}", bundle)
+
+
+def send_files(address: str, folder: str, paths: Sequence[Path]) -> None:
+    """Copy files into a folder at the address, the last one last; nothing if that is there already.
+
+    Raises StoreError when the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        if system.exists(f"{base}/{folder}/{paths[-1].name}"):
+            return
+        system.makedirs(f"{base}/{folder}", exist_ok=True)
+        for path in paths:
+            system.put_file(str(path), f"{base}/{folder}/{path.name}")
+
+
+def receive_files(address: str, folder: str, target: Path) -> None:
+    """Copy the files of a folder at the address into a new folder here.
+
+    Raises StoreError when there are none, or the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        target.mkdir(parents=True)
+        for path in system.find(f"{base}/{folder}"):
+            system.get_file(path, str(target / bundles.safe(PurePosixPath(path).name)))
 
 
 def receive(layout: Layout, address: str, run_id: str, key: str) -> None:

@@ -37,6 +37,7 @@ from jobs.queue import (
     rows,
     schedules,
     server,
+    shared_models,
     workers,
 )
 from jobs.queue.records import (
@@ -138,6 +139,7 @@ class Client:
         for needed in request.before():
             made = self._submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
+        shared_models.send(self.layout, request, run)
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         queued = self._enqueue(job_id, request, run, when, schedule, active)
         if queued != job_id:  # somebody queued the same since we looked

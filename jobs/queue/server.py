@@ -24,7 +24,14 @@ from jobs.system.settings import Settings
 
 T = TypeVar("T")
 SCHEMA = "ganatomy"
-CONNECT_S = 5  # that a server may take to answer
+# A cable that is pulled breaks no connection by itself. These let libpq notice within about 15 seconds.
+NETWORK = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
 OUTAGE_S = 600.0  # that a job waits for a server that does not answer
 
 metadata = sa.MetaData(schema=SCHEMA)
@@ -61,6 +68,15 @@ result = sa.Table(
     sa.Column("published_at", Moment, nullable=False, server_default=now),
 )
 
+model = sa.Table(
+    "model",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, comment="of its files, below the folder models"),
+)
+
 report = sa.Table(
     "report",
     metadata,
@@ -91,8 +107,7 @@ def address() -> sa.URL | None:
             "GANATOMY_QUEUE is not the address of a Postgres database; give one such as "
             "postgresql://user:password@host/ganatomy, or nothing for a queue in the store's folder."
         )
-    query = {"connect_timeout": str(CONNECT_S)} | dict(url.query)
-    return url.set(drivername="postgresql", query=query)
+    return url.set(drivername="postgresql", query=NETWORK | dict(url.query))
 
 
 def name(url: sa.URL) -> str:

@@ -37,7 +37,7 @@ from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.requests import KINDS
-from jobs.queue import attempts, results
+from jobs.queue import attempts, results, shared_models
 from jobs.tasks import process, provenance
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
@@ -127,6 +127,8 @@ def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
             store.publish(spec.layout, [spec.run_id])
             results.send(spec.layout, spec.run_id, final=True)
         return
+    if spec.attempt:
+        shared_models.receive(spec.layout, request, spec.run_id)
     progress.total = request.size()
     try:
         task(spec, progress, request).run()

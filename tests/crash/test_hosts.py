@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 import s3_server
 import sqlalchemy as sa
+import torch
 from children import until
+from example_checkpoints import EXAMPLES
 from harness import Arena
 from postgres import Postgres
 
@@ -30,10 +33,19 @@ from jobs.queue import attempts, database, reports, results, server, workers
 from jobs.queue.records import LEASE_S, Submission
 
 pytestmark = pytest.mark.slow
+LITTLE = {  # causes of the planted disc, on few images
+    "generator": "planted",
+    "layer": "layer1",
+    "concept": "disc",
+    **{"seeds": 2, "steps": 4, "images": 4, "random_sets": 1},
+    **{"training": 48, "choosing": 8, "single_images": 3, "random_images": 2},
+}
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
+    if shutil.which("initdb") is None and "CI" not in os.environ:
+        pytest.skip("Debian's package postgresql is not installed")
     made = Postgres()
     yield made
     made.close()
@@ -239,10 +251,8 @@ def test_results_of_one_host_are_on_the_other(
         assert bob.client.submit(request).message == f"Already there: run {run}."
         assert list(store.open(bob.client.layout).read(sa.text("SELECT state FROM run")).state) == ["final"]
         # A study of the run goes to another host, which has its parent by then.
-        bob.start(GANATOMY_HOST="bob")
-        study = ada.client.submit(
-            parse("artifacts", {"generator": "planted", "parent": run, "layer": "layer1"})
-        )
+        bob.start(GANATOMY_HOST="bob", GANATOMY_SLOT_MEMORY_GB="4")
+        study = ada.client.submit(parse("ace", LITTLE | {"parent": run}))
         ended = ada.ended(study, 200)
         assert (ended.state, ended.error) == ("done", None)
         assert results.collect(ada.client.layout) == [study.run_id]
@@ -257,8 +267,34 @@ def test_results_of_one_host_are_on_the_other(
         removal.delete(bob.client.layout, run)
         assert results.collect(bob.client.layout) == []
         fresh = Layout.create(tmp_path / "fresh")
-        [parquet, *_] = s3_server.files().glob(f"team/results/{run}/*/tables/unit.parquet")
-        s3_server.files().pipe(parquet, b"")
+        for parquet in s3_server.files().glob(f"team/results/{run}/*/tables/unit.parquet"):
+            s3_server.files().pipe(parquet, b"")
         with pytest.raises(StoreError, match=run):
             results.collect(fresh)
         assert bundles.run_ids(fresh) == [study.run_id]
+
+
+def test_a_model_that_was_added_on_one_host_is_dissected_on_another(
+    hosts: tuple[Arena, Arena], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ada, bob = hosts
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("GANATOMY_RESULTS", str(shared))  # a folder that all hosts have mounted
+    file = tmp_path / "tiny.pt"
+    torch.save(state := EXAMPLES["dcgan/tutorial"](), file)
+    generators.add("mine", None, file, ada.client.layout.models, default_segmenter="scene-colours")
+    bob.start(GANATOMY_HOST="bob", GANATOMY_SLOT_MEMORY_GB="4")
+    asked = ada.client.submit(DissectionRequest(generator="mine", images=32, calibration=32))
+    ended = ada.ended(asked, 150)
+    assert (ended.state, ended.error) == ("done", None)
+    assert "mine" in generators.names(bob.client.layout.models)
+    assert results.collect(ada.client.layout) == [asked.run_id]
+    # Another checkpoint of that name on the other host: it must not make this run.
+    generators.remove("mine", ada.client.layout.models)
+    changed = {name: value * 1.5 if value.is_floating_point() else value for name, value in state.items()}
+    torch.save(changed, file)
+    generators.add("mine", None, file, ada.client.layout.models, default_segmenter="scene-colours")
+    other = ada.client.submit(DissectionRequest(generator="mine", images=32, calibration=32))
+    assert other.run_id != asked.run_id
+    assert "other weights than where it was queued" in str(ada.ended(other, 150).error)
