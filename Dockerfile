@@ -7,7 +7,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends curl git \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 ganatomy \
-    && install --directory --owner ganatomy --group ganatomy /store /store/models /app \
+    && install --directory --owner ganatomy --group ganatomy /store /app \
     && install --directory --mode 1777 /tmp/ganatomy-gpus
 
 WORKDIR /app

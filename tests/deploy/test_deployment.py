@@ -238,7 +238,6 @@ def test_kubernetes_manifests_build(tmp_path: Path, components: bool) -> None:
             assert check["port"] in ports
         mounted = {mount["name"] for mount in container["volumeMounts"]}
         assert mounted == {volume["name"] for volume in pod["volumes"]}
-        assert ("models" in mounted) == components
         for volume in pod["volumes"]:
             if claim := volume.get("persistentVolumeClaim"):
                 assert ("PersistentVolumeClaim", claim["claimName"]) in names

@@ -11,7 +11,10 @@ COMPUTED = {
     "cpu_slots": "one per four cores",
     "slot_memory_gb": "85 % of the machine's, shared by the slots",
     "notify": "none",
+    "queue": "`queue.sqlite` in the store",
+    "results": "none",
     "metrics_port": "none",
+    "metrics_address": "127.0.0.1",
     "host": "the host name",
     "project": "the store's folder",
 }
