@@ -3,6 +3,7 @@
 import http.server
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import urllib.request
@@ -46,6 +47,11 @@ def answer(address: str, opener: urllib.request.OpenerDirector) -> int:
         return int(got.read())
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def browser() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
@@ -66,7 +72,7 @@ def test_a_browser_stays_where_it_is(
     process = subprocess.Popen(command)
     readers, writer = (f"http://127.0.0.1:{ports[port]}/" for port in (8080, 8081))
     try:
-        until((tmp_path / "pid").exists, 20, "nginx")
+        until(lambda: all(listens(ports[port]) for port in (8080, 8081)), 20, "nginx")
         people = [browser() for _ in range(20)]
         first = [answer(readers, person) for person in people]
         assert set(first) == {ports[8502], ports[8503]}
