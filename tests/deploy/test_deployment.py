@@ -205,6 +205,28 @@ def test_compose_names_what_is_there_and_publishes_on_this_host_only() -> None:
     assert str(found["port"]) == worker["GANATOMY_METRICS_PORT"]
 
 
+def lost(given: Any, read: Any, path: str = "") -> Iterator[str]:
+    """The places of a manifest that are not in what kubectl read of it."""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            yield from lost(value, (read or {}).get(key), f"{path}.{key}")
+    elif isinstance(given, list):
+        for number, value in enumerate(given):
+            yield from lost(value, read[number] if read else None, f"{path}[{number}]")
+    elif str(given) != str(read):
+        yield f"{path}: {given!r} is read as {read!r}"
+
+
+def typed(manifest: Any) -> Any:
+    """A manifest as kubectl reads it by its type: fields that the type has not are gone. Needs no cluster."""
+    change_of_nothing = ["kubectl", "set", "serviceaccount", "--local", "-f", "-", "default", "-o", "yaml"]
+    given = yaml.dump(manifest)
+    done = subprocess.run(
+        change_of_nothing, input=given, capture_output=True, text=True, check=True, timeout=60
+    )
+    return yaml.safe_load(done.stdout)
+
+
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is missing")
 @pytest.mark.parametrize("components", [False, True], ids=["plain", "with components"])
 def test_kubernetes_manifests_build(tmp_path: Path, components: bool) -> None:
@@ -222,6 +244,9 @@ def test_kubernetes_manifests_build(tmp_path: Path, components: bool) -> None:
     names = {(each["kind"], each["metadata"]["name"]) for each in made}
     deployments = {each["metadata"]["name"]: each for each in made if each["kind"] == "Deployment"}
     assert set(deployments) == {"worker", "dashboard"} | ({"worker-gpu"} if components else set())
+    for each in made:
+        if each["kind"] in ("Deployment", "StatefulSet"):
+            assert list(lost(each, typed(each))) == []
     for deployment in deployments.values():
         pod = deployment["spec"]["template"]["spec"]
         [container] = pod["containers"]
