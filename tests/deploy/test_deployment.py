@@ -217,6 +217,24 @@ def lost(given: Any, read: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {given!r} is read as {read!r}"
 
 
+def check_pod(pod: Any, names: set[tuple[str, str]]) -> None:
+    """Image, time to end, probes and volumes of a pod; `names` has the kinds and names of all objects."""
+    [container] = pod["containers"]
+    assert container["image"].startswith("registry.example.org/ganatomy:")
+    assert pod["terminationGracePeriodSeconds"] > 2 * LONGEST_END_S
+    for source in container["envFrom"]:
+        [(kind, reference)] = source.items()
+        assert ({"secretRef": "Secret", "configMapRef": "ConfigMap"}[kind], reference["name"]) in names
+    ports = {port["name"] for port in container["ports"]}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        [check] = [container[probe][kind] for kind in ("httpGet", "tcpSocket") if kind in container[probe]]
+        assert check["port"] in ports
+    assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
+    for volume in pod["volumes"]:
+        if claim := volume.get("persistentVolumeClaim"):
+            assert ("PersistentVolumeClaim", claim["claimName"]) in names
+
+
 def typed(manifest: Any) -> Any:
     """A manifest as kubectl reads it by its type: fields that the type has not are gone. Needs no cluster."""
     change_of_nothing = ["kubectl", "set", "serviceaccount", "--local", "-f", "-", "default", "-o", "yaml"]
@@ -248,24 +266,7 @@ def test_kubernetes_manifests_build(tmp_path: Path, components: bool) -> None:
         if each["kind"] in ("Deployment", "StatefulSet"):
             assert list(lost(each, typed(each))) == []
     for deployment in deployments.values():
-        pod = deployment["spec"]["template"]["spec"]
-        [container] = pod["containers"]
-        assert container["image"].startswith("registry.example.org/ganatomy:")
-        assert pod["terminationGracePeriodSeconds"] > 2 * LONGEST_END_S
-        for source in container["envFrom"]:
-            [(kind, reference)] = source.items()
-            assert ({"secretRef": "Secret", "configMapRef": "ConfigMap"}[kind], reference["name"]) in names
-        ports = {port["name"] for port in container["ports"]}
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            [check] = [
-                container[probe][kind] for kind in ("httpGet", "tcpSocket") if kind in container[probe]
-            ]
-            assert check["port"] in ports
-        mounted = {mount["name"] for mount in container["volumeMounts"]}
-        assert mounted == {volume["name"] for volume in pod["volumes"]}
-        for volume in pod["volumes"]:
-            if claim := volume.get("persistentVolumeClaim"):
-                assert ("PersistentVolumeClaim", claim["claimName"]) in names
+        check_pod(deployment["spec"]["template"]["spec"], names)
 
 
 def test_health_checks_ask_what_is_answered() -> None:
