@@ -68,6 +68,10 @@ def _serve(store: Store, port: int, address: str, worker: bool, open_to_all: boo
     services = supervisor.standard(layout, port, address, worker=worker, open_to_all=open_to_all)
     services.claim()
     console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.")
+    if not worker:
+        from jobs.services import collection  # a second of imports
+
+        collection.start(layout)
     services.run()
 
 

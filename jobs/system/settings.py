@@ -51,7 +51,11 @@ class Settings(BaseSettings):
     )
     metrics_port: int | None = Field(
         default=None,
-        description="Port of 127.0.0.1 at which a worker serves Prometheus metrics and its health.",
+        description="Port at which a worker serves Prometheus metrics and its health.",
+    )
+    metrics_address: str = Field(
+        default="127.0.0.1",
+        description="Network address of that port, which has no login; 0.0.0.0 in a container.",
     )
     labels_gb: float | None = Field(
         default=50.0, ge=0, description="Disk for label maps, GB. The longest unused go first."

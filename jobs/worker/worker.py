@@ -93,7 +93,7 @@ class WorkerProcess:
             self.leases.beat(self.executor)  # looking for GPUs may have taken long
         DBOS.launch()
         if self.settings.metrics_port is not None:
-            metrics.serve(client, self.settings.metrics_port)
+            metrics.serve(client, self.settings.metrics_port, self.settings.metrics_address)
         self.leases.announce(self.executor, devices.names)
         structlog.get_logger().info(
             "worker ready", executor=self.executor, slots=devices.names, threads=devices.threads
