@@ -104,6 +104,19 @@ def send(layout: Layout, address: str, run_id: str, key: str) -> None:
         _put(system, f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}", bundle)
 
 
+def discard(address: str, run_id: str, key: str) -> None:
+    """Remove what was sent as `run_id`/`key`, the manifest first: without it, nobody takes the rest for one.
+
+    Raises StoreError when the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        folder = f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}"
+        for path in (f"{folder}/{bundles.MANIFEST}", folder):
+            with suppress(FileNotFoundError):
+                system.rm(path, recursive=True)
+
+
 def send_files(address: str, folder: str, paths: Sequence[Path]) -> None:
     """Copy files into a folder at the address, the last one last; nothing if that is there already.
 

@@ -46,28 +46,33 @@ def _from_files(layout: Layout, job_id: str) -> Report:
     return Report(progress, watch)
 
 
-def send(layout: Layout, job_id: str) -> None:
-    """Copy a job's files of this host into the server's table; nothing with a queue in the store's folder."""
+def send(layout: Layout, job_id: str, known: int = -1) -> int:
+    """Copy a job's files of this host into the server's table; nothing with a queue in the store's folder.
+
+    Returns the length of the log. The log is not sent again while it is as long as `known`.
+    """
     if server.address() is None:
-        return
+        return known
     files, log = _from_files(layout, job_id), _log_file(layout, job_id)
+    values: dict[str, object] = {
+        "progress": files.progress,
+        "watch": files.watch,
+        "written_at": server.now,
+    }
     end, length = b"", 0
     if log.exists():
         with log.open("rb") as file:
             length = file.seek(0, 2)
             file.seek(max(0, length - LOG_END))
             end = file.read()
-    row = server.upsert(
-        server.report,
-        job_id=job_id,
-        progress=files.progress,
-        watch=files.watch,
-        log=end,
-        log_bytes=length,
-        written_at=server.now,
-    )
     with server.transaction() as connection:
-        connection.execute(row)
+        if length == known:
+            same = sa.update(server.report).where(server.report.c.job_id == job_id)
+            connection.execute(same.values(**values))
+        else:
+            values |= {"log": end, "log_bytes": length}
+            connection.execute(server.upsert(server.report, None, job_id=job_id, **values))
+    return length
 
 
 def forget(layout: Layout, job_id: str) -> None:

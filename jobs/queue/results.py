@@ -41,9 +41,14 @@ def send(layout: Layout, run_id: str, final: bool) -> None:
     table = server.result
     newer = sa.or_(sa.not_(table.c.final), sa.literal(final))
     row = server.upsert(table, newer, run_id=run_id, key=key, final=final, published_at=server.now)
+    of_run = sa.select(table.c.key).where(table.c.run_id == run_id).with_for_update()
     with server.transaction() as connection:
+        before = connection.execute(of_run).scalar_one_or_none()
         connection.execute(row)
+        counts = connection.execute(of_run).scalar_one()
     _remember(layout, {run_id: key})
+    for old in {before, key} - {None, counts}:  # replaced, or a provisional one that came after the final one
+        remote.discard(where, run_id, str(old))
 
 
 def collect(layout: Layout, only: str | None = None) -> list[str]:
@@ -87,13 +92,21 @@ def _collect(layout: Layout, where: str, only: str | None) -> list[str]:
             remote.receive(layout, where, run_id, key)
             came[run_id] = key
         except StoreError as error:
-            problems.append(str(error))
+            if _counts(run_id) == key:  # else it was replaced meanwhile, and the new one comes next time
+                problems.append(str(error))
     if came:
         store.publish(layout, list(came))
         _remember(layout, came)
     if problems:
         raise StoreError(" ".join(problems))
     return list(came)
+
+
+def _counts(run_id: str) -> str | None:
+    table = server.result
+    with server.transaction() as connection:
+        found = connection.execute(sa.select(table.c.key).where(table.c.run_id == run_id))
+        return found.scalar_one_or_none()
 
 
 def _remember(layout: Layout, keys: dict[str, str]) -> None:

@@ -54,6 +54,7 @@ class JobRunner:
     stopping: threading.Event = field(default_factory=threading.Event)
     children: set[subprocess.Popen[bytes]] = field(default_factory=set)
     executor: str = ""  # of the worker
+    _logs: dict[str, int] = field(default_factory=dict)  # how long the log was that was sent, by job
     _claimed: dict[tuple[str, str], int | None] = field(default_factory=dict)  # by job and attempt
 
     @property
@@ -104,7 +105,7 @@ class JobRunner:
         """Write what people see of the process; neither a full disk nor an outage must stop the job."""
         with suppress(OSError, GanatomyError):
             live.write_checked(live.path(self.layout, job_id, "watch"), values)
-            reports.send(self.layout, job_id)
+            self._logs[job_id] = reports.send(self.layout, job_id, self._logs.get(job_id, -1))
 
     def _interruption(self, spec: Spec) -> Outcome | None:
         """How the job must end now, if the worker is told to stop or the job was cancelled."""
@@ -160,6 +161,7 @@ class JobRunner:
         finally:
             processes.stop(process, grace=2.0)
             self.children.discard(process)
+            self._logs.pop(spec.job_id, None)
             with suppress(OSError, GanatomyError):
                 reports.send(self.layout, spec.job_id)  # the end of its log
 

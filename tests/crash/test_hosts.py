@@ -263,6 +263,8 @@ def test_results_of_one_host_are_on_the_other(
             bundles.write(ada.client.layout, late, {}, {})
         results.send(ada.client.layout, run, final=False)
         assert results.collect(bob.client.layout) == []
+        # Only the bundle that counts stays in the object store.
+        assert len(s3_server.files().glob(f"team/results/{run}/*/manifest.json")) == 1
         # What was removed here stays away; a damaged object is named, and costs the others nothing.
         removal.delete(bob.client.layout, run)
         assert results.collect(bob.client.layout) == []
