@@ -68,6 +68,7 @@ class WorkerProcess:
         database.ensure(self.layout)
         self.executor, self.slot_lock = workers.claim(self.layout)
         devices = slots.detect(self.settings)
+        devices.inherit()
         client = Client(self.layout, patient=True)
         self.runner = JobRunner(client, self.settings, devices, self.stopping)
         poll = self.settings.poll_seconds
