@@ -27,6 +27,8 @@ from jobs.system.slots import Slot
 MODULE = "jobs.tasks.span"
 LOOK_S = 1.0  # between two looks for a free slot
 AGAIN_S = 1.0  # before a helper is started in the place of one that died
+HEAR_S = 1.0  # between two readings of what processes report
+LOADING_S = 120.0  # to the first report of a process: it imports torch and reads weights
 
 
 @dataclass
@@ -56,6 +58,8 @@ class Helpers:
     _left: int = -1
     _looked: float = float("-inf")
     _died: float = float("-inf")
+    _heard: float = float("-inf")
+    _since: dict[str, float] = field(default_factory=dict)  # when each process was first seen
     _reports: dict[str, JsonObject] = field(default_factory=dict)
 
     def tend(self, left: Sequence[Span], others: Sequence[str] = ()) -> bool:
@@ -114,10 +118,19 @@ class Helpers:
             raise GanatomyError(str(reason))
 
     def _news(self, names: Sequence[str]) -> bool:
+        """Whether a process has reported, or may still be loading; asked once a second at most."""
+        now = time.monotonic()
+        if now - self._heard < HEAR_S:
+            return False
+        self._heard = now
         reports = {name: live.read(live.path(self.layout, name, "progress")) for name in names}
-        changed = reports != self._reports
+        self._since = {name: self._since.get(name, now) for name in names}
+        loading = [
+            name for name, report in reports.items() if not report and now - self._since[name] < LOADING_S
+        ]
+        news = reports != self._reports or bool(loading)
         self._reports = reports
-        return changed
+        return news
 
     def _forget(self, helper: Helper) -> None:
         live.forget(self.layout, helper.name, "progress", "error")
