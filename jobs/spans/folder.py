@@ -39,8 +39,8 @@ class SpanFolder:
         return self.path / f"thresholds-{key[:12]}.npz"
 
     def lock(self, span: Span) -> locks.Lock | None:
-        """The lock of a span; None while another process counts it."""
-        return locks.take(self.path / "locks", span.name)
+        """The lock of a span; None while another process counts it, and when the run has ended."""
+        return locks.take(self.path / "locks", span.name) if self.path.is_dir() else None
 
     def locked(self, span: Span) -> bool:
         """Whether some process counts a span, as far as this machine can tell."""

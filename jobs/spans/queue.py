@@ -19,12 +19,11 @@ from jobs.queue import database, rows
 from jobs.queue.client import Client
 from jobs.spans.folder import SpanFolder, plain
 from jobs.spans.helpers import Helpers, asked_of
-from jobs.spans.runner import POLL_S, finished
+from jobs.spans.runner import finished
 from jobs.system import live
 from jobs.system.live import JsonObject
 
 LOOK_S = 0.5  # between two looks at the queue
-END_S = 5.0  # that children have to end by themselves
 
 
 class QueueRunner:
@@ -111,20 +110,23 @@ class QueueRunner:
 
     def _dismiss(self, child: str) -> None:
         """Take a child out of the queue."""
-        del self._asked[child]
+        span = self._asked.pop(child, None)
         self._states.pop(child, None)
         queue = self.client.queue
         queue.cancel_workflow(child)
         queue.delete_workflow(child)
         live.forget(self.layout, child, "progress", "watch", "error")
+        if span not in self._refused:
+            (self.layout.logs / f"{child}.log").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the helper, and take the children out of the queue."""
+        """End the helper, and take the children out of the queue, those of earlier attempts too."""
         self.helpers.close()
-        deadline = time.monotonic() + END_S
-        self._look([])
-        while self._asked and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-            self._look([])
-        for child in list(self._asked):
-            self._dismiss(child)
+        found = self.client.queue.list_workflows(
+            name=database.RUN_SPAN,
+            workflow_id_prefix=f"{self.spec['run_id']}-",
+            load_input=False,
+            load_output=False,
+        )
+        for row in found:
+            self._dismiss(row.workflow_id)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,13 @@ SIZES = {"images": 16 * 64, "calibration": 2 * 64, "seed": 21}
 
 def counters(client: Client) -> list[psutil.Process]:
     """The processes that count spans for this store."""
-    family = [p for worker in client.workers() for p in psutil.Process(worker.pid).children(recursive=True)]
-    return [p for p in family if "jobs.tasks.span" in p.cmdline()]
+    found = []
+    for worker in client.workers():
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(worker.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):  # a zombie too
+                    found += [process] if "jobs.tasks.span" in process.cmdline() else []
+    return found
 
 
 def kill(processes: list[psutil.Process]) -> int:
@@ -94,9 +100,11 @@ def test_workers_share_the_spans_of_a_job_and_end_with_it(arena: Arena) -> None:
     for _ in range(2):
         arena.start(**environment)
     asked = arena.client.submit(DissectionRequest(generator="planted", images=64 * 400, calibration=64))
-    children = lambda: arena.client.queue.list_workflows(  # noqa: E731
-        name="ganatomy.span", status="PENDING", load_input=False
-    )
+
+    def children() -> bool:
+        found = arena.client.queue.list_workflows(name="ganatomy.span", status="PENDING", load_input=False)
+        return bool(found)
+
     until(lambda: children() and len(counters(arena.client)) >= 2, 120, "a child")
     assert [job.id for job in arena.client.jobs()] == [asked.job_id]  # a span is no job of its own
     arena.client.cancel(str(asked.job_id))
