@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from jobs.spans.folder import SpanFolder, plain
 from jobs.spans.helpers import asked_of
 from jobs.system.live import JsonObject
 
+KNOCK_S = 10.0  # for the first answer of a cluster
 RETRIES = 5  # of a task whose node or process died
 # From what is asked, with the bytes of edges, thresholds (none in the calibration) and models by path.
 Count = Callable[[JsonObject, bytes, bytes, dict[str, bytes]], bytes]
@@ -116,10 +118,18 @@ def connected() -> Any:
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS", "auto")
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise GanatomyError(
                 f"No Ray cluster answers at '{address}' ({error}); start one with `ray start --head`, or "
                 "set RAY_ADDRESS."
             ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` at once where nothing listens. Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
