@@ -77,7 +77,8 @@ class QueueRunner:
                 self._refused.add(span)  # its own log says why
                 structlog.get_logger().warning("a worker did not count a span", span=span.name, state=state)
             self._dismiss(child)
-        room = sum(len(worker.devices) for worker in self.client.workers()) - 1 - len(self._asked)
+        slots = {(worker.host, name) for worker in self.client.workers() for name in worker.devices}
+        room = len(slots) - 1 - len(self._asked)  # the job itself has a slot
         known = {*self._refused, *self._asked.values()}
         free = [span for span in left if span not in known and not self.folder.locked(span)]
         for span in free[: max(0, room)]:

@@ -21,7 +21,6 @@ from analysis.dissection.spans import Span
 from analysis.shared.errors import GanatomyError
 from db.store import files
 from jobs.kinds.dissection import DissectionRequest
-from jobs.queue import rows
 from jobs.queue.client import Client
 from jobs.spans.folder import SpanFolder, parsed
 from jobs.tasks import process
@@ -121,8 +120,7 @@ class SpanTask:
             return
         self._looked = time.monotonic()
         job = str(self.spec.request["job"])
-        found = self._client.queue.list_workflows(workflow_ids=[job], load_input=False, load_output=False)
-        if not found or found[0].status not in rows.ACTIVE:
+        if not self._client.unfinished(job):
             raise GanatomyError(f"Job {job}, which this is a part of, has ended.")
 
     @cached_property

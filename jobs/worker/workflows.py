@@ -102,6 +102,8 @@ def count_span(child: str, asked: JsonObject) -> str:
     """The span itself, in a job process. A span whose job has ended is not counted."""
     layout, run = runner().client.layout, str(asked["run"])
     with structlog.contextvars.bound_contextvars(job=str(asked["job"]), run=run, span=child):
+        if not runner().client.unfinished(str(asked["job"])):
+            raise JobError(f"Job {asked['job']}, which this is a part of, has ended.")
         spec = Spec(str(layout.root), child, run, "dissect", asked, "", "", 1, utc_now().isoformat())
         outcome = runner().run(spec, "jobs.tasks.span")
         structlog.get_logger().info("span ends", end=outcome.end, reason=outcome.reason)
