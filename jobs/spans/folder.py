@@ -7,6 +7,7 @@ shared folder keeps locks to one machine, two machines may count a span twice, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,10 @@ class SpanFolder:
     def edges(self, key: str) -> Path:
         """The bin edges of spans with this key."""
         return self.path / f"edges-{key[:12]}.npz"
+
+    def names(self) -> set[str]:
+        """The names of the files that are there."""
+        return {entry.name for entry in os.scandir(self.path)}
 
     def thresholds(self, key: str) -> Path:
         """The thresholds of spans with this key; there are none in the calibration."""

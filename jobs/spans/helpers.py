@@ -55,7 +55,7 @@ class Helpers:
     running: list[Helper] = field(default_factory=list)
     _started: int = 0
     _deaths: int = 0  # in a row, without a span finished between them
-    _left: int = -1
+    _asked: list[Span] = field(default_factory=list)
     _looked: float = float("-inf")
     _died: float = float("-inf")
     _heard: float = float("-inf")
@@ -63,15 +63,18 @@ class Helpers:
     _reports: dict[str, JsonObject] = field(default_factory=dict)
 
     def tend(self, left: Sequence[Span], others: Sequence[str] = ()) -> bool:
-        """Start what is missing, replace what died.
+        """Ask for the spans that are left, the first ones first, and keep the helpers running.
 
         Returns whether there is news: of a helper, or of some other process of these names.
 
         Raises:
             GanatomyError: a helper cannot count a span, or dies again and again.
         """
-        if len(left) != self._left:
-            self._left, self._deaths = len(left), 0
+        if len(left) != len(self._asked):
+            self._deaths = 0
+        if list(left) != self._asked:
+            self._asked = list(left)
+            self.folder.ask(left)
         for helper in [each for each in self.running if each.process.poll() is not None]:
             self.running.remove(helper)
             self._bury(helper)

@@ -26,7 +26,6 @@ class LocalRunner:
         return finished(self.folder, spans, self._tend)
 
     def _tend(self, left: Sequence[Span]) -> None:
-        self.folder.ask(left)
         if self.helpers.tend(left):
             self.beat(len(self.helpers.running))
 

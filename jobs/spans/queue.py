@@ -53,8 +53,8 @@ class QueueRunner:
         counted = {self._asked[child] for child in self._running()}
         # The helper takes what nobody has begun, and then the rest: a worker may have died, and where it
         # lives the lock of its span keeps the helper away.
-        self.folder.ask(sorted(left, key=lambda span: (span in counted, span.start)))
-        if self.helpers.tend(left, self._running()):
+        ordered = sorted(left, key=lambda span: (span in counted, span.start))
+        if self.helpers.tend(ordered, self._running()):
             self.beat(len(self.helpers.running))
 
     def _running(self) -> list[str]:

@@ -49,8 +49,10 @@ class RayRunner:
 
     def map(self, spans: Sequence[Span]) -> Iterator[Span]:
         """Count spans on the cluster."""
-        waiting = [span for span in spans if span not in self._running.values()]
-        wanted = set(spans)
+        there = [span for span in spans if self.folder.counts(span).exists()]
+        yield from there
+        wanted = {*spans} - {*there}
+        waiting = [span for span in spans if span in wanted and span not in self._running.values()]
         while wanted:
             while waiting and len(self._running) < 2 * self._slots():
                 span = waiting.pop(0)

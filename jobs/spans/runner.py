@@ -15,7 +15,7 @@ from typing import Protocol
 from analysis.dissection.spans import Span
 from jobs.spans.folder import SpanFolder
 
-POLL_S = 0.05  # between two looks for files of finished spans
+POLL_S = 0.1  # between two looks for files of finished spans
 
 
 class SpanRunner(Protocol):
@@ -42,7 +42,8 @@ def finished(
     """Yield each span as soon as its file is there. `tend` is called again and again with those that lack."""
     left = list(spans)
     while left:
-        done = [span for span in left if folder.counts(span).exists()]
+        there = folder.names()
+        done = [span for span in left if folder.counts(span).name in there]
         left = [span for span in left if span not in done]
         tend(left)  # also when nothing is left: nobody may count again what is merged and removed below
         yield from done
