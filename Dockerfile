@@ -7,7 +7,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends curl git \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 ganatomy \
-    && install --directory --owner ganatomy /store /app
+    && install --directory --owner ganatomy --group ganatomy /store /app \
+    && install --directory --mode 1777 /tmp/ganatomy-gpus
 
 WORKDIR /app
 USER ganatomy
@@ -20,7 +21,7 @@ COPY --chown=ganatomy db/__init__.py db/
 COPY --chown=ganatomy jobs/__init__.py jobs/
 COPY --chown=ganatomy dashboard/__init__.py dashboard/
 RUN python -m venv .venv \
-    && pip install --no-cache-dir -c constraints.txt -c constraints-torch.txt -e .
+    && pip install --no-cache-dir -c constraints.txt -c constraints-torch.txt -e '.[s3]' 'streamlit[auth]'
 
 COPY --chown=ganatomy . .
 

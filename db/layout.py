@@ -134,6 +134,11 @@ class Layout:
         return self.root / "watches.json"
 
     @property
+    def collected(self) -> Path:
+        """The results of other hosts that were fetched, by run."""
+        return self.root / "collected.json"
+
+    @property
     def schedules(self) -> Path:
         """Schedules as JSON in a backup; `ganatomy store restore` puts them into the queue."""
         return self.root / "schedules.json"

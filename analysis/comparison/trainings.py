@@ -8,7 +8,7 @@ trainings, which hold what chance in training does; intervals over images do not
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -39,7 +39,12 @@ def recipe(generator: str) -> str:
     return SEED.sub("", generator)
 
 
-def tally(layers: pd.DataFrame, detecting: pd.DataFrame, rotated: pd.DataFrame) -> pd.DataFrame:
+def tally(
+    layers: pd.DataFrame,
+    detecting: pd.DataFrame,
+    rotated: pd.DataFrame,
+    shared: Collection[str] | None = None,
+) -> pd.DataFrame:
     """Counts per generator, layer and category, with ALL for every layer and for every category.
 
     Args:
@@ -49,12 +54,20 @@ def tally(layers: pd.DataFrame, detecting: pd.DataFrame, rotated: pd.DataFrame) 
         detecting: A row per concept that names detectors of a layer: generator, layer, concept, category,
             detectors.
         rotated: The same of rotated units, by the generator's own name.
+        shared: Where the generators' vocabularies differ, the concepts that all of them have. Only these
+            count then, each is a category of its own, and what depends on the other concepts (lift and
+            detectors with random weights) is NaN.
 
     Returns:
         position (from 0), generator, recipe, run_id, layer, category, units, detectors, concepts (distinct
         names of detectors), rotated_detectors, rotated_concepts; of ALL categories only also twin_detectors,
         lift and rotated_lift.
     """
+    if shared is not None:
+        detecting, rotated = (
+            frame[frame["concept"].isin([*shared])].assign(category=lambda found: found["concept"])
+            for frame in (detecting, rotated)
+        )
     kinds = sorted({*detecting["category"], *rotated["category"]})
     rows = []
     for position, (generator, own) in enumerate(layers.groupby("generator", sort=False)):
@@ -75,7 +88,7 @@ def tally(layers: pd.DataFrame, detecting: pd.DataFrame, rotated: pd.DataFrame) 
                     }
                     | _named(found, layer, kind)
                     | {f"rotated_{k}": n if known else np.nan for k, n in _named(turned, layer, kind).items()}
-                    | _whole(here if kind == ALL else here.iloc[:0])
+                    | _whole(here if kind == ALL and shared is None else here.iloc[:0])
                 )
     return pd.DataFrame(rows)
 

@@ -123,13 +123,14 @@ PLANTED = ModelInfo(
 _CATALOGUE = Catalogue("generator", FAMILIES, [FFHQ, FACES, *SHIPPED, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file, files = _CATALOGUE.fetch, _CATALOGUE.weights_file, _CATALOGUE.files
-damaged, is_own, remove, rename, change, sheet = (
+damaged, is_own, remove, rename, change, sheet, adopt = (
     _CATALOGUE.damaged,
     _CATALOGUE.is_own,
     _CATALOGUE.remove,
     _CATALOGUE.rename,
     _CATALOGUE.change,
     _CATALOGUE.sheet,
+    _CATALOGUE.adopt,
 )
 
 

@@ -111,7 +111,7 @@ _CATALOGUE = Catalogue("segmenter", FAMILIES, [FACE_PARTS, FACE_PARTS_18, *SHIPP
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
 fetch, weights_file, files = _CATALOGUE.fetch, _CATALOGUE.weights_file, _CATALOGUE.files
 damaged, is_own, change = _CATALOGUE.damaged, _CATALOGUE.is_own, _CATALOGUE.change
-remove, rename = _CATALOGUE.remove, _CATALOGUE.rename
+remove, rename, adopt = _CATALOGUE.remove, _CATALOGUE.rename, _CATALOGUE.adopt
 
 
 def load(name: str, models: Path | None, device: str = "cpu") -> "Segmenter":

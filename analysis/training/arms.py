@@ -419,6 +419,7 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=40_000, help="pictures drawn of each world")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     parser.add_argument("--arms", help="names, separated by commas")
+    parser.add_argument("--steps", type=int, help="the most steps of an arm, in place of its own number")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between files")
     parser.add_argument("--resume", type=Path, help="folder of NAME.state.safetensors")
     parser.add_argument("--exact", action="store_true", help="float32 in place of bfloat16")
@@ -429,6 +430,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark_limit = 4
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     arms = [arm for arm in ARMS if choice.arms is None or arm.name in choice.arms.split(",")]
+    arms = [replace(arm, steps=choice.steps) for arm in arms] if choice.steps else arms
     arms = [tiny(arm) for arm in arms] if choice.tiny else arms
     run = Run(
         arms, choice.out, choice.work or choice.out / "work", choice.device, choice.pool, choice.workers

@@ -132,9 +132,10 @@ def fill(layout: Layout, jobs: int) -> Client:
 
 def begin(layout: Layout) -> str:
     """Let this process be the worker of one job, which runs from now on; the job's id."""
-    executor, lock = workers.claim(layout)
-    workers.announce(layout, executor, ("cpu-0",))
-    globals()["held"] = lock  # for the life of this process
+    leases = workers.FileLeases(layout)
+    globals()["held"] = leases  # for the life of this process
+    executor = leases.claim()
+    leases.announce(executor, ("cpu-0",))
     with closing(sqlite3.connect(layout.queue)) as queue:
         ((job,),) = queue.execute(
             "SELECT workflow_uuid FROM workflow_status WHERE status = 'ENQUEUED' ORDER BY created_at LIMIT 1"

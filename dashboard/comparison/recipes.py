@@ -64,10 +64,24 @@ def draw(choice: Choice, snapshot: Snapshot) -> None:
         )
         st.page_link("views/jobs.py", label="Queue a comparison", query_params={"kind": "compare"})
         return
+    shared = queries.shared_concepts(snapshot, compared)
+    if shared is not None:
+        if not shared:
+            st.info(
+                "The segmenters of these dissections share no concept, so nothing can be compared over "
+                "trainings; choose dissections by one segmenter.",
+                icon=":material/join:",
+            )
+            return
+        st.caption(
+            f"The dissections are of different segmenters. Only concepts that all of them know count here: "
+            f"{words.plain(', '.join(shared))}. Each segmenter makes mistakes of its own on them."
+        )
     counted = trainings.tally(
         queries.layers(snapshot, compared),
         queries.detecting(snapshot, compared),
         queries.detecting(snapshot, compared, rotated=True),
+        shared,
     )
     values = trainings.measured(counted)
     with st.container(horizontal=True, vertical_alignment="bottom"):

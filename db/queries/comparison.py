@@ -6,7 +6,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from db.queries.answers import remembered
-from db.schema.base import run
+from db.schema.base import concept, run
 from db.schema.comparison import comparison_layer, comparison_mean
 from db.schema.naming_rule import NamingRule
 from db.schema.views import control_run, layer_concept, layer_summary, unit_label
@@ -66,6 +66,16 @@ def detecting(snapshot: Snapshot, runs: Sequence[str], rotated: bool = False) ->
         chosen = chosen.select_from(unit_label.join(run, c.run_id == r.run_id))
     chosen = chosen.where(r.run_id.in_(list(runs)), NamingRule().of_rows(unit_label))
     return snapshot.read(chosen.group_by(*keys).order_by(*keys))
+
+
+def shared_concepts(snapshot: Snapshot, runs: Sequence[str]) -> tuple[str, ...] | None:
+    """The concepts that all these dissections know, in order; None where their vocabularies are the same."""
+    c = concept.c
+    knowing = sa.func.count(c.run_id.distinct()).label("runs")
+    chosen = sa.select(c.concept, knowing).where(c.run_id.in_(list(runs))).group_by(c.concept)
+    found = snapshot.read(chosen.order_by(c.concept))
+    shared = found[found["runs"] == len(runs)]
+    return None if len(shared) == len(found) else tuple(shared["concept"])
 
 
 @remembered

@@ -5,10 +5,10 @@ DuckDB file stays local: it is a cache that anyone can make again from the bundl
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
@@ -93,10 +93,73 @@ def pull(layout: Layout, address: str, **options: Any) -> Copied:
     return copied
 
 
-def _fetch(layout: Layout, system: Any, address: str, source: str) -> None:
+def send(layout: Layout, address: str, run_id: str, key: str) -> None:
+    """Copy the newest bundle of a run to `address`/`run_id`/`key`.
+
+    Raises StoreError when the run has none, or the address does not answer.
+    """
+    bundle = bundles.latest(layout, run_id)
+    with _answering(address):
+        system, base = _system(address, {})
+        _put(system, f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}", bundle)
+
+
+def discard(address: str, run_id: str, key: str) -> None:
+    """Remove what was sent as `run_id`/`key`, the manifest first: without it, nobody takes the rest for one.
+
+    Raises StoreError when the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        folder = f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}"
+        for path in (f"{folder}/{bundles.MANIFEST}", folder):
+            with suppress(FileNotFoundError):
+                system.rm(path, recursive=True)
+
+
+def send_files(address: str, folder: str, paths: Sequence[Path]) -> None:
+    """Copy files into a folder at the address, the last one last; nothing if that is there already.
+
+    Raises StoreError when the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        if system.exists(f"{base}/{folder}/{paths[-1].name}"):
+            return
+        system.makedirs(f"{base}/{folder}", exist_ok=True)
+        for path in paths:
+            system.put_file(str(path), f"{base}/{folder}/{path.name}")
+
+
+def receive_files(address: str, folder: str, target: Path) -> None:
+    """Copy the files of a folder at the address into a new folder here.
+
+    Raises StoreError when there are none, or the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        target.mkdir(parents=True)
+        for path in system.find(f"{base}/{folder}"):
+            system.get_file(path, str(target / bundles.safe(PurePosixPath(path).name)))
+
+
+def receive(layout: Layout, address: str, run_id: str, key: str) -> None:
+    """Fetch what was sent as `run_id`/`key`, as the run's next revision here. It is not published yet.
+
+    A final bundle that is here is not replaced by a provisional one.
+    Raises StoreError when it is damaged or not there, or the address does not answer.
+    """
+    revision = max(bundles.revisions(layout, run_id), default=0) + 1
+    with _answering(address):
+        system, base = _system(address, {})
+        _fetch(layout, system, address, f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}", revision)
+
+
+def _fetch(layout: Layout, system: Any, address: str, source: str, revision: int | None = None) -> None:
+    """Copy a bundle here, under its own revision or another."""
     key = PurePosixPath(source)
     folder = layout.bundles / files.unique(f"{bundles.REMOVED}pull")
-    aside = folder / bundles.safe(key.parent.name) / key.name
+    aside = folder / bundles.safe(key.parent.name) / str(revision or key.name)
     try:
         with bundles.filling(folder):
             for path in system.find(source):

@@ -61,6 +61,10 @@ def _serve(store: Store, port: int, address: str, worker: bool) -> None:
     services = supervisor.standard(layout, port, address, worker=worker)
     services.claim()
     console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.")
+    if not worker:
+        from jobs.services import collection  # a second of imports
+
+        collection.start(layout)
     services.run()
 
 

@@ -15,7 +15,7 @@ from analysis.shared.errors import GanatomyError
 from db import workspace
 from db.store import backup, bundles, exchange, health, remote, removal
 from jobs.cli.common import Json, Store, client, console, show_json, show_table
-from jobs.queue import schedules
+from jobs.queue import database, schedules
 from jobs.queue.client import Client
 
 app = typer.Typer(help="Check, rebuild, back up and clean the store.", no_args_is_help=True)
@@ -85,7 +85,7 @@ def backup_(
     """
     here = client(store)
     extra, problems = {}, []
-    if here.layout.queue.exists():
+    if database.exists(here.layout):
         try:
             extra[here.layout.schedules.name] = schedules.exported(here.queue)
         except (GanatomyError, DatabaseError) as error:

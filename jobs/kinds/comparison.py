@@ -1,4 +1,4 @@
-"""`ganatomy compare`: generators side by side, with the same sample, vocabulary and rule."""
+"""`ganatomy compare`: generators side by side, with the same sample and rule."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator
 
 from analysis.dissection.settings import DissectionSettings
+from analysis.shared.errors import GanatomyError
 from analysis.shared.options import Option
 from db.layout import Layout
 from jobs.kinds import catalogue
@@ -24,9 +25,11 @@ def _several(generators: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ComparisonRequest(Request):
-    """Dissect several generators with the same sample, vocabulary and rule, and compare them.
+    """Dissect several generators with the same sample and rule, and compare them.
 
-    Each dissection is a job of its own, before this one; those that are there already are used.
+    One segmenter sees all. Generators of different data sets have segmenters of their own, and are compared
+    at the concepts that these share. Each dissection is a job of its own, before this one; those that are
+    there already are used.
     """
 
     generators: Annotated[
@@ -43,8 +46,9 @@ class ComparisonRequest(Request):
         Name | None,
         Option(
             "Segmenter",
-            "The segmenter that sees all of them.",
-            empty="the first generator's own",
+            "The segmenter that sees all of them. Without one, generators of different data sets are "
+            "compared at the concepts that their own segmenters share.",
+            empty="the generators' own",
             names="segmenter",
         ),
     ] = None
@@ -60,8 +64,15 @@ class ComparisonRequest(Request):
     settings: DissectionSettings = DissectionSettings()
 
     def with_defaults(self, layout: Layout) -> Self:
-        segmenter = catalogue.pair(layout, self.generators[0], self.segmenter)[1].name
-        return self.model_copy(update={"segmenter": segmenter})
+        found = [catalogue.pair(layout, name, self.segmenter)[1] for name in self.generators]
+        if len({each.name for each in found}) == 1:
+            return self.model_copy(update={"segmenter": found[0].name})
+        if not set.intersection(*({concept.name for concept in each.concepts} for each in found)):
+            names = ", ".join(sorted({each.name for each in found}))
+            raise GanatomyError(
+                f"The generators' own segmenters ({names}) share no concept; name one segmenter for all."
+            )
+        return self
 
     def resolve(self, layout: Layout) -> tuple[Self, str]:
         filled = self.with_defaults(layout)

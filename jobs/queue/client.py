@@ -23,7 +23,18 @@ from db.times import utc_now
 from jobs.kinds import catalogue
 from jobs.kinds.base import Request
 from jobs.kinds.requests import When, parse
-from jobs.queue import database, fairness, retries, rows, schedules, workers
+from jobs.queue import (
+    database,
+    fairness,
+    reports,
+    results,
+    retries,
+    rows,
+    schedules,
+    server,
+    shared_models,
+    workers,
+)
 from jobs.queue.records import (
     Estimate,
     ImagesNeeded,
@@ -38,7 +49,6 @@ from jobs.render import client as render_client
 from jobs.render.client import Activations, ActivationsRequest, MeasureRequest, MeasureResult, RenderResult
 from jobs.system.settings import Settings
 
-LOG_PART = 1 << 20  # bytes of a log that are in memory at a time
 # The delay of a job that waits for another, in seconds. A worker releases it long before; DBOS itself knows
 # no order between workflows.
 UNTIL_RELEASED = 10 * 365 * 86400.0
@@ -62,7 +72,7 @@ class Client:
     @cached_property
     def queue(self) -> DBOSClient:
         """The connection to the queue, opened at first use."""
-        if self.read_only:
+        if self.read_only and server.address() is None:
             if not database.ready(self.layout.queue):
                 raise GanatomyError("This store has no queue that can be read, so no job can be shown.")
             return database.connect_for_reading(self.layout)
@@ -86,6 +96,7 @@ class Client:
                 end = "failed" if before.state == "failed" else "was cancelled"
                 raise GanatomyError(f"Job {before.id} {end}, so no job can wait for it; retry it first.")
         request, run = request.resolve(self.layout)
+        results.collect(self.layout, run)
         if catalogue.finished(self.layout, run):
             return Submission(None, run, True, f"Already there: run {run}.")
         workers.require_device(self.layout, request.device)
@@ -95,6 +106,7 @@ class Client:
         for needed in request.before():
             made = self.submit(needed, when, schedule)
             when = when.model_copy(update={"after": made.job_id or when.after})
+        shared_models.send(self.layout, request, run)
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         queued = self._enqueue(job_id, request, run, when, schedule, active)
         if queued != job_id:  # somebody queued the same since we looked
@@ -116,7 +128,7 @@ class Client:
         places = [fairness.Place(job.owner, job.priority, job.running) for job in active]
         options: EnqueueOptions = {
             "workflow_name": database.RUN_JOB,
-            "queue_name": database.JOBS,
+            "queue_name": database.queue_name(request.device),
             "workflow_id": job_id,
             "deduplication_id": run,
             "duplication_policy": "return-existing",
@@ -234,24 +246,11 @@ class Client:
 
     def log(self, job_id: str, tail: int = 20_000) -> str:
         """The last `tail` characters of a job's log; empty before the job starts."""
-        try:
-            with (self.layout.logs / f"{_valid(job_id)}.log").open("rb") as file:
-                file.seek(0, 2)
-                file.seek(max(0, file.tell() - tail))
-                return file.read().decode(errors="replace")
-        except FileNotFoundError:
-            return ""
+        return reports.log_end(self.layout, _valid(job_id), tail)
 
     def log_from(self, job_id: str, position: int) -> tuple[str, int]:
-        """Whole lines of a job's log from a byte on, at most `LOG_PART` bytes, and the byte after them."""
-        try:
-            with (self.layout.logs / f"{_valid(job_id)}.log").open("rb") as file:
-                file.seek(position)
-                part = file.read(LOG_PART)
-        except FileNotFoundError:
-            return "", position
-        end = part.rfind(b"\n") + 1 or (len(part) if len(part) == LOG_PART else 0)  # a line may be longer
-        return part[:end].decode(errors="replace"), position + end
+        """Whole lines of a job's log from a byte on, a part at a time, and the byte after them."""
+        return reports.log_from(self.layout, _valid(job_id), position)
 
     def estimate(self, request: Request) -> Estimate:
         """The time and disk that a request is likely to take, from earlier runs in this store."""
@@ -266,7 +265,7 @@ class Client:
         return estimates.images_for(self.layout, request, width)
 
     def workers(self) -> list[Worker]:
-        """The worker processes that are alive on this machine."""
+        """The workers of this queue that are alive."""
         return workers.alive(self.layout)
 
     # schedules

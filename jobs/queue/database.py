@@ -1,4 +1,7 @@
-"""The queue's file: DBOS on SQLite. The names below are stored in it and must not change."""
+"""The queue: DBOS on SQLite in the store's folder, or on a Postgres server that many hosts share.
+
+The names below are stored in it and must not change.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,29 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from dbos._sys_db import SystemDatabase
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Engine
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
+from jobs.queue import server
 from jobs.system import locks
+from jobs.system.settings import Settings
 
 APPLICATION = "ganatomy"
 # Rises when the steps of a workflow change. A worker then starts older jobs again from their first step.
 VERSION = "1"
 JOBS = "jobs"  # the queue of jobs
+GPU_JOBS = "gpu-jobs"  # of jobs that ask for a GPU: on a server, since workers may have none
 CLOCK = "clock"  # the queue of the firings of schedules, which only queue jobs
 PATIENCE_S = 2.0  # that a person waits for a locked queue
 RUN_JOB = "ganatomy.job"
@@ -44,15 +54,32 @@ def _support_subseconds(connection: Any, _record: Any) -> None:
 
 def url(layout: Layout) -> str:
     """The queue's address for DBOS. Signs like ? and % in the path are quoted: they would mean something."""
-    return sa.URL.create("sqlite", database=str(layout.queue)).render_as_string(hide_password=False)
+    address = server.address() or sa.URL.create("sqlite", database=str(layout.queue))
+    return address.render_as_string(hide_password=False)
+
+
+def exists(layout: Layout) -> bool:
+    """Whether there is a queue: a server, or the store's own file."""
+    return server.address() is not None or layout.queue.exists()
+
+
+def queue_name(device: str) -> str:
+    """The queue of jobs for this device ('auto', 'cpu' or 'cuda')."""
+    return GPU_JOBS if device == "cuda" and server.address() else JOBS
 
 
 def ensure(layout: Layout) -> None:
-    """Create the queue's file and tables if they are missing.
+    """Create the queue and its tables if they are missing.
 
-    The file has mode 0600, since DBOS would unpickle rows that are tagged as pickle: who can write to the
-    file can run code.
+    A file has mode 0600, since DBOS would unpickle rows that are tagged as pickle: who can write to the
+    queue can run code.
+
+    Raises:
+        GanatomyError: the file cannot be used, or the server does not answer.
     """
+    if address := server.address():
+        _ensure_server(address)
+        return
     if ready(layout.queue):
         return
     Layout.create(layout.root)
@@ -69,6 +96,28 @@ def ensure(layout: Layout) -> None:
         ) from error
     finally:
         lock.release()
+
+
+@cache
+def _ensure_server(address: sa.URL) -> None:
+    server.prepared(address)
+    client = _client(address)
+    for name in (JOBS, GPU_JOBS, CLOCK):
+        # No limit for all workers together: each has its own (`limit_claims`).
+        client.register_queue(name, on_conflict="never_update", polling_interval_sec=Settings().poll_seconds)
+    client.destroy()
+
+
+def _client(address: sa.URL) -> DBOSClient:
+    try:
+        return DBOSClient(
+            system_database_url=address.render_as_string(hide_password=False),
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+        )
+    except sa.exc.OperationalError as error:
+        raise server.unreachable(address, error) from error
 
 
 def _make(layout: Layout) -> None:
@@ -116,9 +165,14 @@ def connect(layout: Layout, patient: bool = True) -> DBOSClient:
     """A client of the queue, which runs no workflows itself.
 
     DBOS waits for a locked queue without end, and so does a `patient` client. Another one raises
-    `GanatomyError` after `PATIENCE_S`.
+    `GanatomyError` after `PATIENCE_S`, and when a server does not answer.
     """
     logging.getLogger("dbos").setLevel(logging.ERROR)
+    if address := server.address():
+        client = _client(address)
+        if not patient:
+            _explain_outage(client._sys_db.engine, address)
+        return client
     client = DBOSClient(
         system_database_url=url(layout),
         serializer=DBOSPortableJSONSerializer(),
@@ -143,6 +197,16 @@ def connect_for_reading(layout: Layout) -> DBOSClient:
         application_name=APPLICATION,
         retry_connection_errors=False,
     )
+
+
+def _explain_outage(engine: Engine, address: sa.URL) -> None:
+    """Let statements fail with a sentence when the server does not answer."""
+
+    def explain(context: Any) -> None:
+        if isinstance(context.original_exception, psycopg.OperationalError):
+            raise server.unreachable(address, context.original_exception)
+
+    event.listen(engine, "handle_error", explain)
 
 
 def _explain_full_disk(context: Any) -> None:
@@ -188,6 +252,25 @@ def configuration(layout: Layout, executor: str, poll_seconds: float) -> DBOSCon
     }
 
 
+def limit_claims(dbos: DBOS, slots: int) -> None:
+    """Let this worker of a server's queue claim as many jobs as it has slots, over both queues of jobs.
+
+    DBOS keeps a queue's limits in the database, one number for all workers. Their hosts differ, so each puts
+    its own number in place of the one that it reads.
+    """
+    read, active = SystemDatabase.get_queue, dbos._active_workflows_set
+    other = {JOBS: GPU_JOBS, GPU_JOBS: JOBS}
+
+    def limited(system: SystemDatabase, name: str, **options: Any) -> Any:
+        queue = read(system, name, **options)
+        if queue is not None and name in other:
+            queue._worker_concurrency = max(0, slots - active.count_for_queue(other[name]))
+        return queue
+
+    # DBOS makes the object and starts its threads in one call, so there is no object to change before.
+    SystemDatabase.get_queue = limited  # type: ignore[method-assign, assignment]
+
+
 def put_back(queue: DBOSClient, job_ids: Iterable[str], executor: str) -> list[str]:
     """Return jobs that are running under `executor` to the queue; the ids of those that were.
 
@@ -210,14 +293,18 @@ class ActiveJob(NamedTuple):
 def active(queue: DBOSClient, states: Sequence[str]) -> list[ActiveJob]:
     """The jobs in some of DBOS's states, in the order of the queue.
 
-    SQLite reads the few values that are wanted. DBOS would parse every request, which takes a submission a
-    tenth of a second per thousand jobs. A damaged row has no run and no owner.
+    The database reads the few values that are wanted. DBOS would parse every request, which takes a
+    submission a tenth of a second per thousand jobs. A damaged row of a file has no run and no owner.
     """
     tables = queue._sys_db.tables
     status, stored = tables.workflow_status.c, tables.workflow_input.c
-    text = sa.case((sa.func.json_valid(stored.inputs) == 1, stored.inputs))
-    run = sa.func.json_extract(text, "$.positionalArgs[2]")
-    owner = sa.func.json_extract(text, "$.positionalArgs[1].owner")
+    if queue._sys_db.engine.dialect.name == "sqlite":
+        text: Any = sa.case((sa.func.json_valid(stored.inputs) == 1, stored.inputs))
+        run = sa.func.json_extract(text, "$.positionalArgs[2]")
+        owner = sa.func.json_extract(text, "$.positionalArgs[1].owner")
+    else:
+        text = sa.cast(stored.inputs, JSONB)["positionalArgs"]
+        run, owner = text[2].astext, text[1]["owner"].astext
     same = stored.workflow_uuid == status.workflow_uuid
     select = (
         sa.select(status.workflow_uuid, run, owner, status.priority, status.status)
@@ -233,7 +320,7 @@ def active(queue: DBOSClient, states: Sequence[str]) -> list[ActiveJob]:
 
 
 def counts(queue: DBOSClient) -> list[tuple[str, str | None, int]]:
-    """How many jobs there are by status and executor, counted by SQLite. DBOS has no call for it."""
+    """How many jobs there are by status and executor, counted by the database. DBOS has no call for it."""
     status = queue._sys_db.tables.workflow_status.c
     columns = (status.status, status.executor_id)
     select = sa.select(*columns, sa.func.count()).where(status.name == RUN_JOB).group_by(*columns)

@@ -9,9 +9,8 @@ from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from jobs.kinds import catalogue
 from jobs.kinds.requests import When, parse
-from jobs.queue import database, fairness, rows, workers
+from jobs.queue import database, fairness, reports, rows, workers
 from jobs.queue.records import Job, Submission
-from jobs.system import live
 
 if TYPE_CHECKING:
     from jobs.queue.client import Client
@@ -42,8 +41,9 @@ def _requeue(client: Client, job: Job) -> Submission:
         # With other weights it is another run, so another job. `submit` recognises the other two cases.
         return client.submit(request, When(priority=job.priority))
     workers.require_device(client.layout, request.device)
-    live.forget(client.layout, job.id, "progress", "watch")  # they describe the last attempt
-    client.queue.rewind_workflow(job.id, application_version=database.VERSION, queue_name=database.JOBS)
+    reports.forget(client.layout, job.id)  # they describe the last attempt
+    queue = database.queue_name(request.device)
+    client.queue.rewind_workflow(job.id, application_version=database.VERSION, queue_name=queue)
     return Submission(job.id, run, False, f"Queued again as job {job.id}.")
 
 

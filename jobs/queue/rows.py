@@ -1,4 +1,4 @@
-"""The queue's rows, with the live files beside them, as `Job` records."""
+"""The queue's rows, with the reports of their processes, as `Job` records."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from db.layout import Layout
 from db.times import utc_now
 from jobs.kinds.base import Request
 from jobs.kinds.requests import KINDS
-from jobs.queue import workers
+from jobs.queue import reports, workers
 from jobs.queue.fairness import urgency
 from jobs.queue.records import Job, State
-from jobs.system import live
+from jobs.queue.reports import Report
 from jobs.system.live import JsonObject
 
 STATES: dict[str, State] = {
@@ -61,17 +61,17 @@ def known_request(kind: str, values: JsonObject) -> Request | None:
 def jobs(layout: Layout, found: Sequence[WorkflowStatus]) -> list[Job]:
     """Rows of the queue as jobs."""
     alive = {worker.slot for worker in workers.alive(layout)}
-    return [_job(layout, row, alive) for row in found]
+    said = reports.read(layout, [row.workflow_id for row in found])
+    return [_job(row, said[row.workflow_id], alive) for row in found]
 
 
-def _job(layout: Layout, row: WorkflowStatus, alive: Set[str]) -> Job:
+def _job(row: WorkflowStatus, report: Report, alive: Set[str]) -> Job:
     """One row, and what its worker and its job process last wrote."""
     kind, values, run = arguments(row)
     state = job_state(row.status, row.executor_id, alive)
     interrupted = row.status == "PENDING" and state == "queued"
     attributes = row.attributes or {}
-    progress = live.read(live.path(layout, row.workflow_id, "progress"))
-    watch = live.read(live.path(layout, row.workflow_id, "watch"))
+    progress, watch = report.progress, report.watch
     running = state == "running"
     request = known_request(kind, values)
     return Job(

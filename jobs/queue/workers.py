@@ -1,19 +1,26 @@
-"""Which workers are alive. A worker holds the lock of its slot for life; a file says who holds it."""
+"""Which workers are alive: leases in the store's folder or, with a queue on a server, in its tables."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
 
 from analysis.shared.errors import GanatomyError
 from db.layout import Layout
 from db.times import utc_now
+from jobs.queue import server
 from jobs.queue.records import LEASE_S, Worker
 from jobs.system import live, locks, slots
 from jobs.system.settings import Settings
@@ -27,69 +34,190 @@ def host() -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "-", Settings().host or socket.gethostname()) or "host"
 
 
-def lock_name(executor: str) -> str:
-    """The lock of executor 'machine/0'."""
-    return f"executor-{executor.replace('/', '-')}"
+class Leases(Protocol):
+    """The leases of the workers of one queue. A worker has one for life; its id is the DBOS executor's."""
+
+    def claim(self) -> str:
+        """A new id for this process, held until it ends."""
+
+    def announce(self, executor: str, devices: tuple[str, ...]) -> None:
+        """Tell everybody that this process works, on these slots."""
+
+    def beat(self, executor: str) -> None:
+        """Renew the lease. A worker does this every `BEAT_S`."""
+
+    def end(self, executor: str) -> None:
+        """Give the lease back."""
+
+    def alive(self) -> list[Worker]:
+        """The workers that run, by id."""
+
+    def takeover(self, executor: str) -> AbstractContextManager[bool]:
+        """Whether `executor` is dead. Inside the block nobody else takes its jobs over."""
 
 
-def claim(layout: Layout) -> tuple[str, locks.Lock]:
-    """The first free executor slot of this machine, held until the process ends."""
-    for number in range(LIMIT):
-        executor = f"{host()}/{number}"
-        lock = locks.take(layout.live, lock_name(executor))
-        if lock is not None:
-            return executor, lock
-    raise GanatomyError(f"{LIMIT} workers run on this store already; stop one first.")
-
-
-def lease(layout: Layout, executor: str) -> Path:
-    """The file that says who holds the slot. Its worker renews it every `BEAT_S`."""
-    return layout.live / f"worker-{executor.replace('/', '-')}.json"
-
-
-def announce(layout: Layout, executor: str, devices: tuple[str, ...]) -> live.JsonObject:
-    """Write who holds the slot, for people and for `alive`. Returns what the lease says."""
-    started = utc_now().isoformat()
-    values = {
-        **live.identity(),
-        "slot": executor,
-        "host": host(),
-        "devices": list(devices),
-        "started_at": started,
-    }
-    live.write_checked(lease(layout, executor), values)
-    return values
-
-
-def beat(layout: Layout, executor: str, announced: live.JsonObject) -> None:
-    """Renew the lease, for readers that cannot see this process. A damaged one is written again."""
-    file = lease(layout, executor)
-    with suppress(OSError):
-        if announced and live.read(file) != announced:
-            live.write_checked(file, announced)
-        os.utime(file)
+def leases(layout: Layout) -> Leases:
+    """The leases of the store's queue."""
+    return ServerLeases() if server.address() else FileLeases(layout)
 
 
 def alive(layout: Layout) -> list[Worker]:
-    """The workers of this store that run, by slot.
+    """The workers that run on the store's queue, by id."""
+    return leases(layout).alive()
 
-    A process of this machine is looked up. One in another container or on another machine cannot be seen from
-    here; it counts as alive while it renews its lease.
-    """
-    files = sorted(layout.live.glob("worker-*.json"))
-    found = [(file, live.read(file)) for file in files]
-    return [
-        Worker(
-            slot=values["slot"],
-            pid=values["pid"],
-            host=values["host"],
-            devices=tuple(values["devices"]),
-            started_at=datetime.fromisoformat(values["started_at"]),
-            silent_s=_silence(file),
-        )
-        for file, values in found
-        if live.alive(values) or (_elsewhere(values) and _silence(file) < LEASE_S)
-    ]
+
+class ServerLeases:
+    """Leases in the queue's server. They last `LEASE_S` by the server's clock."""
+
+    def claim(self) -> str:
+        executor = f"{host()}/{secrets.token_hex(3)}"
+        row = {"id": executor, "host": host(), "pid": os.getpid(), "version": version("ganatomy")}
+        with server.transaction() as connection:
+            connection.execute(server.insert(server.worker).values(**row))
+        return executor
+
+    def announce(self, executor: str, devices: tuple[str, ...]) -> None:
+        self._set(executor, devices=list(devices))
+
+    def beat(self, executor: str) -> None:
+        self._set(executor)
+
+    def _set(self, executor: str, **values: object) -> None:
+        mine = sa.update(server.worker).where(server.worker.c.id == executor)
+        with server.transaction() as connection:
+            connection.execute(mine.values(seen_at=server.now, **values))
+
+    def end(self, executor: str) -> None:
+        with server.transaction() as connection:
+            connection.execute(sa.delete(server.worker).where(server.worker.c.id == executor))
+
+    def alive(self) -> list[Worker]:
+        table = server.worker
+        silence = sa.func.extract("epoch", server.now - table.c.seen_at)
+        select = sa.select(table, silence.label("silence")).where(table.c.devices.is_not(None))
+        with server.transaction() as connection:
+            rows = connection.execute(select.where(silence < LEASE_S).order_by(table.c.id)).all()
+        return [
+            Worker(
+                slot=row.id,
+                pid=row.pid,
+                host=row.host,
+                devices=tuple(row.devices),
+                started_at=row.started_at.astimezone(UTC).replace(tzinfo=None),
+                silent_s=max(0.0, float(row.silence)),
+            )
+            for row in rows
+        ]
+
+    @contextmanager
+    def takeover(self, executor: str) -> Iterator[bool]:
+        """Whether the lease has run out, or is gone. Under an advisory lock, for one taker at a time."""
+        table = server.worker
+        silence = sa.func.extract("epoch", server.now - table.c.seen_at)
+        lock = sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtext(f"{server.SCHEMA} {executor}")))
+        with server.transaction() as connection:
+            if not connection.execute(lock).scalar_one():
+                yield False
+                return
+            found = connection.execute(sa.select(silence).where(table.c.id == executor)).scalar_one_or_none()
+            yield found is None or float(found) > LEASE_S
+
+
+@dataclass
+class FileLeases:
+    """Leases in the store's folder: a worker holds the lock of a numbered slot, and a file says who it is."""
+
+    layout: Layout
+    _lock: locks.Lock | None = None
+    _announced: live.JsonObject = field(default_factory=dict)
+    # Each lease as it was last seen, and since when it has not changed, on time.monotonic().
+    _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def claim(self) -> str:
+        """The first free slot of this machine."""
+        for number in range(LIMIT):
+            executor = f"{host()}/{number}"
+            self._lock = self.lock(executor)
+            if self._lock is not None:
+                return executor
+        raise GanatomyError(f"{LIMIT} workers run on this store already; stop one first.")
+
+    def lock(self, executor: str) -> locks.Lock | None:
+        """The lock of the slot 'machine/0'; None while its worker lives."""
+        return locks.take(self.layout.live, f"executor-{executor.replace('/', '-')}")
+
+    def file(self, executor: str) -> Path:
+        """The file that says who holds the slot."""
+        return self.layout.live / f"worker-{executor.replace('/', '-')}.json"
+
+    def announce(self, executor: str, devices: tuple[str, ...]) -> None:
+        self._announced = {
+            **live.identity(),
+            "slot": executor,
+            "host": host(),
+            "devices": list(devices),
+            "started_at": utc_now().isoformat(),
+        }
+        live.write_checked(self.file(executor), self._announced)
+
+    def beat(self, executor: str) -> None:
+        """Renew the lease, for readers that cannot see this process. A damaged one is written again."""
+        file = self.file(executor)
+        with suppress(OSError):
+            if self._announced and live.read(file) != self._announced:
+                live.write_checked(file, self._announced)
+            os.utime(file)
+
+    def end(self, executor: str) -> None:
+        """Nothing: the kernel frees the slot's lock at the end of the process."""
+
+    def alive(self) -> list[Worker]:
+        """The workers of this store that run.
+
+        A process of this machine is looked up. One in another container or on another machine cannot be seen
+        from here; it counts as alive while it renews its lease.
+        """
+        files = sorted(self.layout.live.glob("worker-*.json"))
+        found = [(file, live.read(file)) for file in files]
+        return [
+            Worker(
+                slot=values["slot"],
+                pid=values["pid"],
+                host=values["host"],
+                devices=tuple(values["devices"]),
+                started_at=datetime.fromisoformat(values["started_at"]),
+                silent_s=_silence(file),
+            )
+            for file, values in found
+            if live.alive(values) or (_elsewhere(values) and _silence(file) < LEASE_S)
+        ]
+
+    @contextmanager
+    def takeover(self, executor: str) -> Iterator[bool]:
+        """Whether the executor is dead, whatever host name it had. Its slot's lock is held meanwhile.
+
+        A slot whose lock can be taken has no worker. Some network file systems keep locks to one machine,
+        though. So an executor that ran on another machine must also leave its lease alone for `LEASE_S`,
+        measured here. All containers of one machine share its locks.
+        """
+        lock = self.lock(executor)
+        if lock is None:
+            self._seen.pop(executor, None)
+            yield False
+            return
+        try:
+            yield self._left_alone(executor)
+        finally:
+            lock.release()
+
+    def _left_alone(self, executor: str) -> bool:
+        file, now = self.file(executor), time.monotonic()
+        boot = str(live.read(file).get("machine", "")).partition(" ")[0]
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+        if self._seen.get(executor, (-1, 0.0))[0] != changed:
+            self._seen[executor] = (changed, now)
+        here = executor.startswith(f"{host()}/") or boot == live.machine().partition(" ")[0]
+        return here or now - self._seen[executor][1] > LEASE_S
 
 
 def _elsewhere(values: live.JsonObject) -> bool:
@@ -104,43 +232,16 @@ def _silence(file: Path) -> float:
         return 2 * LEASE_S
 
 
-@dataclass
-class LeaseWatch:
-    """Tells which executors of a store are dead, whatever host name they had."""
-
-    layout: Layout
-    # Each lease as it was last seen, and since when it has not changed, on time.monotonic().
-    _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
-
-    def dead(self, executor: str) -> locks.Lock | None:
-        """The lock of a dead executor's slot, to be held while its jobs are taken over; None if it lives.
-
-        A slot whose lock can be taken has no worker. Some network file systems keep locks to one machine,
-        though. So an executor that ran on another machine must also leave its lease alone for `LEASE_S`,
-        measured here. All containers of one machine share its locks.
-        """
-        lock = locks.take(self.layout.live, lock_name(executor))
-        if lock is None:
-            self._seen.pop(executor, None)
-            return None
-        file, now = lease(self.layout, executor), time.monotonic()
-        boot = str(live.read(file).get("machine", "")).partition(" ")[0]
-        changed = file.stat().st_mtime_ns if file.exists() else 0
-        if self._seen.get(executor, (-1, 0.0))[0] != changed:
-            self._seen[executor] = (changed, now)
-        here = executor.startswith(f"{host()}/") or boot == live.machine().partition(" ")[0]
-        if here or now - self._seen[executor][1] > LEASE_S:
-            return lock
-        lock.release()
-        return None
-
-
 def require_device(layout: Layout, device: str) -> None:
-    """Raise `GanatomyError` for a job on a GPU when no worker has one or, without workers, the machine."""
+    """Raise `GanatomyError` for a job on a GPU when no worker has one or, without workers, the machine.
+
+    With a queue on a server, a job for which no worker runs waits for one.
+    """
     if device != "cuda":
         return
     names = sorted({name for worker in alive(layout) for name in worker.devices})
-    if any(name.startswith("cuda") for name in names) or (not names and slots.driver()):
+    here = slots.driver() or server.address() is not None
+    if any(name.startswith("cuda") for name in names) or (not names and here):
         return
     has = f"the workers here have {', '.join(names)} only" if names else "this machine shows none"
     raise GanatomyError(f"The job asks for a GPU, and {has}; ask for device auto or cpu.")

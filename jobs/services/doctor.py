@@ -18,9 +18,9 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.store import bundles, identity, publication
 from jobs.kinds import catalogue
-from jobs.queue import database, workers
+from jobs.queue import database, server, workers
 from jobs.render import client as render_client
-from jobs.system import live, locks, slots
+from jobs.system import live, slots
 from jobs.system.settings import Settings, cores
 
 Level = Literal["ok", "note", "wrong"]
@@ -135,17 +135,22 @@ def check_workspace(layout: Layout) -> Iterator[Check]:
 
 
 def check_queue(layout: Layout) -> Iterator[Check]:
-    """The queue's file: its mode, and its jobs."""
+    """The queue: its server, or its file and the file's mode; and its jobs."""
+    place = "queue server" if server.address() else "queue file"
     try:
         database.ensure(layout)
     except GanatomyError as error:
         remedy = f"stop the workers and move {layout.queue.name} away: a new one is made; jobs and schedules "
-        yield Check("queue file", "wrong", str(error), f"{remedy}are lost, results are not")
+        remedy = "" if server.address() else f"{remedy}are lost, results are not"
+        yield Check(place, "wrong", str(error), remedy)
         return
-    mode = layout.queue.stat().st_mode & 0o777
-    private = not mode & 0o077
-    remedy = "" if private else f"chmod 600 {layout.queue}: who can write to it can run code as you"
-    yield Check("queue file", "ok" if private else "wrong", f"mode {mode:o}", remedy)
+    if address := server.address():
+        yield Check(place, "ok", server.name(address))
+    else:
+        mode = layout.queue.stat().st_mode & 0o777
+        private = not mode & 0o077
+        remedy = "" if private else f"chmod 600 {layout.queue}: who can write to it can run code as you"
+        yield Check(place, "ok" if private else "wrong", f"mode {mode:o}", remedy)
     client = database.connect(layout)
     try:
         rows = client.list_workflows(name=database.RUN_JOB, load_input=False, load_output=False)
@@ -154,26 +159,18 @@ def check_queue(layout: Layout) -> Iterator[Check]:
     waiting = sum(row.status in ("ENQUEUED", "DELAYED") for row in rows)
     failed = sum(row.status == "ERROR" for row in rows)
     yield Check("queue", "ok", f"{len(rows)} jobs, {waiting} waiting, {failed} failed")
-    stranded = _without_worker(layout, {row.executor_id or "" for row in rows if row.status == "PENDING"})
+    found = workers.alive(layout)
+    running = {row.executor_id or "" for row in rows if row.status == "PENDING"}
+    stranded = sorted(running - {"", *(worker.slot for worker in found)})
     if stranded:
         remedy = (
             "a running worker takes them over within a minute; if none does, read logs/worker.log"
-            if workers.alive(layout)
+            if found
             else "start `ganatomy worker`; it takes them over, under whatever host name it runs"
         )
         yield Check("stranded jobs", "note", f"workers {', '.join(stranded)} are gone", remedy)
-    if waiting and not workers.alive(layout):
+    if waiting and not found:
         yield Check("waiting jobs", "wrong", f"{waiting} waiting and no worker", "start `ganatomy up`")
-
-
-def _without_worker(layout: Layout, executors: set[str]) -> list[str]:
-    """The executors whose slot no worker holds."""
-    gone = []
-    for executor in sorted(executors - {""}):
-        if lock := locks.take(layout.live, workers.lock_name(executor)):
-            lock.release()
-            gone.append(executor)
-    return gone
 
 
 def check_processes(layout: Layout) -> Iterator[Check]:

@@ -97,7 +97,7 @@ class QueueRunner:
         child = f"{self.spec['run_id']}-{span.name}"
         options: EnqueueOptions = {
             "workflow_name": database.RUN_SPAN,
-            "queue_name": database.JOBS,
+            "queue_name": database.queue_name(str(self.spec["device"])),
             "workflow_id": child,
         }
         if self._priority is not None:

@@ -17,6 +17,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GANATOMY_", extra="ignore")
 
     store: Path = Field(default=Path("store"), description="The store's folder.")
+    queue: str | None = Field(
+        default=None,
+        description="Address of a Postgres database for the queue, which workers on many hosts can share.",
+    )
+    results: str | None = Field(
+        default=None,
+        description="Where hosts with one queue keep their results: s3://BUCKET/FOLDER, or a shared folder.",
+    )
     cpu_slots: int | None = Field(default=None, ge=1, description="Job processes at a time without a GPU.")
     slot_memory_gb: float | None = Field(
         default=None, gt=0, description="Memory limit of a job process, GiB."
@@ -42,7 +50,11 @@ class Settings(BaseSettings):
     )
     metrics_port: int | None = Field(
         default=None,
-        description="Port of 127.0.0.1 at which a worker serves Prometheus metrics and its health.",
+        description="Port at which a worker serves Prometheus metrics and its health.",
+    )
+    metrics_address: str = Field(
+        default="127.0.0.1",
+        description="Network address of that port, which has no login; 0.0.0.0 in a container.",
     )
     labels_gb: float | None = Field(
         default=50.0, ge=0, description="Disk for label maps, GB. The longest unused go first."

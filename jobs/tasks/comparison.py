@@ -35,11 +35,16 @@ class ComparisonTask(Task[ComparisonRequest]):
             queries.layers(snapshot, compared),
             queries.detecting(snapshot, compared),
             queries.detecting(snapshot, compared, rotated=True),
+            queries.shared_concepts(snapshot, compared),
         )
         found = Comparison(counted, queries.best(snapshot, compared))
         self.progress.advance(self.request.size())
         request, settings = self.request, self.request.settings
-        about = {"generator": ", ".join(request.generators), "segmenter": request.segmenter}
+        segmenters = [each.resolve(layout)[0].segmenter for each in request.dissections()]
+        about = {
+            "generator": ", ".join(request.generators),
+            "segmenter": ", ".join(str(name) for name in dict.fromkeys(segmenters)),
+        }
         sample = {"seed": request.seed, "images": settings.images, "calibration": settings.calibration}
         self.write(self.row("final", **about, **sample), found.tables(), {})
         shutil.rmtree(self.folder, ignore_errors=True)

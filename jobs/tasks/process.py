@@ -20,6 +20,7 @@ import structlog
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
+from jobs.queue import attempts
 from jobs.system import live, locks, logs, processes
 from jobs.tasks.progress import Progress
 
@@ -40,6 +41,8 @@ class Spec:
     slot: str
     threads: int
     started_at: str
+    attempt: int = attempts.NONE  # the fencing token: only the newest attempt at a job may publish
+    worker: str = ""
 
     @property
     def layout(self) -> Layout:

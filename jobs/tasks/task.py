@@ -28,6 +28,7 @@ from analysis.shared.arrays import Arrays
 from analysis.shared.errors import GanatomyError
 from analysis.shared.stage_cache import OtherSettingsError
 from db import store
+from db.errors import StoreError
 from db.queries import runs
 from db.store import bundles
 from db.times import utc_now
@@ -36,6 +37,7 @@ from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.requests import KINDS
+from jobs.queue import attempts, results, shared_models
 from jobs.tasks import process, provenance
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
@@ -100,8 +102,13 @@ class Task(ABC, Generic[R]):
         """Write a bundle and make it what the store shows."""
         stage, began = self.progress.stage, time.monotonic()
         self.progress.begin(f"publishing ({row['state']})")
-        bundles.write(self.spec.layout, row, tables, arrays)
-        store.publish(self.spec.layout, [self.spec.run_id])
+        spec = self.spec
+        with attempts.newest(spec.job_id, spec.attempt):
+            token = {"job": spec.job_id, "attempt": spec.attempt, "worker": spec.worker}
+            files = {"attempt.json": json.dumps(token).encode()} if spec.attempt else None
+            bundles.write(spec.layout, row, tables, arrays, files)
+            store.publish(spec.layout, [spec.run_id])
+            results.send(spec.layout, spec.run_id, row["state"] == "final")
         self.progress.publish()
         took = round(time.monotonic() - began, 2)
         structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
@@ -111,9 +118,17 @@ class Task(ABC, Generic[R]):
 def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
     """Run a job with `task`; a run that is finished already is not made again."""
     request = KINDS[spec.kind].request.model_validate(spec.request)
+    try:
+        results.collect(spec.layout)  # the run itself may be done, and its parent be another host's
+    except StoreError as error:
+        structlog.get_logger().warning("results of other hosts are missing", reason=str(error))
     if catalogue.finished(spec.layout, spec.run_id):
-        store.publish(spec.layout, [spec.run_id])  # killed between writing it and publishing it
+        with attempts.newest(spec.job_id, spec.attempt):  # killed between writing it and publishing it
+            store.publish(spec.layout, [spec.run_id])
+            results.send(spec.layout, spec.run_id, final=True)
         return
+    if spec.attempt:
+        shared_models.receive(spec.layout, request, spec.run_id)
     progress.total = request.size()
     try:
         task(spec, progress, request).run()

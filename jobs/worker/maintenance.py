@@ -17,14 +17,14 @@ from dbos import WorkflowStatus
 
 from db.store import health
 from jobs.kinds.requests import When
-from jobs.queue import database, rows, workers
+from jobs.queue import database, reports, results, rows, workers
 from jobs.queue.client import Client
-from jobs.system.live import JsonObject
 from jobs.system.settings import Settings
 from jobs.worker.folders import FolderWatcher
 
 CLEANING_INTERVAL_S = 3600.0
 QUOTA_INTERVAL_S = 600.0  # a check walks through many files
+COLLECT_S = 5.0  # between two looks for other hosts' results
 ORPHAN_S = 3.0  # from the claim of a job to the start of its workflow it is far less
 FILE_LIFE_S = 7 * 86400.0  # a page shows how far an ended job was for as long as its files are there
 
@@ -35,23 +35,24 @@ class Maintenance:
 
     client: Client
     executor: str
+    leases: workers.Leases
     settings: Settings = field(default_factory=Settings)
     active: Callable[[], Collection[str]] = tuple  # ids of the jobs that this worker has in hand
-    announced: JsonObject = field(default_factory=dict)  # what this worker's lease says
     _orphans: dict[str, float] = field(default_factory=dict)  # when each was first seen, time.monotonic()
     _last: dict[str, float] = field(default_factory=dict)  # on time.monotonic(), by action
 
     def __post_init__(self) -> None:
         self.layout, self.queue = self.client.layout, self.client.queue
         self.watcher = FolderWatcher(self.client)
-        self.leases = workers.LeaseWatch(self.layout)
 
     def run(self) -> None:
         """Do everything that is due."""
         if self._due("beat", workers.BEAT_S):
-            workers.beat(self.layout, self.executor, self.announced)
+            self.leases.beat(self.executor)
         self.recover()
         self.release()
+        if self._due("collect", COLLECT_S):
+            results.collect(self.layout)
         self.watcher.check()
         if self._due("clean_up", CLEANING_INTERVAL_S):
             self.clean_up()
@@ -68,21 +69,16 @@ class Maintenance:
     def recover(self) -> None:
         """Take over the jobs of dead workers, and put back those that this worker has lost.
 
-        The lock of a dead worker's slot is held meanwhile: no new worker can claim the slot and recover the
-        same jobs at the same time.
+        The dead worker's lease is held meanwhile: no other worker can recover the same jobs at the same time.
         """
         pending = self.queue.list_workflows(status="PENDING", load_input=False, load_output=False)
         for executor in sorted({row.executor_id for row in pending if row.executor_id} - {self.executor}):
-            lock = self.leases.dead(executor)
-            if lock is None:
-                continue
-            try:
-                structlog.get_logger().info("recovering the jobs of a dead worker", executor=executor)
-                found = [row for row in pending if row.executor_id == executor]
-                database.put_back(self.queue, [row.workflow_id for row in found], executor)
-                self._renew(found)
-            finally:
-                lock.release()
+            with self.leases.takeover(executor) as dead:
+                if dead:
+                    structlog.get_logger().info("recovering the jobs of a dead worker", executor=executor)
+                    found = [row for row in pending if row.executor_id == executor]
+                    database.put_back(self.queue, [row.workflow_id for row in found], executor)
+                    self._renew(found)
         self._put_back_orphans([row.workflow_id for row in pending if row.executor_id == self.executor])
 
     def _put_back_orphans(self, pending: list[str]) -> None:
@@ -112,7 +108,9 @@ class Maintenance:
             if row.app_version != database.VERSION and row.name == database.RUN_JOB:
                 self.queue.cancel_workflow(row.workflow_id)
                 self.queue.rewind_workflow(
-                    row.workflow_id, application_version=database.VERSION, queue_name=database.JOBS
+                    row.workflow_id,
+                    application_version=database.VERSION,
+                    queue_name=row.queue_name or database.JOBS,
                 )
 
     def release(self) -> None:
@@ -158,6 +156,7 @@ class Maintenance:
         self.queue.delete_workflows([row.workflow_id for row in ended if row.schedule_name not in schedules])
         spans = self.queue.list_workflows(name=database.RUN_SPAN, load_input=False, load_output=False)
         self.queue.delete_workflows([row.workflow_id for row in spans if row.status not in rows.ACTIVE])
+        reports.clean_up()
 
     def enforce_quotas(self) -> None:
         """Remove label maps and renders that exceed their quota, the longest unused first."""
@@ -169,7 +168,8 @@ class Maintenance:
     def _stale(self, file: Path, unfinished: set[str]) -> bool:
         """Whether an old file is of no use: `worker-*.json`, `<job>.<what>.json` or a temporary file."""
         if file.name.startswith("worker-"):
-            return file not in {workers.lease(self.layout, each.slot) for each in workers.alive(self.layout)}
+            leases = workers.FileLeases(self.layout)
+            return file not in {leases.file(each.slot) for each in leases.alive()}
         job, *rest = file.name.split(".")
         return file.suffix == ".tmp" or (len(rest) > 1 and job not in unfinished)
 

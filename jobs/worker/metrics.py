@@ -25,8 +25,8 @@ class _Quiet(WSGIRequestHandler):
         """Log nothing: Prometheus asks every few seconds."""
 
 
-def serve(client: Client, port: int) -> None:
-    """Serve /metrics and /healthz at `port` of this machine, for as long as the process lives."""
+def serve(client: Client, port: int, address: str = "127.0.0.1") -> None:
+    """Serve /metrics and /healthz at `port` of `address`, for as long as the process lives."""
     registry = CollectorRegistry()
     registry.register(JobCollector(client))
     metrics = make_wsgi_app(registry)
@@ -40,9 +40,11 @@ def serve(client: Client, port: int) -> None:
         return [json.dumps(found).encode()]
 
     try:
-        server = make_server("127.0.0.1", port, answer, ThreadingWSGIServer, handler_class=_Quiet)
+        server = make_server(address, port, answer, ThreadingWSGIServer, handler_class=_Quiet)
     except OSError as error:  # another worker of this machine has the port already
-        structlog.get_logger().warning("metrics are not served", port=port, reason=str(error))
+        structlog.get_logger().warning(
+            "metrics are not served", address=address, port=port, reason=str(error)
+        )
         return
     threading.Thread(target=server.serve_forever, daemon=True).start()
 

@@ -18,8 +18,11 @@ from typing import Literal
 
 import psutil
 import structlog
+from sqlalchemy.exc import OperationalError
 
+from analysis.shared.errors import GanatomyError
 from db.layout import Layout
+from jobs.queue import attempts, reports, server
 from jobs.queue.client import Client
 from jobs.system import live, processes
 from jobs.system.live import JsonObject
@@ -50,6 +53,8 @@ class JobRunner:
     devices: Devices
     stopping: threading.Event = field(default_factory=threading.Event)
     children: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    executor: str = ""  # of the worker
+    _logs: dict[str, int] = field(default_factory=dict)  # how long the log was that was sent, by job
     _claimed: dict[tuple[str, str], int | None] = field(default_factory=dict)  # by job and attempt
 
     @property
@@ -60,6 +65,14 @@ class JobRunner:
     def run(self, spec: Spec, module: str) -> Outcome:
         """Run a job to its end. A job process that fails is replaced as long as each one gets further."""
         wasted, reached = 0, 0
+        if server.address() is not None:
+            try:
+                number = server.patiently(
+                    lambda: attempts.begin(spec.job_id, self.executor), self.stopping.is_set
+                )
+            except GanatomyError as error:
+                return Outcome("stopping") if self.stopping.is_set() else Outcome("failed", str(error))
+            spec = replace(spec, attempt=number, worker=self.executor)
         while True:
             slot = self._slot(spec)
             if isinstance(slot, Outcome):
@@ -89,9 +102,10 @@ class JobRunner:
         return slot
 
     def _report(self, job_id: str, values: JsonObject) -> None:
-        """Write what people see of the process; a full disk must not stop the job."""
-        with suppress(OSError):
+        """Write what people see of the process; neither a full disk nor an outage must stop the job."""
+        with suppress(OSError, GanatomyError):
             live.write_checked(live.path(self.layout, job_id, "watch"), values)
+            self._logs[job_id] = reports.send(self.layout, job_id, self._logs.get(job_id, -1))
 
     def _interruption(self, spec: Spec) -> Outcome | None:
         """How the job must end now, if the worker is told to stop or the job was cancelled."""
@@ -100,14 +114,19 @@ class JobRunner:
         return Outcome("cancelled") if self.lost(spec) else None
 
     def lost(self, spec: Spec) -> bool:
-        """Whether the job was cancelled since this attempt began.
+        """Whether the job was cancelled since this attempt began, or is another worker's.
 
         It may have been retried since, and claimed again. Then its row says PENDING as before, but the time
-        of the claim is another.
+        of the claim is another. While a server does not answer, nobody can tell.
         """
-        found = self.client.queue.list_workflows(
-            workflow_ids=[spec.job_id], load_input=False, load_output=False
-        )
+        try:
+            found = self.client.queue.list_workflows(
+                workflow_ids=[spec.job_id], load_input=False, load_output=False
+            )
+        except OperationalError:
+            if server.address() is None:
+                raise
+            return False
         if not found or found[0].status != "PENDING":
             return True
         claimed = found[0].dequeued_at
@@ -142,6 +161,9 @@ class JobRunner:
         finally:
             processes.stop(process, grace=2.0)
             self.children.discard(process)
+            self._logs.pop(spec.job_id, None)
+            with suppress(OSError, GanatomyError):
+                reports.send(self.layout, spec.job_id)  # the end of its log
 
     def _watch(self, spec: Spec, slot: Slot, process: subprocess.Popen[bytes]) -> Outcome:
         """Wait for the end of a process, and stop it when it must not go on."""

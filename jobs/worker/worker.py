@@ -1,7 +1,8 @@
 """A worker claims jobs from the queue and runs each in a job process, which it watches.
 
-A worker holds an executor slot by a file lock for its life. SIGTERM and Ctrl-C stop it within seconds: its
-job processes end, what they saved stays, and their jobs go back to the queue, where any worker takes them.
+A worker holds a lease for its life: a file lock or, with a queue on a server, a row. SIGTERM and Ctrl-C stop
+it within seconds: its job processes end, what they saved stays, and their jobs go back to the queue, where
+any worker takes them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dbos import DBOS
 from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
-from jobs.queue import database, rows, workers
+from jobs.queue import database, rows, server, workers
 from jobs.queue.client import Client
 from jobs.system import logs, processes, slots
 from jobs.system.settings import Settings
@@ -66,27 +67,34 @@ class WorkerProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         database.ensure(self.layout)
-        self.executor, self.slot_lock = workers.claim(self.layout)
+        self.leases = workers.leases(self.layout)
+        self.executor = self.leases.claim()
         devices = slots.detect(self.settings)
         devices.inherit()
         client = Client(self.layout, patient=True)
-        self.runner = JobRunner(client, self.settings, devices, self.stopping)
+        self.runner = JobRunner(client, self.settings, devices, self.stopping, executor=self.executor)
         poll = self.settings.poll_seconds
-        client.queue.register_queue(
-            database.JOBS, global_concurrency=len(devices.names), polling_interval_sec=poll
-        )
-        client.queue.register_queue(database.CLOCK, polling_interval_sec=5 * poll)
-        maintenance = Maintenance(client, self.executor, self.settings)
+        if server.address() is None:
+            client.queue.register_queue(
+                database.JOBS, global_concurrency=len(devices.names), polling_interval_sec=poll
+            )
+            client.queue.register_queue(database.CLOCK, polling_interval_sec=5 * poll)
+        maintenance = Maintenance(client, self.executor, self.leases, self.settings)
         maintenance.upgrade()
         from jobs.worker import workflows  # its decorators register the workflows with DBOS
 
         workflows.register(self.runner)
         self.dbos = DBOS(config=database.configuration(self.layout, self.executor, poll))
         maintenance.active = self.dbos._active_workflows_set.activeList  # DBOS offers no public call
+        if server.address() is not None:
+            database.limit_claims(self.dbos, len(devices.names))
+            if not devices.gpus:
+                DBOS.listen_queues([database.JOBS, database.CLOCK])
+            self.leases.beat(self.executor)  # looking for GPUs may have taken long
         DBOS.launch()
         if self.settings.metrics_port is not None:
-            metrics.serve(client, self.settings.metrics_port)
-        maintenance.announced = workers.announce(self.layout, self.executor, devices.names)
+            metrics.serve(client, self.settings.metrics_port, self.settings.metrics_address)
+        self.leases.announce(self.executor, devices.names)
         structlog.get_logger().info(
             "worker ready", executor=self.executor, slots=devices.names, threads=devices.threads
         )
@@ -137,6 +145,7 @@ class WorkerProcess:
                 jobs = database.put_back(queue, [row.workflow_id for row in found], self.executor)
                 structlog.get_logger().info("jobs are handed back", jobs=jobs)
                 time.sleep(0.2)
+            self.leases.end(self.executor)
         except Exception:  # the next worker recovers them
             structlog.get_logger().exception("jobs could not be handed back")
 

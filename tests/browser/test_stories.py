@@ -177,7 +177,7 @@ def stop(worker: subprocess.Popen[bytes], layout: Layout) -> None:
     worker.send_signal(signal.SIGSTOP)
     [found] = [each for each in workers.alive(layout) if each.pid == worker.pid]
     long_ago = time.time() - 600
-    os.utime(workers.lease(layout, found.slot), (long_ago, long_ago))
+    os.utime(workers.FileLeases(layout).file(found.slot), (long_ago, long_ago))
 
 
 def drag(picture: Locator, start: tuple[float, float], stop: tuple[float, float]) -> None:

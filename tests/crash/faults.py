@@ -17,6 +17,7 @@ from typing import Literal
 from analysis.shared.errors import GanatomyError
 from jobs.kinds import requests
 from jobs.kinds.base import Kind, Request
+from jobs.queue import attempts
 from jobs.system import live
 from jobs.tasks import process
 from jobs.tasks.progress import Progress
@@ -67,7 +68,8 @@ def work(spec: process.Spec, progress: Progress) -> None:
     total = sum(
         json.loads((folder / f"{number}.json").read_text())["number"] for number in range(request.shards)
     )
-    live.write(folder / "result.json", {"sum": total})
+    with attempts.newest(spec.job_id, spec.attempt):
+        live.write(folder / "result.json", {"sum": total})
 
 
 def _fail(fault: str, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,7 +34,8 @@ QUICK = {
 class Arena:
     """One store for one test."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, through: Sequence[str] = ()) -> None:
+        self.through = through  # a command that runs the workers elsewhere, such as in a network namespace
         self.client = Client(Layout.create(root), patient=True)  # the machine is busy, and that is no finding
         self.root = root
         self.started: list[subprocess.Popen[bytes]] = []
@@ -41,7 +43,7 @@ class Arena:
     def spawn(self, output: IO[bytes] | None = None, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that knows the kind `fault`. It is not ready yet."""
         worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "faulty_worker", "--store", str(self.root)],
+            [*self.through, sys.executable, "-P", "-m", "faulty_worker", "--store", str(self.root)],
             env={**os.environ, **QUICK, **environment},
             stdout=output,
             stderr=output,

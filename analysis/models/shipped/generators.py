@@ -60,16 +60,24 @@ ARMS = {
 }
 
 
+# By drawn world: its title, its segmenter, and what its data set is called.
+WORLDS = {
+    "churches": ("Churches", "church-parts", "drawn church scenes"),
+    "rooms": ("Rooms", "room-parts", "drawn rooms"),
+}
+
+
 def _arm(name: str, facts: dict[str, Any]) -> ModelInfo:
-    """A generator that `analysis.training.arms` trained on church scenes beside others."""
+    """A generator that `analysis.training.arms` trained on a drawn world beside others."""
     family, what, paths = ARMS[facts["arm"]]
+    world, segmenter, data = WORLDS[name.partition("-")[0]]
     small = "-small-" in name
     without = "" if facts["minibatch_statistic"] else ", without the minibatch statistic"
     return ModelInfo(
         name=name,
         role="generator",
         family=family,
-        title=f"Churches: {what}{without}" + f"; small, training seed {facts['seed']}" * small,
+        title=f"{world}: {what}{without}" + f"; small, training seed {facts['seed']}" * small,
         licence=LICENCE,
         source="trained by this project; docs/models/arms.md",
         weights=Bundled(facts["file"], facts["sha256"]),
@@ -79,8 +87,8 @@ def _arm(name: str, facts: dict[str, Any]) -> ModelInfo:
         ),
         latent_shape=(64, 1, 1) if family == "dcgan" else (64,),
         image_size=(64, 64),
-        default_segmenter="church-parts",
-        trained_on="drawn church scenes",
+        default_segmenter=segmenter,
+        trained_on=data,
         training_steps=facts["steps"],
         training_images=facts["images"],
         hidden=small,

@@ -211,3 +211,37 @@ def test_shuffled_trainings_have_any_p_value_and_equal_ones_a_small_one() -> Non
         0.01 <= np.mean(np.array(found) <= 0.05) <= 0.08
     )  # the statistic is a count, so the test is cautious
     assert trainings.chance_p_value(trained(layers, layers, layers), 999) == 1 / 1000
+
+
+def test_other_vocabularies_are_compared_at_the_concepts_that_they_share() -> None:
+    names = sorted(set(detecting()["concept"]))
+    shared = names[:1]
+    counted = trainings.tally(layers(), detecting(), rotated(), shared)
+    assert set(counted["category"]) == {*shared, trainings.ALL}
+    assert counted[["lift", "rotated_lift", "twin_detectors"]].isna().all().all()
+    whole = trainings.tally(layers(), detecting(), rotated())
+    for _, row in counted.iterrows():
+        for name, frame in (("detectors", detecting()), ("rotated_detectors", rotated())):
+            own = frame[(frame["generator"] == row["generator"]) & (frame["concept"] == shared[0])]
+            own = own if row["layer"] == trainings.ALL else own[own["layer"] == row["layer"]]
+            known = (
+                name == "detectors"
+                or not whole.loc[
+                    (whole["generator"] == row["generator"])
+                    & (whole["layer"] == row["layer"])
+                    & (whole["category"] == trainings.ALL),
+                    name,
+                ]
+                .isna()
+                .any()
+            )
+            if known:
+                assert row[name] == own["detectors"].sum()
+    assert set(trainings.measured(counted)["measure"]) <= {
+        "detectors",
+        "concepts",
+        "beyond_rotation",
+        "concepts_beyond_rotation",
+    }
+    nothing = trainings.tally(layers(), detecting(), rotated(), ())
+    assert nothing["detectors"].sum() == 0

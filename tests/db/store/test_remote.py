@@ -1,16 +1,13 @@
 """Push and pull, against a real S3 server (moto) in a process of its own."""
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import fsspec
 import pytest
+import s3_server
 from children import free_port, until
 
 from db import store
@@ -30,38 +27,15 @@ PUSH = (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The address of an S3 server. The environment names it, as it does for whoever uses another endpoint."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    endpoint = f"http://127.0.0.1:{port}"
-    values = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: s3_listens(port), what="the S3 server")
+    with s3_server.running() as endpoint:
         yield endpoint
-    finally:
-        process.terminate()
-        process.wait(20)
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def s3_listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def s3() -> Any:
-    return fsspec.filesystem("s3", skip_instance_cache=True)
 
 
 @pytest.fixture
 def address(server: str, request: pytest.FixtureRequest) -> str:
     """A new folder in a bucket of the server."""
     bucket = f"bucket-{abs(hash(request.node.name))}"
-    s3().mkdir(bucket)
+    s3_server.files().mkdir(bucket)
     return f"s3://{bucket}/bundles"
 
 
@@ -130,7 +104,7 @@ def test_a_damaged_bundle_stops_no_other_one(
     assert f"{victim} is damaged" in pushed.problems[0]
     victim.write_bytes(whole)
     remote.push(layout, address)
-    s3().pipe(f"{address}/b/1/tables/unit.parquet", b"")
+    s3_server.files().pipe(f"{address}/b/1/tables/unit.parquet", b"")
     pulled = remote.pull(other, address)
     assert pulled.keys == ["a/1", "c/1"]
     assert len(pulled.problems) == 1
@@ -166,7 +140,7 @@ def test_a_push_that_is_killed_leaves_no_part_of_a_bundle(
     for run_id in names:
         write_run(run_id)
     with subprocess.Popen([sys.executable, "-c", PUSH, str(layout.root), address]) as process:
-        until(lambda: len(s3().glob(f"{address}/*/*/manifest.json")) >= 3)
+        until(lambda: len(s3_server.files().glob(f"{address}/*/*/manifest.json")) >= 3)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     pulled = remote.pull(other, address)

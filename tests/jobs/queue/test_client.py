@@ -18,8 +18,7 @@ from analysis.shared.errors import GanatomyError
 from db import workspace
 from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.requests import When, parse
-from jobs.queue import client as client_module
-from jobs.queue import database, workers
+from jobs.queue import database, reports, workers
 from jobs.queue.client import Client
 from jobs.system import live, slots
 from jobs.worker import metrics
@@ -124,10 +123,10 @@ def test_a_gpu_that_is_not_there_is_refused(client: Client, monkeypatch: pytest.
     for ask in (client.submit, lambda request: client.schedule("nightly", request, "0 2 * * *")):
         with pytest.raises(GanatomyError, match="asks for a GPU, and this machine shows none"):
             ask(planted(device="cuda"))
-    workers.announce(client.layout, f"{workers.host()}/0", ("cpu-0",))
+    workers.FileLeases(client.layout).announce(f"{workers.host()}/0", ("cpu-0",))
     with pytest.raises(GanatomyError, match="the workers here have cpu-0 only"):
         client.submit(planted(device="cuda"))
-    workers.announce(client.layout, f"{workers.host()}/1", ("cuda-0",))
+    workers.FileLeases(client.layout).announce(f"{workers.host()}/1", ("cuda-0",))
     assert client.submit(planted(device="cuda")).job_id
 
 
@@ -140,7 +139,7 @@ def test_what_ended_long_ago_is_swept(client: Client) -> None:
     live.write(client.layout.live / "watch-run1.json", {"refused": 1})
     for file in client.layout.live.glob("*.json"):
         os.utime(file, (0, 0))
-    Maintenance(client, "nobody/0").clean_up()
+    Maintenance(client, "nobody/0", workers.FileLeases(client.layout)).clean_up()
     left = {file.name for file in client.layout.live.glob("*.json")}
     assert left == {f"{kept}.progress.json", "watch-run1.json"}
 
@@ -206,7 +205,7 @@ def test_a_locked_queue_says_so_within_three_seconds(client: Client) -> None:
 
 
 def test_a_large_log_is_read_in_parts(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "LOG_PART", 10)
+    monkeypatch.setattr(reports, "LOG_PART", 10)
     (client.layout.logs / "job.log").write_text("one\ntwo\n" + "x" * 25 + "\nhalf")
     position, parts = 0, []
     while (found := client.log_from("job", position))[0]:
@@ -236,7 +235,7 @@ def test_a_store_may_have_any_name(tmp_path: Path, name: str) -> None:
 def test_a_job_that_runs_is_listed_and_counted_behind_newer_ones(client: Client) -> None:
     first = str(client.submit(planted()).job_id)
     executor = f"{workers.host()}/0"
-    workers.announce(client.layout, executor, ("cpu-0",))
+    workers.FileLeases(client.layout).announce(executor, ("cpu-0",))
     with closing(sqlite3.connect(client.layout.queue)) as queue, queue:
         names = [row[1] for row in queue.execute("PRAGMA table_info(workflow_status)")]
         values = [
@@ -266,7 +265,7 @@ def test_a_job_that_runs_is_listed_and_counted_behind_newer_ones(client: Client)
     memory = found["ganatomy_memory_bytes"]
     assert {sample.labels["state"]: sample.value for sample in states.samples}["queued"] == 250
     assert [sample.labels["job"] for family in (speed, memory) for sample in family.samples] == [first] * 2
-    workers.lease(client.layout, executor).unlink()
+    workers.FileLeases(client.layout).file(executor).unlink()
     assert (client.counts()["running"], client.counts()["queued"]) == (0, 251)
 
 

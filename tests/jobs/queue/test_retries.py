@@ -12,6 +12,7 @@ from analysis.shared.errors import GanatomyError
 from jobs.kinds.dissection import DissectionRequest
 from jobs.kinds.requests import When
 from jobs.queue.client import Client
+from jobs.queue.workers import FileLeases
 from jobs.system import live
 from jobs.worker.maintenance import Maintenance
 
@@ -97,7 +98,7 @@ def finish(client: Client, job_id: str) -> None:
 
 def maintain(client: Client) -> None:
     """What a worker does now and then."""
-    Maintenance(client, "nobody/0").release()
+    Maintenance(client, "nobody/0", FileLeases(client.layout)).release()
 
 
 def test_a_job_whose_run_is_there_by_now_is_not_run_again(

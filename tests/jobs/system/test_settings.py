@@ -12,7 +12,10 @@ COMPUTED = {
     "slot_memory_gb": "85 % of the machine's, shared by the slots",
     "spans": "off",
     "notify": "none",
+    "queue": "`queue.sqlite` in the store",
+    "results": "none",
     "metrics_port": "none",
+    "metrics_address": "127.0.0.1",
     "host": "the host name",
     "project": "the store's folder",
 }

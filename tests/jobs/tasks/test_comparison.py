@@ -37,6 +37,18 @@ def test_every_generator_is_seen_by_one_segmenter_on_one_sample(layout: Layout) 
     assert again == request
 
 
+def test_other_data_sets_are_seen_by_their_own_segmenters(layout: Layout) -> None:
+    """Scenes built by hand have the concepts of churches, from another segmenter; a planted disc has none."""
+    request, _ = ComparisonRequest(generators=("churches", "planted-scenes")).resolve(layout)
+    assert request.segmenter is None
+    segmenters = [each.resolve(layout)[0].segmenter for each in request.dissections()]
+    assert segmenters == ["church-parts", "scene-colours"]
+    with pytest.raises(GanatomyError, match="share no concept; name one segmenter for all"):
+        ComparisonRequest(generators=("churches", "planted")).resolve(layout)
+    one, _ = ComparisonRequest(generators=("churches", "planted"), segmenter="church-parts").resolve(layout)
+    assert one.segmenter == "church-parts"
+
+
 def test_a_comparison_waits_for_its_dissections_and_holds_them_beside_each_other(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,10 +30,11 @@ def ask(address: str) -> tuple[int, str]:
 def address(client: Client) -> Iterator[str]:
     """Where a worker of the client's store answers."""
     port = free_port()
-    environment = {**os.environ, "GANATOMY_METRICS_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    place = {"GANATOMY_METRICS_PORT": str(port), "GANATOMY_METRICS_ADDRESS": "127.0.0.3"}
+    environment = {**os.environ, **place, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-m", "jobs.worker", "--store", str(client.layout.root)]
     process = subprocess.Popen(command, env=environment)
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.3:{port}"
     process.terminate()
     process.wait(30)
 

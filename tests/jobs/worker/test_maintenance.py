@@ -5,6 +5,7 @@ import time
 
 from db.layout import Layout
 from jobs.queue.client import Client
+from jobs.queue.workers import FileLeases
 from jobs.system.settings import Settings
 from jobs.worker.maintenance import Maintenance
 
@@ -18,7 +19,9 @@ def old_file(layout: Layout, name: str) -> None:
 
 def test_what_is_over_the_quota_goes(layout: Layout) -> None:
     old_file(layout, "a.png")
-    maintenance = Maintenance(Client(layout), "nobody/0", Settings(labels_gb=None, renders_gb=0))
+    maintenance = Maintenance(
+        Client(layout), "nobody/0", FileLeases(layout), Settings(labels_gb=None, renders_gb=0)
+    )
     maintenance.run()
     assert list(layout.renders.iterdir()) == []
     old_file(layout, "b.png")

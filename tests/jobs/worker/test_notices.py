@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
+from children import free_port
 
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
+from jobs.system.settings import Settings
 from jobs.worker import metrics, notices
 
 got: list[dict[str, Any]] = []
@@ -59,3 +62,15 @@ def test_metrics_count_jobs(tmp_path: Path) -> None:
     metrics.serve(client, port)
     text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
     assert 'ganatomy_jobs{state="queued"} 1.0' in text
+
+
+def test_metrics_are_served_at_one_address_only(tmp_path: Path) -> None:
+    client = Client.at(tmp_path / "store")
+    port = free_port()
+    metrics.serve(client, port)
+    with pytest.raises(URLError):
+        urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=10)
+    metrics.serve(client, port, "127.0.0.2")
+    for address in ("127.0.0.1", "127.0.0.2"):
+        assert urllib.request.urlopen(f"http://{address}:{port}/metrics", timeout=10).status == 200
+    assert Settings().metrics_address == "127.0.0.1"
