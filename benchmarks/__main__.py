@@ -21,6 +21,7 @@ QUICK = (
     "first_compilation",
     "gpu_counting",
     "segmenter",
+    "spans",
     "tails",
     "insertions",
     "artifacts",

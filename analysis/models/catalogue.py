@@ -153,6 +153,12 @@ class Catalogue:
             return [(file.parent / member.name, member.sha256) for member in weights.members]
         return [(file, weights.sha256)]
 
+    def files(self, name: str, models: Path) -> list[Path]:
+        """The files of a model in a store's models folder: all that another models folder needs of it."""
+        own = [self._json(name, models)] if self.is_own(name, models) else []
+        files = [file for file, _sha256 in self._files(self.describe(name, models), models)]
+        return [file for file in [*own, *files] if file.is_relative_to(models)]
+
     def family(self, family: str) -> Any:
         """A family's module, imported now."""
         if family not in self.families:

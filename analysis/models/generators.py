@@ -40,6 +40,7 @@ __all__ = [
     "damaged",
     "describe",
     "fetch",
+    "files",
     "inspect",
     "is_own",
     "load",
@@ -121,7 +122,7 @@ PLANTED = ModelInfo(
 
 _CATALOGUE = Catalogue("generator", FAMILIES, [FFHQ, FACES, *SHIPPED, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
-fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
+fetch, weights_file, files = _CATALOGUE.fetch, _CATALOGUE.weights_file, _CATALOGUE.files
 damaged, is_own, remove, rename, change, sheet, adopt = (
     _CATALOGUE.damaged,
     _CATALOGUE.is_own,

@@ -38,6 +38,7 @@ __all__ = [
     "describe",
     "family_of",
     "fetch",
+    "files",
     "inspect",
     "is_own",
     "keep",
@@ -108,7 +109,7 @@ PLANTED = ModelInfo(
 
 _CATALOGUE = Catalogue("segmenter", FAMILIES, [FACE_PARTS, FACE_PARTS_18, *SHIPPED, PLANTED])
 names, describe, ready = _CATALOGUE.names, _CATALOGUE.describe, _CATALOGUE.ready
-fetch, weights_file = _CATALOGUE.fetch, _CATALOGUE.weights_file
+fetch, weights_file, files = _CATALOGUE.fetch, _CATALOGUE.weights_file, _CATALOGUE.files
 damaged, is_own, change = _CATALOGUE.damaged, _CATALOGUE.is_own, _CATALOGUE.change
 remove, rename, adopt = _CATALOGUE.remove, _CATALOGUE.rename, _CATALOGUE.adopt
 

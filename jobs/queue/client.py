@@ -256,6 +256,11 @@ class Client:
             raise GanatomyError(f"There is no job {job_id}; `ganatomy jobs list` shows all.")
         return rows.jobs(self.layout, found)[0]
 
+    def unfinished(self, job_id: str) -> bool:
+        """Whether a job is in the queue and has not ended."""
+        found = self.queue.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        return bool(found) and found[0].status in rows.ACTIVE
+
     def active(self) -> list[database.ActiveJob]:
         """The jobs that have not ended, in the order of the queue."""
         return database.active(self.queue, rows.ACTIVE)

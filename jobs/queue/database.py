@@ -37,6 +37,7 @@ GPU_JOBS = "gpu-jobs"  # of jobs that ask for a GPU: on a server, since workers 
 CLOCK = "clock"  # the queue of the firings of schedules, which only queue jobs
 PATIENCE_S = 2.0  # that a person waits for a locked queue
 RUN_JOB = "ganatomy.job"
+RUN_SPAN = "ganatomy.span"  # a part of a job
 FIRE = "ganatomy.fire"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import psutil
 from pydantic import BeforeValidator, Field
@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     )
     poll_seconds: float = Field(
         default=0.4, gt=0, description="Seconds between two checks of the queue by a worker."
+    )
+    spans: Literal["off", "local", "queue", "ray"] = Field(
+        default="off", description="Where parts of a long dissection are counted side by side."
+    )
+    span_seconds: float = Field(
+        default=120.0, gt=0, le=600, description="Seconds of work in each such part, about."
     )
     notify: list[str] = Field(
         default_factory=list,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jobs.system.settings import Settings, cores
 # All stores and users of a machine share its GPUs, so their locks lie outside of any store. The folder does
 # not depend on the environment, which may differ from worker to worker.
 GPU_LOCKS = Path("/tmp/ganatomy-gpus")
+WORKER = "GANATOMY_WORKER_DEVICES"  # the devices of a worker, for the processes that it starts
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Devices:
     cpu_slots: int
     threads: int
 
+    def inherit(self) -> None:
+        """Tell the processes that this one starts; `of_worker` reads it there."""
+        os.environ[WORKER] = json.dumps(vars(self))
+
     @property
     def names(self) -> tuple[str, ...]:
         """The slots of jobs with device 'auto'."""
@@ -69,6 +75,18 @@ class Devices:
             if lock := locks.take(GPU_LOCKS, uuid, shared=True):
                 return Slot(name, "cuda", threads, lock)
         return None
+
+
+def of_worker(settings: Settings) -> Devices:
+    """The devices of the worker that started this process; without one, those of this machine.
+
+    A job process sees its own GPU only, and a worker may have been given some of the machine's.
+    """
+    try:
+        values = json.loads(os.environ[WORKER])
+        return Devices(tuple(values["gpus"]), tuple(values["uuids"]), values["cpu_slots"], values["threads"])
+    except (KeyError, ValueError):
+        return detect(settings)
 
 
 def detect(settings: Settings) -> Devices:

@@ -34,6 +34,7 @@ from analysis.dissection.dissection import measure
 from analysis.dissection.reference_shares import looked, table
 from analysis.dissection.segmenter_agreement import IMAGES, kappas
 from analysis.dissection.settings import REFERENCE_IMAGES
+from analysis.dissection.spans import Range, missing
 from analysis.models import generators, segmenters
 from analysis.models.controls import random_twin
 from analysis.models.generator import Generator
@@ -46,6 +47,7 @@ from jobs.kinds.dissection import DissectionRequest
 from jobs.tasks.label_cache import LabelCache
 from jobs.tasks.reported_segmenter import ReportedSegmenter
 from jobs.tasks.saved_counts import SavedCounts
+from jobs.tasks.split_counts import SplitCounting
 from jobs.tasks.task import ModelTask, Row, main
 
 Batch = tuple[range, NDArray[Any], list[NDArray[np.uint8]]]  # numbers, labels, pictures
@@ -68,6 +70,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
     kappas: pd.DataFrame | None = None  # of the two segmenters
     compared: tuple[pd.DataFrame, dict[str, Arrays]] | None = None  # shares, and pictures
     calibrated: bool = False  # thresholds are those of all calibration images
+    pace: float = 0.0  # seconds per image when this process last counted a block; 0 before
 
     @cached_property
     def plan(self) -> Plan:
@@ -141,6 +144,11 @@ class DissectionTask(ModelTask[DissectionRequest]):
                 edges.save(aside)
             return edges
 
+    @cached_property
+    def parts(self) -> SplitCounting | None:
+        """What counts long parts of the run in spans, side by side; None where this process counts all."""
+        return SplitCounting.of(self.spec, self.folder / "spans", self.progress)
+
     def saved(self, thresholds: Thresholds | None) -> SavedCounts[Counts]:
         """Where the counts of the calibration or, given thresholds, of the evaluation are saved."""
         if thresholds is None:
@@ -160,17 +168,50 @@ class DissectionTask(ModelTask[DissectionRequest]):
             )
             counts = None
         for first, last in counts.ranges if counts else ():
-            for block in blocks(first, last):
-                self._report(*block, found=True)
-        for block, counted in count_blocks(self.source, span, self.edges, thresholds, counts):
+            self._report(first, last, found=True)
+        for done, counted in self._parts(span, thresholds, counts):
             counts = counted
-            if saved.due() or block[1] == span[1]:
+            if saved.due() or done[1] == span[1]:
                 saved.write(counts)
-            self._report(*block, found=False)
+                if self.parts is not None:
+                    self.parts.folder.forget(saved.part, saved.key, counts.ranges[-1][1])
+            self._report(*done, found=False)
             if thresholds is not None:
                 self._publish_provisional(thresholds, counts)
         assert counts is not None
         return counts
+
+    def _parts(
+        self, span: Range, thresholds: Thresholds | None, counts: Counts | None
+    ) -> Iterator[tuple[Range, Counts]]:
+        """Count what is missing of a span of images, in order; yields each part with the counts so far."""
+        if self.parts is None or span[1] - span[0] <= BLOCK:
+            yield from self._count_here(span, thresholds, counts)
+            return
+        gaps = missing(span, counts.ranges if counts else ())
+        if gaps and not self.pace:  # an earlier attempt made the first look
+            first = (span[0], min(gaps[0][0] + BLOCK, gaps[0][1]))
+            for done, counted in self._count_here(first, thresholds, counts):
+                counts = counted
+                yield done, counts
+        yield from self.parts.count(
+            span,
+            self.edges,
+            thresholds,
+            counts,
+            self.pace,
+            lambda found: self._is_of_this_run(found, thresholds),
+        )
+
+    def _count_here(
+        self, span: Range, thresholds: Thresholds | None, counts: Counts | None
+    ) -> Iterator[tuple[Range, Counts]]:
+        """Count block by block in this process, and note how long an image takes."""
+        began = time.monotonic()
+        for block, counted in count_blocks(self.source, span, self.edges, thresholds, counts):
+            self.pace = (time.monotonic() - began) / (block[1] - block[0])
+            yield block, counted
+            began = time.monotonic()
 
     def _is_of_this_run(self, counts: Counts, thresholds: Thresholds | None) -> bool:
         """Whether saved counts are of the same models, edges and latents; 0.1.0 had others in large runs."""
@@ -179,9 +220,10 @@ class DissectionTask(ModelTask[DissectionRequest]):
         return inside and counts.about == self.source.about(counts.grid, self.edges, thresholds)
 
     def _report(self, first: int, last: int, found: bool) -> None:
-        """Report a block. It is progress once, though the first look and the evaluation may both count it."""
-        self.reported.block_done(0 if (first, last) in self.seen else last - first, found)
-        self.seen.add((first, last))
+        """Report images. They are progress once: the first look and the evaluation may both count them."""
+        new = {*blocks(first, last)} - self.seen
+        self.reported.block_done(sum(stop - start for start, stop in new), found)
+        self.seen |= new
         if self.spec.device == "cuda":
             self.progress.extra["gpu_memory_bytes"] = torch.cuda.memory_reserved()
         self.watch.save()
@@ -190,6 +232,8 @@ class DissectionTask(ModelTask[DissectionRequest]):
         when, images = self.published
         waited = time.monotonic() - when >= PAUSE and counts.images >= GROWTH * images
         if self.calibrated and waited and counts.ranges[-1][1] < self.plan.evaluation[1]:
+            if self.parts is not None:  # spans come without pictures; most of these are wanted at the end too
+                make_pictures(self.source, counts)
             self.publish(counts, "provisional")
 
     def calibrate(self, span: tuple[int, int]) -> Thresholds:
@@ -201,6 +245,17 @@ class DissectionTask(ModelTask[DissectionRequest]):
 
     def run(self) -> None:
         """Everything, from the pilot to the final publication."""
+        try:
+            self._run()
+        finally:
+            self._end_parts()
+
+    def _end_parts(self) -> None:
+        """End the processes that count spans, and free their slots."""
+        if self.parts is not None:
+            self.parts.close()
+
+    def _run(self) -> None:
         self.watch.save()
         if cold():
             self.progress.begin(MESSAGE)
@@ -219,6 +274,7 @@ class DissectionTask(ModelTask[DissectionRequest]):
             log.warning(reason)
         self.progress.begin("evaluation")
         evaluation = self.count(self.plan.evaluation, thresholds)
+        self._end_parts()
         self.progress.begin("pictures")
         make_pictures(self.source, evaluation)
         self._compare_segmenters()

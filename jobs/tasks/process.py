@@ -53,8 +53,8 @@ class Spec:
 Work = Callable[[Spec, Progress], None]
 
 
-def main(work: Work) -> None:
-    """Run `work` for the job on standard input.
+def main(work: Work, alone: bool = True) -> None:
+    """Run `work` for the job on standard input, `alone` at its run.
 
     The exit status is 0 when it is done, else 1, with the reason in a live file. The process ends without
     Python's clean-up, in which libraries fill the log.
@@ -68,9 +68,10 @@ def main(work: Work) -> None:
     )
     try:
         progress = Progress(spec.layout, spec.job_id)
-        hold = _hold(spec, progress)
+        hold = _hold(spec, progress) if alone else None
         work(spec, progress)
-        hold.release()
+        if hold is not None:
+            hold.release()
     except Exception as error:
         kind, reason = explain(error)
         if kind != "person":

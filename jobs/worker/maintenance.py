@@ -141,7 +141,7 @@ class Maintenance:
         """Remove what nobody needs any more.
 
         These are live files of jobs that ended long ago or are not in the queue, live files of dead workers,
-        half-written files, and firings of schedules that were removed.
+        half-written files, firings of schedules that were removed, and spans whose job was cancelled.
         """
         active = self.queue.list_workflows(
             name=database.RUN_JOB, status=rows.ACTIVE, load_input=False, load_output=False
@@ -154,6 +154,8 @@ class Maintenance:
         fired = self.queue.list_workflows(name=database.FIRE, load_input=False, load_output=False)
         ended = [row for row in fired if row.status not in rows.ACTIVE]
         self.queue.delete_workflows([row.workflow_id for row in ended if row.schedule_name not in schedules])
+        spans = self.queue.list_workflows(name=database.RUN_SPAN, load_input=False, load_output=False)
+        self.queue.delete_workflows([row.workflow_id for row in spans if row.status not in rows.ACTIVE])
         reports.clean_up()
 
     def enforce_quotas(self) -> None:

@@ -178,7 +178,8 @@ class JobRunner:
                 continue
             sampled = time.monotonic()
             self._report(spec.job_id, {"device": slot.name, "pid": process.pid, **meter.read()})
-            if meter.peak > limit:
+            # A job that counts in several slots has the memory of all of them.
+            if meter.peak > limit * int((age.report or {}).get("slots", 1)):
                 return Outcome(
                     "failed",
                     f"It took more than {limit / 2**30:.1f} GiB of memory, the limit of a slot, and was "
@@ -220,15 +221,15 @@ class ProgressAge:
     """
 
     file: Path
+    report: JsonObject | None = None
     _changed: float = field(default_factory=time.monotonic)
-    _report: JsonObject | None = None
     _reports: int = -1  # new ones; the first reading may be the file of an earlier process
 
     def seconds(self) -> float:
         """Seconds since the last new report or, before the first, since the start."""
         report = live.read(self.file)
-        if report != self._report:
-            self._report = report
+        if report != self.report:
+            self.report = report
             self._reports += 1
             self._changed = time.monotonic()
         return time.monotonic() - self._changed

@@ -71,6 +71,7 @@ class WorkerProcess:
         self.leases = workers.leases(self.layout)
         self.executor = self.leases.claim()
         devices = slots.detect(self.settings)
+        devices.inherit()
         client = Client(self.layout, patient=True, person=WORKER)
         self.runner = JobRunner(client, self.settings, devices, self.stopping, executor=self.executor)
         poll = self.settings.poll_seconds

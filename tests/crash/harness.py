@@ -21,7 +21,7 @@ from jobs.system import live
 
 HERE = Path(__file__).parent
 QUICK = {
-    "PYTHONPATH": str(HERE),
+    "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH")))),
     "OMP_NUM_THREADS": "1",
     "GANATOMY_STUCK_SECONDS": "5",
     "GANATOMY_SLOT_MEMORY_GB": "1",

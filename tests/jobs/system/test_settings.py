@@ -10,6 +10,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "jobs.md"
 COMPUTED = {
     "cpu_slots": "one per four cores",
     "slot_memory_gb": "85 % of the machine's, shared by the slots",
+    "spans": "off",
     "notify": "none",
     "queue": "`queue.sqlite` in the store",
     "results": "none",
