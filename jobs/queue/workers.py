@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +51,9 @@ class Leases(Protocol):
 
     def alive(self) -> list[Worker]:
         """The workers that run, by id."""
+
+    def suspects(self, executors: Set[str]) -> list[str]:
+        """Those of some executors that may be dead; `takeover` tells."""
 
     def takeover(self, executor: str) -> AbstractContextManager[bool]:
         """Whether `executor` is dead. Inside the block nobody else takes its jobs over."""
@@ -108,6 +111,10 @@ class ServerLeases:
             )
             for row in rows
         ]
+
+    def suspects(self, executors: Set[str]) -> list[str]:
+        """Those without a lease: one question for all of them, since every worker asks it all the time."""
+        return sorted(executors - {worker.slot for worker in self.alive()}) if executors else []
 
     @contextmanager
     def takeover(self, executor: str) -> Iterator[bool]:
@@ -191,6 +198,10 @@ class FileLeases:
             for file, values in found
             if live.alive(values) or (_elsewhere(values) and _silence(file) < LEASE_S)
         ]
+
+    def suspects(self, executors: Set[str]) -> list[str]:
+        """All of them: how long a lease lies still has to be watched from the beginning."""
+        return sorted(executors)
 
     @contextmanager
     def takeover(self, executor: str) -> Iterator[bool]:

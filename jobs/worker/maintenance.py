@@ -72,7 +72,8 @@ class Maintenance:
         The dead worker's lease is held meanwhile: no other worker can recover the same jobs at the same time.
         """
         pending = self.queue.list_workflows(status="PENDING", load_input=False, load_output=False)
-        for executor in sorted({row.executor_id for row in pending if row.executor_id} - {self.executor}):
+        others = {row.executor_id for row in pending if row.executor_id} - {self.executor}
+        for executor in self.leases.suspects(others):
             with self.leases.takeover(executor) as dead:
                 if dead:
                     structlog.get_logger().info("recovering the jobs of a dead worker", executor=executor)
