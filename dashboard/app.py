@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from analysis.shared.errors import GanatomyError
+from dashboard.team import people
 from dashboard.widgets import page_list
 
 HERE = Path(__file__).parent
@@ -27,4 +29,9 @@ PAGES = [
     for page in page_list.PAGES
 ]
 
-st.navigation(PAGES, position="top").run()
+try:
+    people.providers()
+except GanatomyError as error:  # nobody can tell who may do what
+    st.error(str(error), icon=":material/error:")
+else:
+    st.navigation(PAGES, position="top").run()

@@ -1,7 +1,10 @@
 """A trial on a page: how far it is while its process runs, else what came of it."""
 
+from dataclasses import asdict
+
 import streamlit as st
 
+from dashboard.team import people
 from dashboard.widgets import page, words
 from jobs.models import trials
 from jobs.models.trials import Trial
@@ -25,7 +28,9 @@ def followed(trial: Trial, key: str, again: bool = True) -> Trial | None:
                 and not page.read_only()
                 and st.button("Try again", key=f"again-{key}", icon=":material/replay:")
             ):
-                trials.ask(page.layout(), trial.what, trial.request, again=True)
+                # Who asks now need not be who asked first, and may do other things.
+                who = {"person": asdict(people.person())} if "person" in trial.request else {}
+                trials.ask(page.layout(), trial.what, {**trial.request, **who}, again=True)
                 st.rerun()
         return None
     return trial

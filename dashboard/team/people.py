@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import streamlit as st
 
+from analysis.shared.errors import GanatomyError
 from dashboard.viewer import cookies
 from dashboard.widgets import words
 from db import permissions
@@ -74,10 +76,21 @@ def providers() -> tuple[str, ...] | None:
     """The login providers by name, as Streamlit's secrets configure them; None where nobody can log in.
 
     A single provider has no name.
+
+    Raises:
+        GanatomyError: there are secrets that cannot be read, so it is not known whether people must log in.
     """
     try:
         auth = st.secrets["auth"]
-    except (FileNotFoundError, KeyError):
+    except KeyError:
+        return None
+    except FileNotFoundError as error:  # Streamlit says so of a file with a mistake in it too
+        files = [file for file in map(Path, st.get_option("secrets.files")) if file.exists()]
+        if files:
+            raise GanatomyError(
+                f"{files[0]} cannot be read, so nobody can log in and no page is shown; mend the file, and "
+                "start the dashboard again."
+            ) from error
         return None
     return tuple(name for name, value in auth.items() if hasattr(value, "items"))
 

@@ -97,7 +97,7 @@ def backup(
             _add_workspace(layout, writer)
             for folder in (layout.models, layout.references) if models else (layout.references,):
                 writer.add_folder(folder.name, folder)
-            for path in (layout.watches, layout.identity, layout.marker):
+            for path in (layout.watches, layout.collected, layout.identity, layout.marker):
                 if path.exists():
                     writer.add(path.relative_to(layout.root).as_posix(), path)
             for name, content in (extra or {}).items():

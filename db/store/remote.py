@@ -5,6 +5,7 @@ DuckDB file stays local: it is a cache that anyone can make again from the bundl
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ def pull(layout: Layout, address: str, **options: Any) -> Copied:
                 except StoreError as error:
                     copied.problems.append(str(error))
                 except FileNotFoundError:
-                    copied.problems.append(f"{key} was replaced at {address} meanwhile; pull again.")
+                    copied.problems.append(f"{key} was replaced at {_shown(address)} meanwhile; pull again.")
     finally:  # what has come is published, whatever else went wrong
         store.publish(layout, [key.split("/")[0] for key in copied.keys])
     return copied
@@ -164,13 +165,26 @@ def _fetch(layout: Layout, system: Any, address: str, source: str, revision: int
         with bundles.filling(folder):
             for path in system.find(source):
                 target = aside / PurePosixPath(path).relative_to(source)
+                if ".." in target.parts:
+                    raise StoreError(
+                        f"{_shown(address)} has an object with an impossible name: {path[-80:]!a}."
+                    )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 system.get_file(path, str(target))
             bundles.read(aside).verify()
             bundles.take(layout, aside)
     except StoreError as error:
-        there = f"{address.rstrip('/')}/{key.parent.name}/{key.name}"
+        there = f"{_shown(address).rstrip('/')}/{key.parent.name}/{key.name}"
         raise StoreError(str(error).replace(str(aside), there)) from error
+
+
+def _shown(address: str) -> str:
+    """An address without the user and password that it may have.
+
+    >>> _shown("sftp://ada:secret@host/runs"), _shown("s3://bucket/runs")
+    ('sftp://host/runs', 's3://bucket/runs')
+    """
+    return re.sub(r"(://)[^/]*@", r"\1", address)
 
 
 @contextmanager
@@ -183,7 +197,8 @@ def _answering(address: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StoreError(
-            f"{address} cannot be used ({reason}); check the address, the network and your access rights."
+            f"{_shown(address)} cannot be used ({_shown(reason)}); check the address, the network and your "
+            "access rights."
         ) from error
 
 
@@ -192,7 +207,7 @@ def _system(address: str, options: dict[str, Any]) -> tuple[Any, str]:
     try:
         system, base = fsspec.core.url_to_fs(address, **options)
     except (ImportError, ValueError) as error:
-        raise StoreError(f"Bundles cannot be kept at {address} ({error}).") from error
+        raise StoreError(f"Bundles cannot be kept at {_shown(address)} ({error}).") from error
     system.invalidate_cache()  # else what others have pushed since this process last looked is not seen
     base = base.rstrip("/")
     # An object store knows no empty folders: there, the bucket has to exist.
@@ -200,7 +215,7 @@ def _system(address: str, options: dict[str, Any]) -> tuple[Any, str]:
     try:
         system.info(place)
     except FileNotFoundError as error:
-        sentence = f"There is no folder or bucket at {address}; create it, or correct the address."
+        sentence = f"There is no folder or bucket at {_shown(address)}; create it, or correct the address."
         raise StoreError(sentence) from error
     return system, base
 

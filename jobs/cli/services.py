@@ -69,7 +69,7 @@ def _serve(store: Store, port: int, address: str, worker: bool, open_to_all: boo
     services.claim()
     console.print(f"Ganatomy is at {services.address} (store {layout.root}). Ctrl-C stops.")
     if not worker:
-        from jobs.services import collection  # a second of imports
+        from jobs.queue import collection  # a second of imports
 
         collection.start(layout)
     services.run()

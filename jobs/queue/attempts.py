@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from analysis.shared.errors import GanatomyError
 from jobs.queue import server
 
+LOCK_S = 10  # that a new attempt waits for one that publishes, before it asks again
 NONE = 0  # the number of an attempt at a job of a queue in the store's folder
 
 
@@ -29,23 +30,26 @@ def begin(job_id: str, worker: str) -> int:
     Raises:
         SupersededError: the job is another worker's by now.
     """
+    table = server.attempt
+    statement = (
+        server.insert(table)
+        .values(job_id=job_id, number=1, worker=worker)
+        .on_conflict_do_update(
+            index_elements=["job_id"],
+            set_={"number": table.c.number + 1, "worker": worker, "began_at": server.now},
+        )
+    )
     owner = sa.text(
         "SELECT executor_id, status FROM dbos.workflow_status WHERE workflow_uuid = :job FOR SHARE"
     )
     with server.transaction() as connection:
+        # An attempt that publishes holds its row. Who waits for it must not hold anything for long.
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_S}s'"))
+        number = int(connection.execute(statement.returning(table.c.number)).scalar_one())
         row = connection.execute(owner, {"job": job_id}).one_or_none()
         if row is None or tuple(row) != (worker, "PENDING"):
-            raise SupersededError(_superseded(job_id))
-        table = server.attempt
-        statement = (
-            server.insert(table)
-            .values(job_id=job_id, number=1, worker=worker)
-            .on_conflict_do_update(
-                index_elements=["job_id"],
-                set_={"number": table.c.number + 1, "worker": worker, "began_at": server.now},
-            )
-        )
-        return int(connection.execute(statement.returning(table.c.number)).scalar_one())
+            raise SupersededError(_superseded(job_id))  # which takes the number back
+        return number
 
 
 @contextmanager

@@ -58,6 +58,8 @@ from jobs.system.settings import Settings
 # no order between workflows.
 UNTIL_RELEASED = 10 * 365 * 86400.0
 
+FETCH_S = 2.0  # that a person waits while this host fetches other results
+
 
 class Client:
     """Jobs, schedules, models and pictures of the store at `layout`. Threads may share it.
@@ -101,6 +103,8 @@ class Client:
         return other
 
     def _allow(self, action: str, kind: str, thing: str, owner: str) -> None:
+        if self.read_only:
+            raise GanatomyError("This client is read-only: it shows jobs, and changes nothing.")
         workspace.allow(self.layout, self.person, action, kind, thing, owner)
 
     def _record(self, action: str, kind: str, thing: str, owner: str, detail: str = "") -> None:
@@ -128,7 +132,7 @@ class Client:
                 end = "failed" if before.state == "failed" else "was cancelled"
                 raise GanatomyError(f"Job {before.id} {end}, so no job can wait for it; retry it first.")
         request, run = request.resolve(self.layout)
-        results.collect(self.layout, run)
+        results.collect(self.layout, run, patience=FETCH_S)
         if catalogue.finished(self.layout, run):
             return Submission(None, run, True, f"Already there: run {run}.")
         workers.require_device(self.layout, request.device)

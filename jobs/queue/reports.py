@@ -46,15 +46,17 @@ def _from_files(layout: Layout, job_id: str) -> Report:
     return Report(progress, watch)
 
 
-def send(layout: Layout, job_id: str, known: int = -1) -> int:
+def send(layout: Layout, job_id: str, attempt: int, known: int = -1) -> int:
     """Copy a job's files of this host into the server's table; nothing with a queue in the store's folder.
 
-    Returns the length of the log. The log is not sent again while it is as long as `known`.
+    Returns the length of the log. The log is not sent again while it is as long as `known`. The report of a
+    later attempt stays.
     """
     if server.address() is None:
         return known
     files, log = _from_files(layout, job_id), _log_file(layout, job_id)
     values: dict[str, object] = {
+        "attempt": attempt,
         "progress": files.progress,
         "watch": files.watch,
         "written_at": server.now,
@@ -65,13 +67,14 @@ def send(layout: Layout, job_id: str, known: int = -1) -> int:
             length = file.seek(0, 2)
             file.seek(max(0, length - LOG_END))
             end = file.read()
+    table = server.report
+    newest = table.c.attempt <= attempt
     with server.transaction() as connection:
         if length == known:
-            same = sa.update(server.report).where(server.report.c.job_id == job_id)
-            connection.execute(same.values(**values))
+            connection.execute(sa.update(table).where(table.c.job_id == job_id, newest).values(**values))
         else:
             values |= {"log": end, "log_bytes": length}
-            connection.execute(server.upsert(server.report, None, job_id=job_id, **values))
+            connection.execute(server.upsert(table, newest, job_id=job_id, **values))
     return length
 
 
@@ -119,13 +122,16 @@ def log_from(layout: Layout, job_id: str, position: int) -> tuple[str, int]:
 
 
 def clean_up() -> None:
-    """Remove old reports and attempts from the server, with the rows of workers that are long gone."""
+    """Remove old reports from the server, the rows of workers that are long gone, and attempts at no job."""
     if server.address() is None:
         return
     with server.transaction() as connection:
         for table, moment in ((server.report, "written_at"), (server.worker, "seen_at")):
             old = table.c[moment] < server.now - sa.text(f"interval '{LIFE_DAYS} days'")
             connection.execute(sa.delete(table).where(old))
+        job = "SELECT 1 FROM dbos.workflow_status WHERE workflow_uuid = job_id"
+        nobodys = sa.delete(server.attempt).where(sa.text(f"NOT EXISTS ({job})"))
+        connection.execute(nobodys)
 
 
 def _log_file(layout: Layout, job_id: str) -> Path:

@@ -7,16 +7,20 @@ a final one, whatever numbers the hosts gave them. Every host fetches what it do
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 
 import sqlalchemy as sa
+import structlog
 
 from db.errors import StoreError
 from db.layout import Layout
 from jobs.queue import server
 from jobs.system import live, locks
 from jobs.system.settings import Settings
+
+AGAIN_S = 5.0  # between two attempts to send
 
 
 def address() -> str | None:
@@ -31,13 +35,58 @@ def send(layout: Layout, run_id: str, final: bool) -> None:
         StoreError: the object store does not answer.
         GanatomyError: the queue's server does not.
     """
+    count(layout, run_id, upload(layout, run_id), final)
+
+
+def upload(layout: Layout, run_id: str, insist: bool = True) -> str:
+    """Send the newest bundle of a run, which does not count yet; its key, "" where hosts share no results.
+
+    It is tried again for `server.OUTAGE_S`. Without `insist`, a failure is logged, and the key is "".
+
+    Raises:
+        StoreError: the object store does not answer.
+    """
     where = address()
     if where is None:
-        return
+        return ""
     from db.store import remote  # pandas and fsspec: a second that other commands need not spend
 
-    key = secrets.token_hex(6)
-    remote.send(layout, where, run_id, key)
+    key, deadline = secrets.token_hex(6), time.monotonic() + server.OUTAGE_S
+    while True:
+        try:
+            remote.send(layout, where, run_id, key)
+            return key
+        except StoreError as error:
+            structlog.get_logger().warning("the results cannot be sent", reason=str(error), again=insist)
+            if not insist:
+                return ""
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(AGAIN_S)
+
+
+def count(layout: Layout, run_id: str, key: str, final: bool) -> None:
+    """Let the bundle that was sent under a key count, unless a final one does and this is none.
+
+    Raises:
+        GanatomyError: the queue's server did not answer for `server.OUTAGE_S`.
+    """
+    where = address()
+    if where is None or not key:
+        return
+    before, counts = server.patiently(lambda: _enter(run_id, key, final))
+    _remember(layout, {run_id: key})
+    from db.store import remote
+
+    for old in {before, key} - {None, counts}:  # replaced, or a provisional one that came after the final one
+        try:
+            remote.discard(where, run_id, str(old))
+        except StoreError as error:  # it takes room, and nobody reads it
+            structlog.get_logger().warning("a replaced bundle is not removed", reason=str(error))
+
+
+def _enter(run_id: str, key: str, final: bool) -> tuple[str | None, str]:
+    """The key that counted before, and the one that counts now."""
     table = server.result
     newer = sa.or_(sa.not_(table.c.final), sa.literal(final))
     row = server.upsert(table, newer, run_id=run_id, key=key, final=final, published_at=server.now)
@@ -45,16 +94,14 @@ def send(layout: Layout, run_id: str, final: bool) -> None:
     with server.transaction() as connection:
         before = connection.execute(of_run).scalar_one_or_none()
         connection.execute(row)
-        counts = connection.execute(of_run).scalar_one()
-    _remember(layout, {run_id: key})
-    for old in {before, key} - {None, counts}:  # replaced, or a provisional one that came after the final one
-        remote.discard(where, run_id, str(old))
+        return before, str(connection.execute(of_run).scalar_one())
 
 
-def collect(layout: Layout, only: str | None = None) -> list[str]:
+def collect(layout: Layout, only: str | None = None, patience: float = math.inf) -> list[str]:
     """Fetch and publish what other hosts have sent since; the runs that came. `only` asks for one run.
 
-    A run that was removed here after it came does not come again.
+    A run that was removed, archived or put in the trash here does not come again. While another program of
+    this host fetches, this one waits for `patience` seconds, and then fetches nothing.
 
     Raises:
         StoreError: some could not be fetched. The others are published.
@@ -63,7 +110,10 @@ def collect(layout: Layout, only: str | None = None) -> list[str]:
     where = address()
     if where is None:
         return []
+    deadline = time.monotonic() + patience
     while (lock := locks.take(layout.live, "collect")) is None:  # else two programs would both fetch a run
+        if time.monotonic() > deadline:
+            return []
         time.sleep(0.05)
     try:
         return _collect(layout, where, only)
@@ -83,8 +133,10 @@ def _collect(layout: Layout, where: str, only: str | None) -> list[str]:
     if not new:
         return []
     from db import store
-    from db.store import remote
+    from db.store import remote, removal
 
+    away = {*removal.archived(layout), *removal.trashed(layout)}
+    new = {run_id: key for run_id, key in new.items() if run_id not in away}
     came: dict[str, str] = {}
     problems: list[str] = []
     for run_id, key in new.items():
@@ -110,4 +162,9 @@ def _counts(run_id: str) -> str | None:
 
 
 def _remember(layout: Layout, keys: dict[str, str]) -> None:
-    live.write(layout.collected, {**live.read(layout.collected), **keys})
+    while (lock := locks.take(layout.live, "collected")) is None:  # a job may send while a worker fetches
+        time.sleep(0.01)
+    try:
+        live.write(layout.collected, {**live.read(layout.collected), **keys})
+    finally:
+        lock.release()

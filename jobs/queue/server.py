@@ -24,13 +24,16 @@ from jobs.system.settings import Settings
 
 T = TypeVar("T")
 SCHEMA = "ganatomy"
-# A cable that is pulled breaks no connection by itself. These let libpq notice within about 15 seconds.
+# A cable that is pulled breaks no connection by itself. These let libpq notice within about 15 seconds, and
+# under `options` the server, which else holds a dead host's locks for two hours.
 NETWORK = {
     "connect_timeout": "5",
     "keepalives_idle": "5",
     "keepalives_interval": "3",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
+    "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3 "
+    "-c tcp_user_timeout=15000",
 }
 OUTAGE_S = 600.0  # that a job waits for a server that does not answer
 
@@ -81,6 +84,7 @@ report = sa.Table(
     "report",
     metadata,
     sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False, comment="that says so; an older one is not heard"),
     sa.Column("progress", JSONB, nullable=False),
     sa.Column("watch", JSONB, nullable=False),
     sa.Column("log", sa.LargeBinary, nullable=False, comment="its end"),
@@ -100,13 +104,16 @@ def address() -> sa.URL | None:
         return None
     try:
         url = sa.make_url(given)
-    except sa.exc.ArgumentError:
-        url = sa.URL.create("")
-    if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
+    except (sa.exc.ArgumentError, ValueError):
+        url = sa.URL.create("none")
+    # A sign of the password that is not encoded would be taken for the host, and shown.
+    host = url.host or ""
+    if url.drivername not in ("postgresql", "postgres") or not url.database or "@" in host:
         raise GanatomyError(
             "GANATOMY_QUEUE is not the address of a Postgres database; give one such as "
-            "postgresql://user:password@host/ganatomy, or nothing for a queue in the store's folder."
-        )
+            "postgresql://user:password@host/ganatomy, with signs like @ : / of the password "
+            "percent-encoded, or nothing for a queue in the store's folder."
+        ) from None
     return url.set(drivername="postgresql", query=NETWORK | dict(url.query))
 
 

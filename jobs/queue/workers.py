@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -69,8 +70,16 @@ def alive(layout: Layout) -> list[Worker]:
     return leases(layout).alive()
 
 
+@dataclass
 class ServerLeases:
-    """Leases in the queue's server. They last `LEASE_S` by the server's clock."""
+    """Leases in the queue's server. They last `LEASE_S` by the server's clock.
+
+    After an outage all of them are old, though the workers live. So nobody is taken for dead before the
+    server, and this worker's own connection to it, have been there for `LEASE_S`.
+    """
+
+    _beat: float | None = None  # when this worker last renewed its lease, on time.monotonic()
+    _steady: float = -math.inf  # since when it has done so without a gap
 
     def claim(self) -> str:
         executor = f"{host()}/{secrets.token_hex(3)}"
@@ -84,6 +93,10 @@ class ServerLeases:
 
     def beat(self, executor: str) -> None:
         self._set(executor)
+        now = time.monotonic()
+        if self._beat is not None and now - self._beat > LEASE_S / 2:
+            self._steady = now
+        self._beat = now
 
     def _set(self, executor: str, **values: object) -> None:
         mine = sa.update(server.worker).where(server.worker.c.id == executor)
@@ -127,7 +140,14 @@ class ServerLeases:
                 yield False
                 return
             found = connection.execute(sa.select(silence).where(table.c.id == executor)).scalar_one_or_none()
-            yield found is None or float(found) > LEASE_S
+            yield found is None or (float(found) > LEASE_S and self._may_judge(connection))
+
+    def _may_judge(self, connection: sa.Connection) -> bool:
+        up = sa.select(sa.func.extract("epoch", server.now - sa.func.pg_postmaster_start_time()))
+        age = float(connection.execute(up).scalar_one())
+        now = time.monotonic()
+        renewed = self._beat is None or now - self._beat < LEASE_S / 2
+        return age > LEASE_S and renewed and now - self._steady > LEASE_S
 
 
 @dataclass

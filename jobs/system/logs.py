@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO, cast
@@ -38,6 +40,26 @@ class Rotating(RotatingFileHandler):
             return os.path.samestat(os.stat(self.baseFilename), os.fstat(stream.fileno()))
         except FileNotFoundError:
             return False
+
+
+@dataclass
+class FailureLog:
+    """Logs failures of what is tried again: a new one with its traceback, one that stays once a minute."""
+
+    what: str  # as the log says it
+    _last: str = ""
+    _due: float = 0.0  # on time.monotonic()
+
+    def log(self, error: Exception) -> None:
+        """Log the failure, unless the same one was logged less than a minute ago."""
+        reason, now = f"{type(error).__name__}: {getattr(error, 'orig', error)}", time.monotonic()
+        if reason != self._last:
+            structlog.get_logger().error(self.what, reason=reason, exc_info=error)
+        elif now >= self._due:
+            structlog.get_logger().error(self.what, reason=reason, still=True)
+        else:
+            return
+        self._last, self._due = reason, now + 60.0
 
 
 def structured(file: Path) -> None:

@@ -37,7 +37,7 @@ from jobs.kinds.base import Request
 from jobs.kinds.models import ModelRequest
 from jobs.kinds.parent import LayerRequest
 from jobs.kinds.requests import KINDS
-from jobs.queue import attempts, results, shared_models
+from jobs.queue import attempts, results, server, shared_models
 from jobs.tasks import process, provenance
 from jobs.tasks.progress import Progress, Stages, StopWatch
 
@@ -103,12 +103,17 @@ class Task(ABC, Generic[R]):
         stage, began = self.progress.stage, time.monotonic()
         self.progress.begin(f"publishing ({row['state']})")
         spec = self.spec
-        with attempts.newest(spec.job_id, spec.attempt):
-            token = {"job": spec.job_id, "attempt": spec.attempt, "worker": spec.worker}
-            files = {"attempt.json": json.dumps(token).encode()} if spec.attempt else None
-            bundles.write(spec.layout, row, tables, arrays, files)
-            store.publish(spec.layout, [spec.run_id])
-            results.send(spec.layout, spec.run_id, row["state"] == "final")
+        token = {"job": spec.job_id, "attempt": spec.attempt, "worker": spec.worker}
+        files = {"attempt.json": json.dumps(token).encode()} if spec.attempt else None
+        bundle, final = bundles.write(spec.layout, row, tables, arrays, files), row["state"] == "final"
+        try:
+            key = results.upload(spec.layout, spec.run_id, insist=final)
+            with attempts.newest(spec.job_id, spec.attempt):
+                store.publish(spec.layout, [spec.run_id])
+                results.count(spec.layout, spec.run_id, key, final)
+        except attempts.SupersededError:
+            bundles.discard(bundle)
+            raise
         self.progress.publish()
         took = round(time.monotonic() - began, 2)
         structlog.get_logger().info("published", state=row["state"], images=row["images"], seconds=took)
@@ -120,15 +125,16 @@ def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
     request = KINDS[spec.kind].request.model_validate(spec.request)
     try:
         results.collect(spec.layout)  # the run itself may be done, and its parent be another host's
-    except StoreError as error:
+    except (GanatomyError, StoreError) as error:
         structlog.get_logger().warning("results of other hosts are missing", reason=str(error))
     if catalogue.finished(spec.layout, spec.run_id):
+        key = results.upload(spec.layout, spec.run_id)
         with attempts.newest(spec.job_id, spec.attempt):  # killed between writing it and publishing it
             store.publish(spec.layout, [spec.run_id])
-            results.send(spec.layout, spec.run_id, final=True)
+            results.count(spec.layout, spec.run_id, key, final=True)
         return
     if spec.attempt:
-        shared_models.receive(spec.layout, request, spec.run_id)
+        server.patiently(lambda: shared_models.receive(spec.layout, request, spec.run_id))
     progress.total = request.size()
     try:
         task(spec, progress, request).run()

@@ -17,14 +17,13 @@ from dbos import WorkflowStatus
 
 from db.store import health
 from jobs.kinds.requests import When
-from jobs.queue import database, reports, results, rows, workers
+from jobs.queue import database, reports, rows, workers
 from jobs.queue.client import Client
 from jobs.system.settings import Settings
 from jobs.worker.folders import FolderWatcher
 
 CLEANING_INTERVAL_S = 3600.0
 QUOTA_INTERVAL_S = 600.0  # a check walks through many files
-COLLECT_S = 5.0  # between two looks for other hosts' results
 ORPHAN_S = 3.0  # from the claim of a job to the start of its workflow it is far less
 FILE_LIFE_S = 7 * 86400.0  # a page shows how far an ended job was for as long as its files are there
 
@@ -47,12 +46,8 @@ class Maintenance:
 
     def run(self) -> None:
         """Do everything that is due."""
-        if self._due("beat", workers.BEAT_S):
-            self.leases.beat(self.executor)
         self.recover()
         self.release()
-        if self._due("collect", COLLECT_S):
-            results.collect(self.layout)
         self.watcher.check()
         if self._due("clean_up", CLEANING_INTERVAL_S):
             self.clean_up()

@@ -55,6 +55,7 @@ class JobRunner:
     children: set[subprocess.Popen[bytes]] = field(default_factory=set)
     executor: str = ""  # of the worker
     _logs: dict[str, int] = field(default_factory=dict)  # how long the log was that was sent, by job
+    _attempts: dict[str, int] = field(default_factory=dict)  # numbers of the newest attempts here, by job
     _claimed: dict[tuple[str, str], int | None] = field(default_factory=dict)  # by job and attempt
 
     @property
@@ -73,6 +74,8 @@ class JobRunner:
             except GanatomyError as error:
                 return Outcome("stopping") if self.stopping.is_set() else Outcome("failed", str(error))
             spec = replace(spec, attempt=number, worker=self.executor)
+            self._attempts[spec.job_id] = number
+            self._logs.pop(spec.job_id, None)
         while True:
             slot = self._slot(spec)
             if isinstance(slot, Outcome):
@@ -105,7 +108,8 @@ class JobRunner:
         """Write what people see of the process; neither a full disk nor an outage must stop the job."""
         with suppress(OSError, GanatomyError):
             live.write_checked(live.path(self.layout, job_id, "watch"), values)
-            self._logs[job_id] = reports.send(self.layout, job_id, self._logs.get(job_id, -1))
+            number, known = self._attempts.get(job_id, attempts.NONE), self._logs.get(job_id, -1)
+            self._logs[job_id] = reports.send(self.layout, job_id, number, known)
 
     def _interruption(self, spec: Spec) -> Outcome | None:
         """How the job must end now, if the worker is told to stop or the job was cancelled."""
@@ -163,7 +167,7 @@ class JobRunner:
             self.children.discard(process)
             self._logs.pop(spec.job_id, None)
             with suppress(OSError, GanatomyError):
-                reports.send(self.layout, spec.job_id)  # the end of its log
+                reports.send(self.layout, spec.job_id, spec.attempt)  # the end of its log
 
     def _watch(self, spec: Spec, slot: Slot, process: subprocess.Popen[bytes]) -> Outcome:
         """Wait for the end of a process, and stop it when it must not go on."""

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -23,34 +22,16 @@ from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
 from db.permissions import WORKER
-from jobs.queue import database, rows, server, workers
+from jobs.queue import collection, database, rows, server, workers
 from jobs.queue.client import Client
 from jobs.system import logs, processes, slots
+from jobs.system.logs import FailureLog
 from jobs.system.settings import Settings
 from jobs.worker import metrics
 from jobs.worker.maintenance import Maintenance
 from jobs.worker.supervision import JobRunner
 
 HAND_BACK_S = 3.0  # for the return of unfinished jobs to the queue, when a worker stops
-
-
-@dataclass
-class FailureLog:
-    """Logs failures of maintenance: a new one with its traceback, one that stays as a line per minute."""
-
-    _last: str = ""
-    _due: float = 0.0  # on time.monotonic()
-
-    def log(self, error: Exception) -> None:
-        """Log the failure, unless the same one was logged less than a minute ago."""
-        reason, now = f"{type(error).__name__}: {getattr(error, 'orig', error)}", time.monotonic()
-        if reason != self._last:
-            structlog.get_logger().error("maintenance failed", reason=reason, exc_info=error)
-        elif now >= self._due:
-            structlog.get_logger().error("maintenance still fails", reason=reason)
-        else:
-            return
-        self._last, self._due = reason, now + 60.0
 
 
 class WorkerProcess:
@@ -96,14 +77,26 @@ class WorkerProcess:
         if self.settings.metrics_port is not None:
             metrics.serve(client, self.settings.metrics_port, self.settings.metrics_address)
         self.leases.announce(self.executor, devices.names)
+        # Not in this thread: what maintenance does may take longer than a lease lasts.
+        threading.Thread(target=self._renew, daemon=True).start()
+        collection.start(self.layout)
         structlog.get_logger().info(
             "worker ready", executor=self.executor, slots=devices.names, threads=devices.threads
         )
         self._maintain(maintenance)
         self.end()
 
+    def _renew(self) -> None:
+        """Renew the lease until the process ends."""
+        failures = FailureLog("the lease cannot be renewed")
+        while not self.stopping.wait(workers.BEAT_S):
+            try:
+                self.leases.beat(self.executor)
+            except Exception as error:  # an outage: the next time may do
+                failures.log(error)
+
     def _maintain(self, maintenance: Maintenance) -> None:
-        failures = FailureLog()
+        failures = FailureLog("maintenance fails")
         while not self.stopping.wait(1.0):
             try:
                 maintenance.run()

@@ -187,13 +187,16 @@ def test_the_server_may_be_restarted_while_jobs_run(hosts: tuple[Arena, Arena], 
     postgres.stop()
     with pytest.raises(GanatomyError, match=r"The queue's server 127\.0\.0\.1:\d+/test\d+ cannot be used"):
         workers.alive(ada.client.layout)
-    time.sleep(4)
+    time.sleep(LEASE_S + 5)  # every lease is old by then, and yet nobody is dead
     postgres.start()
     assert [ada.ended(one, 150).state for one in asked] == ["done"] * 3
     for one in asked:
         assert sorted(sums(hosts, one), key=str) == [sum(range(80)), None]
         [counted] = [host.counted(one) for host in hosts if host.sum(one) is not None]
-        assert sorted(counted) == list(range(80))
+        assert counted == list(range(80))
+    with server.transaction() as connection:
+        numbers = connection.execute(sa.select(server.attempt.c.number)).scalars().all()
+    assert numbers == [1, 1, 1]  # none was begun anew
 
 
 def test_a_cancelled_job_ends_on_the_other_host_and_a_retry_may_go_to_any(hosts: tuple[Arena, Arena]) -> None:

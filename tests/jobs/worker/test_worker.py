@@ -3,12 +3,12 @@
 import structlog
 from structlog.testing import capture_logs
 
-from jobs.worker.worker import FailureLog
+from jobs.system.logs import FailureLog
 
 
 def test_a_failure_that_stays_is_logged_once_with_its_traceback() -> None:
     structlog.reset_defaults()
-    failures = FailureLog()
+    failures = FailureLog("maintenance fails")
     with capture_logs() as logged:
         for _ in range(50):
             failures.log(ValueError("database disk image is malformed"))

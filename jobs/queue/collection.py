@@ -1,4 +1,4 @@
-"""The results of other hosts, for a dashboard that runs without a worker: a worker fetches them itself."""
+"""The results of other hosts, fetched while a worker or a dashboard runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from analysis.shared.errors import GanatomyError
 from db.errors import StoreError
 from db.layout import Layout
 from jobs.queue import results
-from jobs.worker.maintenance import COLLECT_S
-from jobs.worker.worker import FailureLog
+from jobs.system.logs import FailureLog
+
+COLLECT_S = 5.0  # between two looks
 
 
 def start(layout: Layout) -> None:
@@ -20,7 +21,7 @@ def start(layout: Layout) -> None:
 
 
 def _collect(layout: Layout) -> None:
-    failures = FailureLog()
+    failures = FailureLog("results of other hosts cannot be fetched")
     while True:
         try:
             results.collect(layout)

@@ -9,8 +9,7 @@ from postgres import Postgres
 
 from db.layout import Layout
 from db.store import bundles
-from jobs.queue import results
-from jobs.services import collection
+from jobs.queue import collection, results
 
 
 @pytest.mark.slow
