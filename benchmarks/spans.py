@@ -67,7 +67,7 @@ class Measured:
             pass
         deadline = time.monotonic() + 120
         while greedy and len(self._ready(made)) < 2 and time.monotonic() < deadline:
-            made.helpers.tend(warm)
+            made.helpers.supervise(warm)
             time.sleep(0.1)
         return made
 

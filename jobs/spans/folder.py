@@ -56,13 +56,13 @@ class SpanFolder:
         spans = (Span.named(file.stem) for file in self.path.glob(f"{part}-{key[:12]}-*.npz"))
         return [span for span in spans if span is not None]
 
-    def ask(self, spans: Sequence[Span]) -> None:
+    def request(self, spans: Sequence[Span]) -> None:
         """Say which spans this run's helpers are to count, first ones first."""
-        live.write_checked(self.path / "asked.json", {"spans": [plain(span) for span in spans]})
+        live.write_checked(self.path / "requested.json", {"spans": [plain(span) for span in spans]})
 
-    def asked(self) -> list[Span]:
+    def requested(self) -> list[Span]:
         """The spans that helpers are to count."""
-        return [parsed(values) for values in live.read(self.path / "asked.json").get("spans", ())]
+        return [parsed(values) for values in live.read(self.path / "requested.json").get("spans", ())]
 
     def forget(self, part: str, key: str, stop: int) -> None:
         """Remove the counts of spans up to latent `stop`, which are saved with those of the run."""

@@ -27,7 +27,7 @@ from jobs.system.slots import Slot
 MODULE = "jobs.tasks.span"
 LOOK_S = 1.0  # between two looks for a free slot
 AGAIN_S = 1.0  # before a helper is started in the place of one that died
-HEAR_S = 1.0  # between two readings of what processes report
+READ_S = 1.0  # between two readings of what processes report
 LOADING_S = 120.0  # to the first report of a process: it imports torch and reads weights
 
 
@@ -55,14 +55,14 @@ class Helpers:
     running: list[Helper] = field(default_factory=list)
     _started: int = 0
     _deaths: int = 0  # in a row, without a span finished between them
-    _asked: list[Span] = field(default_factory=list)
+    _requested: list[Span] = field(default_factory=list)
     _looked: float = float("-inf")
     _died: float = float("-inf")
     _heard: float = float("-inf")
     _since: dict[str, float] = field(default_factory=dict)  # when each process was first seen
     _reports: dict[str, JsonObject] = field(default_factory=dict)
 
-    def tend(self, left: Sequence[Span], others: Sequence[str] = ()) -> bool:
+    def supervise(self, left: Sequence[Span], others: Sequence[str] = ()) -> bool:
         """Ask for the spans that are left, the first ones first, and keep the helpers running.
 
         Returns whether there is news: of a helper, or of some other process of these names.
@@ -70,14 +70,14 @@ class Helpers:
         Raises:
             GanatomyError: a helper cannot count a span, or dies again and again.
         """
-        if len(left) != len(self._asked):
+        if len(left) != len(self._requested):
             self._deaths = 0
-        if list(left) != self._asked:
-            self._asked = list(left)
-            self.folder.ask(left)
+        if list(left) != self._requested:
+            self._requested = list(left)
+            self.folder.request(left)
         for helper in [each for each in self.running if each.process.poll() is not None]:
             self.running.remove(helper)
-            self._bury(helper)
+            self._end_helper(helper)
         now = time.monotonic()
         if left and now - self._died > AGAIN_S and all(helper.slot for helper in self.running):
             self._start(None)
@@ -86,12 +86,12 @@ class Helpers:
             device = str(self.spec["device"])
             while len(self.running) < len(left) and (slot := _devices().take(self.layout, device)):
                 self._start(slot)
-        return self._news([*(helper.name for helper in self.running), *others])
+        return self._progressed([*(helper.name for helper in self.running), *others])
 
     def _start(self, slot: Slot | None) -> None:
         self._started += 1
         name = f"{self.spec['job_id']}-helper-{self._started}"
-        spec = self.spec | {"job_id": name, "request": asked_of(self.spec)}
+        spec = self.spec | {"job_id": name, "request": span_request(self.spec)}
         if slot is not None:
             spec |= {"device": slot.device, "slot": slot.name, "threads": slot.threads}
         try:
@@ -109,7 +109,7 @@ class Helpers:
             pipe.write(json.dumps(spec).encode())
         self.running.append(Helper(name, process, slot.name if slot else None))
 
-    def _bury(self, helper: Helper) -> None:
+    def _end_helper(self, helper: Helper) -> None:
         """Note a helper's end; its span is counted by another, unless that cannot help."""
         self._died = time.monotonic()
         self._deaths += 1
@@ -120,10 +120,10 @@ class Helpers:
         if error.get("kind", "cuda") != "cuda" or self._deaths > self.settings.restarts + len(self.running):
             raise GanatomyError(str(reason))
 
-    def _news(self, names: Sequence[str]) -> bool:
+    def _progressed(self, names: Sequence[str]) -> bool:
         """Whether a process has reported, or may still be loading; asked once a second at most."""
         now = time.monotonic()
-        if now - self._heard < HEAR_S:
+        if now - self._heard < READ_S:
             return False
         self._heard = now
         reports = {name: live.read(live.path(self.layout, name, "progress")) for name in names}
@@ -148,7 +148,7 @@ class Helpers:
         self.running.clear()
 
 
-def asked_of(spec: JsonObject, spans: Sequence[JsonObject] = ()) -> JsonObject:
+def span_request(spec: JsonObject, spans: Sequence[JsonObject] = ()) -> JsonObject:
     """What a process is asked that counts spans of a job: these, or else what the job asks for in a file."""
     return {
         "job": spec["job_id"],

@@ -23,10 +23,10 @@ class LocalRunner:
 
     def map(self, spans: Sequence[Span]) -> Iterator[Span]:
         """Count spans on this machine."""
-        return finished(self.folder, spans, self._tend)
+        return finished(self.folder, spans, self._supervise)
 
-    def _tend(self, left: Sequence[Span]) -> None:
-        if self.helpers.tend(left):
+    def _supervise(self, left: Sequence[Span]) -> None:
+        if self.helpers.supervise(left):
             self.beat(len(self.helpers.running))
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from db.layout import Layout
 from jobs.queue import database, rows
 from jobs.queue.client import Client
 from jobs.spans.folder import SpanFolder, plain
-from jobs.spans.helpers import Helpers, asked_of
+from jobs.spans.helpers import Helpers, span_request
 from jobs.spans.runner import finished
 from jobs.system import live
 from jobs.system.live import JsonObject
@@ -35,7 +35,7 @@ class QueueRunner:
         self.spec, self.layout, self.folder, self.beat = spec, layout, folder, beat
         self.client = Client(layout, patient=True)
         self.helpers = Helpers(spec, layout, folder, greedy=False)
-        self._asked: dict[str, Span] = {}  # children that are in the queue, by id
+        self._requested: dict[str, Span] = {}  # children that are in the queue, by id
         self._states: dict[str, str] = {}  # of those, as they were last seen
         self._refused: set[Span] = set()  # no worker could count them; they are left to the helper
         self._looked = float("-inf")
@@ -44,17 +44,17 @@ class QueueRunner:
 
     def map(self, spans: Sequence[Span]) -> Iterator[Span]:
         """Count spans with every worker of the store."""
-        return finished(self.folder, spans, self._tend)
+        return finished(self.folder, spans, self._supervise)
 
-    def _tend(self, left: Sequence[Span]) -> None:
+    def _supervise(self, left: Sequence[Span]) -> None:
         if time.monotonic() - self._looked > LOOK_S:
             self._looked = time.monotonic()
             self._look(left)
-        counted = {self._asked[child] for child in self._running()}
+        counted = {self._requested[child] for child in self._running()}
         # The helper takes what nobody has begun, and then the rest: a worker may have died, and where it
         # lives the lock of its span keeps the helper away.
         ordered = sorted(left, key=lambda span: (span in counted, span.start))
-        if self.helpers.tend(ordered, self._running()):
+        if self.helpers.supervise(ordered, self._running()):
             self.beat(len(self.helpers.running))
 
     def _running(self) -> list[str]:
@@ -67,7 +67,7 @@ class QueueRunner:
         """
         self._states = self._read_states()
         for child, state in list(self._states.items()):
-            span = self._asked[child]
+            span = self._requested[child]
             if state in rows.ACTIVE:
                 # Done already, or begun by the helper. One that runs ends by itself.
                 if state != "PENDING" and (span not in left or self.folder.locked(span)):
@@ -78,20 +78,20 @@ class QueueRunner:
                 structlog.get_logger().warning("a worker did not count a span", span=span.name, state=state)
             self._dismiss(child)
         slots = {(worker.host, name) for worker in self.client.workers() for name in worker.devices}
-        room = len(slots) - 1 - len(self._asked)  # the job itself has a slot
-        known = {*self._refused, *self._asked.values()}
+        room = len(slots) - 1 - len(self._requested)  # the job itself has a slot
+        known = {*self._refused, *self._requested.values()}
         free = [span for span in left if span not in known and not self.folder.locked(span)]
         for span in free[: max(0, room)]:
             self._ask(span)
 
     def _read_states(self) -> dict[str, str]:
-        if not self._asked:
+        if not self._requested:
             return {}
         found = self.client.queue.list_workflows(
-            workflow_ids=list(self._asked), load_input=False, load_output=False
+            workflow_ids=list(self._requested), load_input=False, load_output=False
         )
         states = {row.workflow_id: row.status for row in found}
-        return {child: states.get(child, "GONE") for child in self._asked}
+        return {child: states.get(child, "GONE") for child in self._requested}
 
     def _ask(self, span: Span) -> None:
         child = f"{self.spec['run_id']}-{span.name}"
@@ -106,12 +106,12 @@ class QueueRunner:
         old = queue.list_workflows(workflow_ids=[child], load_input=False, load_output=False)
         if old and old[0].status not in rows.ACTIVE:
             queue.delete_workflow(child)  # of an attempt before; its counts are away
-        queue.enqueue(options, asked_of(self.spec, [plain(span)]))
-        self._asked[child] = span
+        queue.enqueue(options, span_request(self.spec, [plain(span)]))
+        self._requested[child] = span
 
     def _dismiss(self, child: str) -> None:
         """Take a child out of the queue."""
-        span = self._asked.pop(child, None)
+        span = self._requested.pop(child, None)
         self._states.pop(child, None)
         queue = self.client.queue
         queue.cancel_workflow(child)

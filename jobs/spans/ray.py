@@ -20,12 +20,12 @@ from analysis.shared.errors import GanatomyError
 from db.layout import Layout
 from db.store import files
 from jobs.spans.folder import SpanFolder, plain
-from jobs.spans.helpers import asked_of
+from jobs.spans.helpers import span_request
 from jobs.system.live import JsonObject
 
-KNOCK_S = 10.0  # for the first answer of a cluster
+ANSWER_S = 10.0  # for the first answer of a cluster
 RETRIES = 5  # of a task whose node or process died
-# From what is asked, with the bytes of edges, thresholds (none in the calibration) and models by path.
+# From the request, with the bytes of edges, thresholds (none in the calibration) and models by path.
 Count = Callable[[JsonObject, bytes, bytes, dict[str, bytes]], bytes]
 
 
@@ -83,8 +83,8 @@ class RayRunner:
         """A task that counts a span."""
         edges = self._put(self.folder.edges(span.key))
         thresholds = self._put(self.folder.thresholds(span.key)) if span.part == "evaluation" else b""
-        asked = asked_of(self.spec, [plain(span)]) | {"threads": self.cpus}
-        return self._count.remote(asked, edges, thresholds, self._models)
+        work = span_request(self.spec, [plain(span)]) | {"threads": self.cpus}
+        return self._count.remote(work, edges, thresholds, self._models)
 
     def _put(self, file: Path) -> Any:
         if file not in self._given:
@@ -120,7 +120,7 @@ def connected() -> Any:
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS", "auto")
         try:
-            _knock(address)
+            _check_reachable(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError) as error:
             raise GanatomyError(
@@ -130,8 +130,8 @@ def connected() -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise `OSError` at once where nothing listens. Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if "/" not in host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()

@@ -37,15 +37,15 @@ class SpanRunner(Protocol):
 
 
 def finished(
-    folder: SpanFolder, spans: Sequence[Span], tend: Callable[[Sequence[Span]], None]
+    folder: SpanFolder, spans: Sequence[Span], supervise: Callable[[Sequence[Span]], None]
 ) -> Iterator[Span]:
-    """Yield each span as soon as its file is there. `tend` is called again and again with those that lack."""
+    """Yield each span as soon as its file is there. `supervise` is called with those that lack, all the time."""
     left = list(spans)
     while left:
         there = folder.names()
         done = [span for span in left if folder.counts(span).name in there]
         left = [span for span in left if span not in done]
-        tend(left)  # also when nothing is left: nobody may count again what is merged and removed below
+        supervise(left)  # also when nothing is left: nobody may count again what is merged and removed below
         yield from done
         if left and not done:
             time.sleep(POLL_S)

@@ -24,11 +24,11 @@ from jobs.tasks.span import counted
 _tasks: dict[str, tuple[TemporaryDirectory[str], DissectionTask]] = {}  # the last run of this process
 
 
-def counted_bytes(asked: JsonObject, edges: bytes, thresholds: bytes, models: dict[str, bytes]) -> bytes:
+def counted_bytes(work: JsonObject, edges: bytes, thresholds: bytes, models: dict[str, bytes]) -> bytes:
     """The file of a span's counts. Models stay loaded for the next span of the same run."""
-    torch.set_num_threads(int(asked["threads"]))
-    (span,) = map(parsed, asked["spans"])
-    task = _task(asked, models)
+    torch.set_num_threads(int(work["threads"]))
+    (span,) = map(parsed, work["spans"])
+    task = _task(work, models)
     for name, content in (("edges.npz", edges), ("thresholds.npz", thresholds)):
         (task.folder / name).write_bytes(content)
     limits = Thresholds.load(task.folder / "thresholds.npz") if thresholds else None
@@ -38,9 +38,9 @@ def counted_bytes(asked: JsonObject, edges: bytes, thresholds: bytes, models: di
     return file.read_bytes()
 
 
-def _task(asked: JsonObject, models: dict[str, bytes]) -> DissectionTask:
+def _task(work: JsonObject, models: dict[str, bytes]) -> DissectionTask:
     """The run with its models, in a store of this process alone, which goes when the process ends."""
-    known = json.dumps([asked["run"], asked["request"], asked["device"]], sort_keys=True)
+    known = json.dumps([work["run"], work["request"], work["device"]], sort_keys=True)
     if known not in _tasks:
         _tasks.clear()
         store = TemporaryDirectory(prefix="ganatomy-ray-")
@@ -51,10 +51,10 @@ def _task(asked: JsonObject, models: dict[str, bytes]) -> DissectionTask:
                 raise GanatomyError(f"{name!r} is no path of a model.")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        device, threads, now = str(asked["device"]), int(asked["threads"]), utc_now().isoformat()
+        device, threads, now = str(work["device"]), int(work["threads"]), utc_now().isoformat()
         spec = Spec(
-            store.name, "span", str(asked["run"]), "dissect", asked["request"], device, "ray", threads, now
+            store.name, "span", str(work["run"]), "dissect", work["request"], device, "ray", threads, now
         )
-        request = DissectionRequest.model_validate(asked["request"])
+        request = DissectionRequest.model_validate(work["request"])
         _tasks[known] = store, DissectionTask(spec, Progress(layout, "span"), request)
     return _tasks[known][1]

@@ -87,7 +87,7 @@ class SpanTask:
         _ = self.dissection.source  # loaded while the job is at its pilot
         self.progress.begin("waiting for spans")
         while True:
-            if not any(self.count(span) for span in self.folder.asked()):
+            if not any(self.count(span) for span in self.folder.requested()):
                 time.sleep(POLL_S)
 
     def count(self, span: Span) -> bool:
@@ -100,7 +100,7 @@ class SpanTask:
             return False
         try:
             # Asked for a while ago, perhaps: by now its counts may be there, or be merged and removed.
-            if file.exists() or not (self.spec.request["spans"] or span in self.folder.asked()):
+            if file.exists() or not (self.spec.request["spans"] or span in self.folder.requested()):
                 return False
             task = self.dissection
             edges = Edges.load(self.folder.edges(span.key))

@@ -92,19 +92,19 @@ def _run_process(job_id: str, kind: str, request: JsonObject, run_id: str) -> st
 
 
 @DBOS.workflow(name=database.RUN_SPAN, max_recovery_attempts=1000)
-def run_span(asked: JsonObject) -> str:
+def run_span(work: JsonObject) -> str:
     """One span of a dissection that another job process merges (`jobs.spans.queue`)."""
-    return count_span(str(DBOS.workflow_id), asked)
+    return count_span(str(DBOS.workflow_id), work)
 
 
 @DBOS.step(name="ganatomy.count")
-def count_span(child: str, asked: JsonObject) -> str:
+def count_span(child: str, work: JsonObject) -> str:
     """The span itself, in a job process. A span whose job has ended is not counted."""
-    layout, run = runner().client.layout, str(asked["run"])
-    with structlog.contextvars.bound_contextvars(job=str(asked["job"]), run=run, span=child):
-        if not runner().client.unfinished(str(asked["job"])):
-            raise JobError(f"Job {asked['job']}, which this is a part of, has ended.")
-        spec = Spec(str(layout.root), child, run, "dissect", asked, "", "", 1, utc_now().isoformat())
+    layout, run = runner().client.layout, str(work["run"])
+    with structlog.contextvars.bound_contextvars(job=str(work["job"]), run=run, span=child):
+        if not runner().client.unfinished(str(work["job"])):
+            raise JobError(f"Job {work['job']}, which this is a part of, has ended.")
+        spec = Spec(str(layout.root), child, run, "dissect", work, "", "", 1, utc_now().isoformat())
         outcome = runner().run(spec, "jobs.tasks.span")
         structlog.get_logger().info("span ends", end=outcome.end, reason=outcome.reason)
         if outcome.end == "stopping":

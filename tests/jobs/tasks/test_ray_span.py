@@ -15,7 +15,7 @@ from analysis.shared.errors import GanatomyError
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.spans.folder import plain
-from jobs.spans.helpers import asked_of
+from jobs.spans.helpers import span_request
 from jobs.tasks.dissection import DissectionTask
 from jobs.tasks.process import Spec
 from jobs.tasks.progress import Progress
@@ -42,7 +42,7 @@ def test_a_node_without_the_store_counts_the_same(run: DissectionTask, tmp_path:
     assert sorted(given) == ["generators/mine.json", "generators/mine.safetensors"]
     run.edges.save(tmp_path / "edges.npz")
     span = Span("calibration", run.edges.hash, 64, 128)
-    asked = asked_of(vars(run.spec), [plain(span)]) | {"threads": 1}
+    asked = span_request(vars(run.spec), [plain(span)]) | {"threads": 1}
     (tmp_path / "counts.npz").write_bytes(
         counted_bytes(asked, (tmp_path / "edges.npz").read_bytes(), b"", given)
     )
@@ -57,7 +57,7 @@ def test_a_node_without_the_store_counts_the_same(run: DissectionTask, tmp_path:
 
 
 def test_a_model_cannot_lie_elsewhere(run: DissectionTask) -> None:
-    asked = asked_of(vars(run.spec), [plain(Span("calibration", "0" * 64, 0, 64))]) | {
+    asked = span_request(vars(run.spec), [plain(Span("calibration", "0" * 64, 0, 64))]) | {
         "threads": 1,
         "run": "x",
     }

@@ -19,7 +19,7 @@ from db.store import bundles
 from jobs.kinds.dissection import DissectionRequest
 from jobs.queue.client import Client
 from jobs.spans.folder import SpanFolder
-from jobs.spans.helpers import asked_of
+from jobs.spans.helpers import span_request
 from jobs.spans.runner import SpanRunner
 from jobs.tasks import process, span, task
 from jobs.tasks.dissection import DissectionTask
@@ -46,8 +46,8 @@ class Backwards:
     counted: list[Span] = field(default_factory=list)
 
     def map(self, spans: Sequence[Span]) -> Iterator[Span]:
-        self.folder.ask(spans)
-        asked = replace(self.spec, request=asked_of(vars(self.spec)))
+        self.folder.request(spans)
+        asked = replace(self.spec, request=span_request(vars(self.spec)))
         work = span.SpanTask(asked, Progress(self.spec.layout, "helper"))
         for each in reversed(spans):
             if work.count(each):
