@@ -6,7 +6,7 @@ DuckDB file stays local: it is a cache that anyone can make again from the bundl
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,8 @@ from db.errors import StoreError
 from db.layout import Layout
 from db.store import bundles, files, identity
 from db.store.bundles import Rank
+
+Stamp = tuple[int, int]  # a file's size, and the time of its last change in nanoseconds
 
 
 @dataclass
@@ -110,12 +112,9 @@ def discard(address: str, run_id: str, key: str) -> None:
 
     Raises StoreError when the address does not answer.
     """
-    with _answering(address):
-        system, base = _system(address, {})
-        folder = f"{base}/{bundles.safe(run_id)}/{bundles.safe(key)}"
-        for path in (f"{folder}/{bundles.MANIFEST}", folder):
-            with suppress(FileNotFoundError):
-                system.rm(path, recursive=True)
+    folder = f"{bundles.safe(run_id)}/{bundles.safe(key)}"
+    for part in (f"{folder}/{bundles.MANIFEST}", folder):
+        remove_tree(address, part)
 
 
 def send_files(address: str, folder: str, paths: Sequence[Path]) -> None:
@@ -132,16 +131,67 @@ def send_files(address: str, folder: str, paths: Sequence[Path]) -> None:
             system.put_file(str(path), f"{base}/{folder}/{path.name}")
 
 
-def receive_files(address: str, folder: str, target: Path) -> None:
-    """Copy the files of a folder at the address into a new folder here.
+def send_tree(address: str, folder: str, source: Path, known: Mapping[str, Stamp]) -> dict[str, Stamp]:
+    """Make a folder at the address like one here, which changes meanwhile; the files that it has then.
 
-    Raises StoreError when there are none, or the address does not answer.
+    Files that are as in `known`, from the call before, are there already. Hidden ones are half-written.
+    Raises StoreError when the address does not answer.
+    """
+    present: dict[str, Stamp] = {}
+    with _answering(address):
+        system, base = _system(address, {})
+        for path in sorted(source.rglob("*")):
+            name = path.relative_to(source).as_posix()
+            if any(part.startswith(".") for part in path.relative_to(source).parts):
+                continue
+            with suppress(FileNotFoundError):  # a newer file has taken its place
+                if not path.is_file():
+                    continue
+                about = path.stat()
+                stamp = (about.st_size, about.st_mtime_ns)
+                if known.get(name) != stamp:
+                    target = f"{base}/{folder}/{name}"
+                    system.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+                    system.put_file(str(path), target)
+                present[name] = stamp
+        for name in known.keys() - present.keys():
+            with suppress(FileNotFoundError):
+                system.rm_file(f"{base}/{folder}/{name}")
+    return present
+
+
+def receive_tree(address: str, folder: str, target: Path) -> None:
+    """Copy a folder at the address into a new one here; an empty one if it is not there.
+
+    Raises StoreError when the address does not answer.
     """
     with _answering(address):
         system, base = _system(address, {})
         target.mkdir(parents=True)
-        for path in system.find(f"{base}/{folder}"):
-            system.get_file(path, str(target / bundles.safe(PurePosixPath(path).name)))
+        source = f"{base}/{folder}"
+        for path in system.find(source):
+            _copy_here(system, address, path, source, target)
+
+
+def remove_tree(address: str, folder: str) -> None:
+    """Remove a folder at the address, if it is there.
+
+    Raises StoreError when the address does not answer.
+    """
+    with _answering(address):
+        system, base = _system(address, {})
+        with suppress(FileNotFoundError):
+            system.rm(f"{base}/{folder}", recursive=True)
+
+
+def _copy_here(system: Any, address: str, path: str, source: str, target: Path) -> None:
+    """Copy an object below `source` to its place below `target`, and to no other place."""
+    name = PurePosixPath("/" + path.lstrip("/")).relative_to("/" + source.lstrip("/"))
+    if ".." in name.parts:
+        what = f"an object with an impossible name: {path[-80:]!a}"
+        raise StoreError(f"{_shown(address)} has {what}; remove it there.")
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    system.get_file(path, str(target / name))
 
 
 def receive(layout: Layout, address: str, run_id: str, key: str) -> None:
@@ -164,13 +214,7 @@ def _fetch(layout: Layout, system: Any, address: str, source: str, revision: int
     try:
         with bundles.filling(folder):
             for path in system.find(source):
-                target = aside / PurePosixPath(path).relative_to(source)
-                if ".." in target.parts:
-                    raise StoreError(
-                        f"{_shown(address)} has an object with an impossible name: {path[-80:]!a}."
-                    )
-                target.parent.mkdir(parents=True, exist_ok=True)
-                system.get_file(path, str(target))
+                _copy_here(system, address, path, source, aside)
             bundles.read(aside).verify()
             bundles.take(layout, aside)
     except StoreError as error:

@@ -8,7 +8,7 @@ With a queue in the store's folder, locks of the folder do this, and there are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import sqlalchemy as sa
@@ -53,8 +53,10 @@ def begin(job_id: str, worker: str) -> int:
 
 
 @contextmanager
-def newest(job_id: str, number: int) -> Iterator[None]:
+def newest(job_id: str, number: int, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the job for this attempt: no other one can begin until the block ends.
+
+    `waiting` is called again and again while the server does not answer.
 
     Raises:
         SupersededError: another one has begun.
@@ -63,7 +65,7 @@ def newest(job_id: str, number: int) -> Iterator[None]:
         yield
         return
     with ExitStack() as held:
-        server.patiently(lambda: _hold(held, job_id, number))
+        server.patiently(lambda: _hold(held, job_id, number), waiting=waiting)
         yield
         with suppress(GanatomyError):  # the server has gone meanwhile; what was published stays
             held.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from collections.abc import Callable
 
 import sqlalchemy as sa
 import structlog
@@ -38,10 +39,13 @@ def send(layout: Layout, run_id: str, final: bool) -> None:
     count(layout, run_id, upload(layout, run_id), final)
 
 
-def upload(layout: Layout, run_id: str, insist: bool = True) -> str:
+def upload(
+    layout: Layout, run_id: str, insist: bool = True, waiting: Callable[[], None] = lambda: None
+) -> str:
     """Send the newest bundle of a run, which does not count yet; its key, "" where hosts share no results.
 
-    It is tried again for `server.OUTAGE_S`. Without `insist`, a failure is logged, and the key is "".
+    It is tried again for `server.OUTAGE_S`, with a call of `waiting` each time. Without `insist`, a failure
+    is logged, and the key is "".
 
     Raises:
         StoreError: the object store does not answer.
@@ -62,6 +66,7 @@ def upload(layout: Layout, run_id: str, insist: bool = True) -> str:
                 return ""
             if time.monotonic() > deadline:
                 raise
+        waiting()
         time.sleep(AGAIN_S)
 
 

@@ -71,6 +71,14 @@ result = sa.Table(
     sa.Column("published_at", Moment, nullable=False, server_default=now),
 )
 
+save = sa.Table(
+    "save",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False, comment="whose copy of the run's saves there is"),
+    sa.Column("copied_at", Moment, nullable=False, server_default=now),
+)
+
 model = sa.Table(
     "model",
     metadata,
@@ -173,8 +181,14 @@ def transaction() -> Iterator[sa.Connection]:
         raise
 
 
-def patiently(call: Callable[[], T], stopped: Callable[[], bool] = lambda: False) -> T:
+def patiently(
+    call: Callable[[], T],
+    stopped: Callable[[], bool] = lambda: False,
+    waiting: Callable[[], None] = lambda: None,
+) -> T:
     """What `call` returns. It is tried again while the server does not answer, for `OUTAGE_S`.
+
+    `waiting` is called before each further try: a process that says nothing would count as stuck.
 
     Raises:
         GanatomyError: the server did not answer for so long, or `stopped` says that nobody waits any more.
@@ -187,6 +201,7 @@ def patiently(call: Callable[[], T], stopped: Callable[[], bool] = lambda: False
             outage = isinstance(error.__cause__, DBAPIError)
             if not outage or stopped() or time.monotonic() > deadline:
                 raise
+        waiting()
         time.sleep(1.0)
 
 

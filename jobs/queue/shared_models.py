@@ -63,7 +63,7 @@ def receive(layout: Layout, request: Request, run_id: str) -> None:
         from db.store import remote
 
         with tempfile.TemporaryDirectory(dir=layout.models) as staged:
-            remote.receive_files(str(where), f"models/{key}", Path(staged) / f"{role}s")
+            remote.receive_tree(str(where), f"models/{key}", Path(staged) / f"{role}s")
             registry.adopt(name, Path(staged), layout.models)
     if request.resolve(layout)[1] != run_id:
         raise GanatomyError(

@@ -39,7 +39,7 @@ class SpanRunner(Protocol):
 def finished(
     folder: SpanFolder, spans: Sequence[Span], supervise: Callable[[Sequence[Span]], None]
 ) -> Iterator[Span]:
-    """Yield each span as soon as its file is there. `supervise` is called with those that lack, all the time."""
+    """Yield each span as soon as its file is there; `supervise` is called with those that lack, till then."""
     left = list(spans)
     while left:
         there = folder.names()

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
         default=None,
         description="Where hosts with one queue keep their results: s3://BUCKET/FOLDER, or a shared folder.",
     )
+    copy_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="Seconds between two copies of what a running job has saved to GANATOMY_RESULTS.",
+    )
     cpu_slots: int | None = Field(default=None, ge=1, description="Job processes at a time without a GPU.")
     slot_memory_gb: float | None = Field(
         default=None, gt=0, description="Memory limit of a job process, GiB."

@@ -34,6 +34,10 @@ class Progress:
         self._times.append((time.monotonic(), 0))
         self._write()
 
+    def wait(self) -> None:
+        """The process lives, and waits for a server that does not answer."""
+        self.begin("waiting for a server that does not answer")
+
     def skip(self, images: int) -> None:
         """Images that were done by an earlier attempt: they count as done, and not as speed."""
         self.done += images

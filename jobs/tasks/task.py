@@ -107,8 +107,8 @@ class Task(ABC, Generic[R]):
         files = {"attempt.json": json.dumps(token).encode()} if spec.attempt else None
         bundle, final = bundles.write(spec.layout, row, tables, arrays, files), row["state"] == "final"
         try:
-            key = results.upload(spec.layout, spec.run_id, insist=final)
-            with attempts.newest(spec.job_id, spec.attempt):
+            key = results.upload(spec.layout, spec.run_id, final, self.progress.wait)
+            with attempts.newest(spec.job_id, spec.attempt, self.progress.wait):
                 store.publish(spec.layout, [spec.run_id])
                 results.count(spec.layout, spec.run_id, key, final)
         except attempts.SupersededError:
@@ -128,13 +128,16 @@ def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
     except (GanatomyError, StoreError) as error:
         structlog.get_logger().warning("results of other hosts are missing", reason=str(error))
     if catalogue.finished(spec.layout, spec.run_id):
-        key = results.upload(spec.layout, spec.run_id)
-        with attempts.newest(spec.job_id, spec.attempt):  # killed between writing it and publishing it
+        key = results.upload(spec.layout, spec.run_id, waiting=progress.wait)
+        with attempts.newest(
+            spec.job_id, spec.attempt, progress.wait
+        ):  # killed between writing it and publishing it
             store.publish(spec.layout, [spec.run_id])
             results.count(spec.layout, spec.run_id, key, final=True)
         return
     if spec.attempt:
-        server.patiently(lambda: shared_models.receive(spec.layout, request, spec.run_id))
+        models = partial(shared_models.receive, spec.layout, request, spec.run_id)
+        server.patiently(models, waiting=progress.wait)
     progress.total = request.size()
     try:
         task(spec, progress, request).run()

@@ -20,6 +20,7 @@ from jobs.kinds.requests import When
 from jobs.queue import database, reports, rows, workers
 from jobs.queue.client import Client
 from jobs.system.settings import Settings
+from jobs.worker import saves
 from jobs.worker.folders import FolderWatcher
 
 CLEANING_INTERVAL_S = 3600.0
@@ -153,6 +154,7 @@ class Maintenance:
         spans = self.queue.list_workflows(name=database.RUN_SPAN, load_input=False, load_output=False)
         self.queue.delete_workflows([row.workflow_id for row in spans if row.status not in rows.ACTIVE])
         reports.clean_up()
+        saves.clean_up(reports.LIFE_DAYS)
 
     def enforce_quotas(self) -> None:
         """Remove label maps and renders that exceed their quota, the longest unused first."""

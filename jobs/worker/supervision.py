@@ -29,6 +29,7 @@ from jobs.system.live import JsonObject
 from jobs.system.settings import Settings
 from jobs.system.slots import Devices, Slot
 from jobs.tasks.process import FULL, NO_ROOM, Spec
+from jobs.worker import saves
 
 POLL_S = 0.1
 SAMPLE_S = 1.0  # between two readings of memory, progress and the queue
@@ -63,19 +64,36 @@ class JobRunner:
         """The store."""
         return self.client.layout
 
-    def run(self, spec: Spec, module: str) -> Outcome:
-        """Run a job to its end. A job process that fails is replaced as long as each one gets further."""
+    def run(self, spec: Spec, module: str, whole: bool = True) -> Outcome:
+        """Run a job to its end. A job process that fails is replaced as long as each one gets further.
+
+        A part of a job, which is not `whole`, saves nothing that another host could go on from.
+        """
+        if server.address() is None:
+            return self._run(spec, module)
+        try:
+            number = server.patiently(
+                lambda: attempts.begin(spec.job_id, self.executor), self.stopping.is_set
+            )
+        except GanatomyError as error:
+            return Outcome("stopping") if self.stopping.is_set() else Outcome("failed", str(error))
+        spec = replace(spec, attempt=number, worker=self.executor)
+        self._attempts[spec.job_id] = number
+        self._logs.pop(spec.job_id, None)
+        if not whole:
+            return self._run(spec, module)
+        saves.restore(self.layout, spec.run_id, number)
+        copier = saves.Copier(self.layout, spec.run_id, number, self.settings.copy_seconds)
+        copier.start()
+        outcome = Outcome("failed")
+        try:
+            outcome = self._run(spec, module)
+        finally:
+            copier.stop(outcome.end == "done")
+        return outcome
+
+    def _run(self, spec: Spec, module: str) -> Outcome:
         wasted, reached = 0, 0
-        if server.address() is not None:
-            try:
-                number = server.patiently(
-                    lambda: attempts.begin(spec.job_id, self.executor), self.stopping.is_set
-                )
-            except GanatomyError as error:
-                return Outcome("stopping") if self.stopping.is_set() else Outcome("failed", str(error))
-            spec = replace(spec, attempt=number, worker=self.executor)
-            self._attempts[spec.job_id] = number
-            self._logs.pop(spec.job_id, None)
         while True:
             slot = self._slot(spec)
             if isinstance(slot, Outcome):

@@ -105,7 +105,7 @@ def count_span(child: str, work: JsonObject) -> str:
         if not runner().client.unfinished(str(work["job"])):
             raise JobError(f"Job {work['job']}, which this is a part of, has ended.")
         spec = Spec(str(layout.root), child, run, "dissect", work, "", "", 1, utc_now().isoformat())
-        outcome = runner().run(spec, "jobs.tasks.span")
+        outcome = runner().run(spec, "jobs.tasks.span", whole=False)
         structlog.get_logger().info("span ends", end=outcome.end, reason=outcome.reason)
         if outcome.end == "stopping":
             threading.Event().wait()  # as in `_run_process`

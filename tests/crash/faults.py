@@ -68,7 +68,7 @@ def work(spec: process.Spec, progress: Progress) -> None:
     total = sum(
         json.loads((folder / f"{number}.json").read_text())["number"] for number in range(request.shards)
     )
-    with attempts.newest(spec.job_id, spec.attempt):
+    with attempts.newest(spec.job_id, spec.attempt, progress.wait):
         live.write(folder / "result.json", {"sum": total})
 
 

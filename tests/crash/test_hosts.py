@@ -189,7 +189,7 @@ def test_the_server_may_be_restarted_while_jobs_run(hosts: tuple[Arena, Arena], 
         workers.alive(ada.client.layout)
     time.sleep(LEASE_S + 5)  # every lease is old by then, and yet nobody is dead
     postgres.start()
-    assert [ada.ended(one, 150).state for one in asked] == ["done"] * 3
+    assert [(ada.ended(one, 150).state, ada.ended(one).error) for one in asked] == [("done", None)] * 3
     for one in asked:
         assert sorted(sums(hosts, one), key=str) == [sum(range(80)), None]
         [counted] = [host.counted(one) for host in hosts if host.sum(one) is not None]
@@ -303,3 +303,25 @@ def test_a_model_that_was_added_on_one_host_is_dissected_on_another(
     other = ada.client.submit(DissectionRequest(generator="mine", images=32, calibration=32))
     assert other.run_id != asked.run_id
     assert "other weights than where it was queued" in str(ada.ended(other, 150).error)
+
+
+def test_a_job_that_moves_goes_on_from_what_was_saved(
+    hosts: tuple[Arena, Arena], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ada, bob = hosts
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("GANATOMY_RESULTS", str(shared))
+    killed = ada.start(GANATOMY_HOST="ada", GANATOMY_COPY_SECONDS="0.2")
+    asked = ada.ask(shards=60, seconds=0.2)
+    copies = shared / "saves" / str(asked.run_id)
+    until(lambda: len([*copies.glob("1/*.json")]) > 10, 90, "copies of ada's shards")
+    killed.kill()
+    killed.wait()
+    bob.start(GANATOMY_HOST="bob", GANATOMY_COPY_SECONDS="0.2")
+    assert bob.ended(asked, 150).state == "done"
+    assert sums(hosts, asked) == [None, sum(range(60))]
+    assert bob.counted(asked).count(0) <= 1  # else bob would have begun anew
+    log = (bob.root / "logs" / "worker.log").read_text()
+    assert "goes on from the saves of another host" in log
+    assert not [*copies.glob("*/*")]  # done, so nobody needs them
