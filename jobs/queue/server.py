@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
-import psycopg
 import sqlalchemy as sa
-from dbos import DBOS
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.exc import DBAPIError
 
@@ -146,6 +144,8 @@ def prepared(url: sa.URL) -> sa.Engine:
     Raises:
         GanatomyError: it does not answer, or refuses.
     """
+    from dbos import DBOS  # 20 MB, which a job process without a server does not need
+
     logging.getLogger("dbos").setLevel(logging.ERROR)
     engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_size=2, pool_pre_ping=True)
     try:
@@ -175,6 +175,8 @@ def transaction() -> Iterator[sa.Connection]:
         with prepared(url).begin() as connection:
             yield connection
     except DBAPIError as error:
+        import psycopg
+
         # What happens inside may use DuckDB, whose errors have the same classes.
         if isinstance(error.orig, psycopg.OperationalError) or error.connection_invalidated:
             raise unreachable(url, error) from error

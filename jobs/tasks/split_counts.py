@@ -21,7 +21,6 @@ from analysis.shared.errors import GanatomyError
 from db.store import files
 from jobs.spans.folder import SpanFolder
 from jobs.spans.local import LocalRunner
-from jobs.spans.queue import QueueRunner
 from jobs.spans.runner import SpanRunner
 from jobs.system.settings import Settings
 from jobs.tasks.process import Spec
@@ -59,6 +58,8 @@ class SplitCounting:
 
             runner = RayRunner(vars(spec), spec.layout, spans, counted_bytes)
         elif settings.spans == "queue":
+            from jobs.spans.queue import QueueRunner  # DBOS: 20 MB, which no other dissection needs
+
             runner = QueueRunner(vars(spec), spec.layout, spans, beat)
         else:
             runner = LocalRunner(vars(spec), spec.layout, spans, beat)

@@ -63,7 +63,8 @@ def test_a_dissection_under_random_kills_has_the_counts_of_an_undisturbed_one(ar
     asked = arena.client.submit(request)
     kills = kill_at_random(arena, 12, 6, lambda: not arena.client.job(str(asked.job_id)).ended)
     assert sum(kills.values()) >= 5
-    assert arena.ended(asked, 600).state == "done"
+    ended = arena.ended(asked, 600)
+    assert (ended.state, ended.error) == ("done", None)
     sizes = {"images": 2000, "calibration": 640, "seed": 21}
     direct = dissect(generators.load("planted", None), segmenters.load("planted", None), **sizes)
     published = bundles.latest(arena.client.layout, str(asked.run_id))

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -135,3 +137,12 @@ def test_a_process_is_known_by_its_birth_too() -> None:
     assert not live.alive({**live.identity(), "born": 1.0})
     assert not live.alive({"pid": 2**30, "born": 1.0})
     assert not live.alive({})
+
+
+def test_a_job_process_loads_no_queue() -> None:
+    """DBOS and its like take 20 MB of each job process, and only a queue on a server needs them there."""
+    program = (
+        "import sys, jobs.tasks.dissection; print(sorted({'dbos', 'psycopg', 'ray'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
