@@ -9,12 +9,13 @@ from dashboard.widgets import downloads, page, pickers, words
 from db import workspace
 
 MOST = 5000  # rows that are searched
+FEW = 16  # rows that are shown without scrolling
 
 
 def chosen(found: pd.DataFrame) -> pd.DataFrame:
     """Draw the filters, and return the rows that pass them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for label, column in (("Who", "who"), ("Action", "action"), ("Of what", "kind")):
+        for label, column in (("Who", "who"), ("Action", "action"), ("Kind", "kind")):
             if picked := pickers.one_of(label, column, sorted(set(found[column].dropna().astype(str)))):
                 found = found[found[column] == picked]
     return found
@@ -28,7 +29,8 @@ with page.frame("Audit", "Who did what to what, and when; also what was refused.
     if every is None or every.empty:
         st.info("Nobody has changed anything in this store yet.")
     else:
-        shown = chosen(every)
-        st.dataframe(shown, hide_index=True, width="stretch", height=600)
-        st.caption(f"{len(shown):,} of the newest {words.count(len(every), 'row')}.")
+        shown = chosen(every.assign(kind=every["kind"].str.replace("_", " ")))
+        st.dataframe(shown, hide_index=True, width="stretch", height="content" if len(shown) < FEW else 600)
+        whole = "newest " if len(every) == MOST else ""
+        st.caption(f"{len(shown):,} of the {whole}{words.count(len(every), 'row')}.")
         downloads.table(shown, "audit")

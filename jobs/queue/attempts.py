@@ -36,7 +36,7 @@ def begin(job_id: str, worker: str) -> int:
         .values(job_id=job_id, number=1, worker=worker)
         .on_conflict_do_update(
             index_elements=["job_id"],
-            set_={"number": table.c.number + 1, "worker": worker, "began_at": server.now},
+            set_={"number": table.c.number + 1, "worker": worker},
         )
     )
     owner = sa.text(

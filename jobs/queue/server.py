@@ -46,7 +46,6 @@ worker = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("devices", JSONB, comment="names of its slots; null until it is ready"),
-    sa.Column("version", sa.Text, nullable=False),
     sa.Column("started_at", Moment, nullable=False, server_default=now),
     sa.Column("seen_at", Moment, nullable=False, server_default=now),
 )
@@ -57,7 +56,6 @@ attempt = sa.Table(
     sa.Column("job_id", sa.Text, primary_key=True),
     sa.Column("number", sa.Integer, nullable=False, comment="of the newest attempt; only it may publish"),
     sa.Column("worker", sa.Text, nullable=False),
-    sa.Column("began_at", Moment, nullable=False, server_default=now),
 )
 
 result = sa.Table(

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -83,7 +82,7 @@ class ServerLeases:
 
     def claim(self) -> str:
         executor = f"{host()}/{secrets.token_hex(3)}"
-        row = {"id": executor, "host": host(), "pid": os.getpid(), "version": version("ganatomy")}
+        row = {"id": executor, "host": host(), "pid": os.getpid()}
         with server.transaction() as connection:
             connection.execute(server.insert(server.worker).values(**row))
         return executor

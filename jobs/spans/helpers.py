@@ -28,7 +28,6 @@ MODULE = "jobs.tasks.span"
 LOOK_S = 1.0  # between two looks for a free slot
 AGAIN_S = 1.0  # before a helper is started in the place of one that died
 READ_S = 1.0  # between two readings of what processes report
-LOADING_S = 120.0  # to the first report of a process: it imports torch and reads weights
 
 
 @dataclass
@@ -129,7 +128,9 @@ class Helpers:
         reports = {name: live.read(live.path(self.layout, name, "progress")) for name in names}
         self._since = {name: self._since.get(name, now) for name in names}
         loading = [
-            name for name, report in reports.items() if not report and now - self._since[name] < LOADING_S
+            name
+            for name, report in reports.items()
+            if not report and now - self._since[name] < processes.LOADING_S
         ]
         news = reports != self._reports or bool(loading)
         self._reports = reports

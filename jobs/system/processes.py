@@ -13,6 +13,7 @@ from typing import IO
 
 from jobs.system.child import PARENT
 
+LOADING_S = 120.0  # time to a process's first report of progress: it imports torch and reads weights
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
 
 

@@ -128,7 +128,8 @@ def work(task: type[Task[Any]], spec: process.Spec, progress: Progress) -> None:
     except (GanatomyError, StoreError) as error:
         structlog.get_logger().warning("results of other hosts are missing", reason=str(error))
     if catalogue.finished(spec.layout, spec.run_id):
-        key = results.upload(spec.layout, spec.run_id, waiting=progress.wait)
+        there = server.patiently(partial(results.is_final, spec.run_id), waiting=progress.wait)
+        key = "" if there else results.upload(spec.layout, spec.run_id, waiting=progress.wait)
         with attempts.newest(
             spec.job_id, spec.attempt, progress.wait
         ):  # killed between writing it and publishing it

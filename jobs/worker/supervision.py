@@ -33,7 +33,6 @@ from jobs.worker import saves
 
 POLL_S = 0.1
 SAMPLE_S = 1.0  # between two readings of memory, progress and the queue
-LOADING_S = 120.0  # time to the first report of progress: the process imports torch and reads weights
 End = Literal["done", "failed", "retry", "cancelled", "stopping"]
 
 
@@ -56,7 +55,6 @@ class JobRunner:
     children: set[subprocess.Popen[bytes]] = field(default_factory=set)
     executor: str = ""  # of the worker
     _logs: dict[str, int] = field(default_factory=dict)  # how long the log was that was sent, by job
-    _attempts: dict[str, int] = field(default_factory=dict)  # numbers of the newest attempts here, by job
     _claimed: dict[tuple[str, str], int | None] = field(default_factory=dict)  # by job and attempt
 
     @property
@@ -78,7 +76,6 @@ class JobRunner:
         except GanatomyError as error:
             return Outcome("stopping") if self.stopping.is_set() else Outcome("failed", str(error))
         spec = replace(spec, attempt=number, worker=self.executor)
-        self._attempts[spec.job_id] = number
         self._logs.pop(spec.job_id, None)
         if not whole:
             return self._run(spec, module)
@@ -118,16 +115,16 @@ class JobRunner:
         while (slot := self.devices.take(self.layout, device)) is None:
             if ended := self._interruption(spec):
                 return ended
-            self._report(spec.job_id, {"waiting": "waiting for a free slot"})
+            self._report(spec, {"waiting": "waiting for a free slot"})
             time.sleep(0.2)
         return slot
 
-    def _report(self, job_id: str, values: JsonObject) -> None:
+    def _report(self, spec: Spec, values: JsonObject) -> None:
         """Write what people see of the process; neither a full disk nor an outage must stop the job."""
         with suppress(OSError, GanatomyError):
-            live.write_checked(live.path(self.layout, job_id, "watch"), values)
-            number, known = self._attempts.get(job_id, attempts.NONE), self._logs.get(job_id, -1)
-            self._logs[job_id] = reports.send(self.layout, job_id, number, known)
+            live.write_checked(live.path(self.layout, spec.job_id, "watch"), values)
+            known = self._logs.get(spec.job_id, -1)
+            self._logs[spec.job_id] = reports.send(self.layout, spec.job_id, spec.attempt, known)
 
     def _interruption(self, spec: Spec) -> Outcome | None:
         """How the job must end now, if the worker is told to stop or the job was cancelled."""
@@ -199,7 +196,7 @@ class JobRunner:
             if time.monotonic() - sampled < SAMPLE_S:
                 continue
             sampled = time.monotonic()
-            self._report(spec.job_id, {"device": slot.name, "pid": process.pid, **meter.read()})
+            self._report(spec, {"device": slot.name, "pid": process.pid, **meter.read()})
             # A job that counts in several slots has the memory of all of them.
             if meter.peak > limit * int((age.report or {}).get("slots", 1)):
                 return Outcome(
@@ -258,7 +255,7 @@ class ProgressAge:
 
     def limit(self, stuck_seconds: float) -> float:
         """The age at which the process counts as stuck. It is longer while the process loads."""
-        return stuck_seconds if self._reports > 0 else max(stuck_seconds, LOADING_S)
+        return stuck_seconds if self._reports > 0 else max(stuck_seconds, processes.LOADING_S)
 
 
 @dataclass

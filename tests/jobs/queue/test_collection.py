@@ -24,7 +24,7 @@ def test_results_of_other_hosts_come_without_a_worker(
         monkeypatch.setenv("GANATOMY_QUEUE", postgres.address())
         monkeypatch.setenv("GANATOMY_RESULTS", str(tmp_path / "results"))
         write_run("run-1", into=here)
-        results.send(here, "run-1", final=True)
+        results.count(here, "run-1", results.upload(here, "run-1"), final=True)
         collection.start(there)
         until(lambda: bundles.run_ids(there) == ["run-1"] and there.current.exists(), 30, "the run")
     finally:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from children import until
+from counts_alike import same_counts
 
 from analysis import dissect
 from analysis.models import generators, segmenters
@@ -79,12 +79,7 @@ def test_a_killed_node_does_not_change_the_counts(
     assert 1 <= done < 14  # in the middle
     direct = dissect(generators.load("planted", None), segmenters.load("planted", None), **SIZES)
     published = bundles.latest(client.layout, spec.run_id)
-    for name, arrays in direct.arrays().items():
-        if name == "images":  # a picture that is made again may differ by a grey level
-            continue
-        found = published.array(name)
-        for part, array in arrays.items():
-            assert np.array_equal(found[part], array, equal_nan=array.dtype.kind == "f"), (name, part)
+    same_counts(published, direct, but=["images"])  # a picture that is made again may differ by a grey level
     assert not Path(folder).exists()
 
 

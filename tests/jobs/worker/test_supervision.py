@@ -87,9 +87,9 @@ def test_progress_ages_by_its_changes_whatever_its_own_times(
     live.write(file, {"done": 7, "updated": 9e9})  # an earlier process wrote it, and its clock was ahead
     age = ProgressAge(file)
     now += 4
-    assert (age.seconds(), age.limit(5)) == (0, supervision.LOADING_S)
+    assert (age.seconds(), age.limit(5)) == (0, processes.LOADING_S)
     now += 4
-    assert (age.seconds(), age.limit(5)) == (4, supervision.LOADING_S)
+    assert (age.seconds(), age.limit(5)) == (4, processes.LOADING_S)
     live.write(file, {"done": 8, "updated": 1.0})  # the clock was set back
     assert (age.seconds(), age.limit(5)) == (0, 5)
     now += 6
